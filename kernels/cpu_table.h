@@ -1,0 +1,37 @@
+// The kernels of one CPU level, one function pointer an operation. A level without its own variant of an
+// operation has the next lower one's. A later AMX level adds a row here and files beside its operations.
+#pragma once
+
+#include "kernels/activation/activation.h"
+#include "kernels/attention/attention.h"
+#include "kernels/cpu_features.h"
+#include "kernels/kv_append/kv_append.h"
+#include "kernels/matmul/matmul.h"
+#include "kernels/norm/rms_norm.h"
+#include "kernels/rope/rope.h"
+#include "kernels/sampling/sampling.h"
+#include "kernels/softmax/softmax.h"
+
+namespace leoam::kernels {
+
+struct CpuTable {
+  CpuLevel level;
+  const MatmulTable* matmul;
+  KvAppendFunction* kv_append;
+  AttentionDecodeFunction* attention_decode;
+  AttentionMergeFunction* attention_merge;
+  AttentionPrefillFunction* attention_prefill;
+  RmsNormFunction* rms_norm;
+  RopeFunction* rope;
+  GatedActivationFunction* swiglu;
+  GatedActivationFunction* geglu;
+  SoftmaxFunction* softmax;
+  LogitsMaximumFunction* logits_maximum;
+  LogitsExpSumFunction* logits_exp_sum;
+  LogitsAboveFunction* logits_above;
+};
+
+// `level` must not exceed best_cpu_level().
+const CpuTable& cpu_table(CpuLevel level);
+
+}  // namespace leoam::kernels

@@ -1,0 +1,151 @@
+// The device seam: where weights and KV pages lie and where a forward pass is computed. Back ends: cpu (here).
+// A device knows buffers and coarse operations; it does not know models, tiers or files.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "kernels/attention/attention.h"
+#include "kernels/kv_layout.h"
+#include "kernels/matmul/matmul.h"
+#include "kernels/rope/rope.h"
+#include "runtime/base/cancel.h"
+#include "runtime/base/status.h"
+
+namespace leoam {
+
+// Memory of a device. Owner: whoever holds it; freed with it; must not outlive its Device.
+class DeviceBuffer {
+ public:
+  virtual ~DeviceBuffer() = default;
+  virtual uint8_t* data() = 0;  // an address in the device's own space, 64-byte aligned
+  virtual size_t bytes() const = 0;
+};
+
+// A weight matrix in the device's own layout.
+struct DeviceMatrix {
+  kernels::PackedMatrix packed;
+  std::unique_ptr<DeviceBuffer> storage;
+  bool present() const { return storage != nullptr; }
+};
+
+enum class GatedActivation : int32_t { swiglu, geglu };
+
+// A run of tokens of one sequence in a step: consecutive positions, one entry of the batch.
+struct SequenceSpan {
+  uint32_t token_begin = 0;  // index into the step's tokens
+  uint32_t n_tokens = 0;
+  int32_t first_position = 0;
+};
+
+// Where one layer's keys and values of one sequence lie: pages in ascending positions, the step's own tokens
+// included. The last pages have room for the span's tokens; append writes there.
+struct LayerPages {
+  const kernels::KvPageRef* pages = nullptr;
+  uint32_t n_pages = 0;
+};
+
+// x -> norm -> q, k, v (+ bias, per-head norm) -> rope -> q in the workspace, k and v into the pages.
+struct AttentionInputParams {
+  const float* norm = nullptr;  // [n_embd]
+  const DeviceMatrix* q = nullptr;
+  const DeviceMatrix* k = nullptr;
+  const DeviceMatrix* v = nullptr;
+  const float* q_bias = nullptr;  // [n_heads * head_dim] or nullptr
+  const float* k_bias = nullptr;  // [n_kv_heads * head_dim] or nullptr
+  const float* v_bias = nullptr;
+  const float* q_norm = nullptr;  // [head_dim] or nullptr
+  const float* k_norm = nullptr;
+  kernels::RopePairing pairing = kernels::RopePairing::halves;
+  uint32_t n_rot = 0;
+  const float* rope_cos = nullptr;  // [n_tokens][n_rot / 2] of the step
+  const float* rope_sin = nullptr;
+};
+
+// q over pages -> output projection (+ bias) -> post norm -> added to x.
+struct AttentionParams {
+  float scale = 0;
+  int32_t window = 0;
+  const DeviceMatrix* o = nullptr;
+  const float* o_bias = nullptr;
+  const float* post_norm = nullptr;  // [n_embd] or nullptr
+};
+
+// x -> norm -> act(gate) * up -> down -> post norm -> added to x.
+struct FeedForwardParams {
+  const float* norm = nullptr;
+  const DeviceMatrix* gate = nullptr;
+  const DeviceMatrix* up = nullptr;
+  const DeviceMatrix* down = nullptr;
+  const float* post_norm = nullptr;
+  GatedActivation activation = GatedActivation::swiglu;
+};
+
+// What all operations of one step share. Owner: the engine; arrays outlive the step.
+struct StepShape {
+  uint32_t n_embd = 0;
+  uint32_t n_heads = 0;
+  uint32_t n_ff = 0;
+  float norm_eps = 0;
+  kernels::KvLayout kv;
+  uint32_t n_tokens = 0;
+  std::span<const SequenceSpan> spans;
+  std::span<const LayerPages> pages;   // of the current layer, one entry a span
+  const CancelFlag* cancel = nullptr;  // looked at between work items; a cancelled operation's results are void
+};
+
+// Scratch of the operations for steps of up to max_tokens; holds the residual stream x [max_tokens][n_embd].
+class DeviceWorkspace {
+ public:
+  virtual ~DeviceWorkspace() = default;
+  virtual float* x() = 0;
+  virtual size_t bytes() const = 0;
+};
+
+struct DeviceInfo {
+  std::string name;       // "cpu"
+  std::string detail;     // "avx512, 2 threads"
+};
+
+// Thread rule: operations of one device are called by one thread at a time (the step's); create_*, pack_rows
+// and unpack may be called beside them.
+class Device {
+ public:
+  virtual ~Device() = default;
+  virtual const DeviceInfo& info() const = 0;
+
+  // Contents are zero. Fails with out_of_memory.
+  virtual Result<std::unique_ptr<DeviceBuffer>> allocate(size_t bytes) = 0;
+
+  // Room for a matrix, to be filled by pack_rows.
+  virtual Result<DeviceMatrix> create_matrix(kernels::WeightType type, uint32_t n_rows, uint32_t n_cols) = 0;
+  // pack_rows ranges start at multiples of it.
+  virtual uint32_t row_granule() const = 0;
+  // Rows [row_begin, row_end) in file layout -> the device's layout. Disjoint ranges may be packed at once by
+  // several threads.
+  virtual Status pack_rows(DeviceMatrix& matrix, uint32_t row_begin, uint32_t row_end,
+                           std::span<const uint8_t> src) = 0;
+
+  struct WorkspaceShape {
+    uint32_t n_embd, n_heads, n_ff, max_tokens, max_sequences, max_kv_tokens;
+    kernels::KvLayout kv;
+  };
+  virtual Result<std::unique_ptr<DeviceWorkspace>> create_workspace(const WorkspaceShape& shape) = 0;
+
+  // The operations of a forward pass, in their order. x is the workspace's residual stream.
+  virtual void embed(const StepShape& step, DeviceWorkspace& workspace, const DeviceMatrix& embedding,
+                     const int32_t* tokens, float scale) = 0;
+  virtual void attention_input(const StepShape& step, DeviceWorkspace& workspace,
+                               const AttentionInputParams& params) = 0;
+  virtual void attention(const StepShape& step, DeviceWorkspace& workspace, const AttentionParams& params) = 0;
+  virtual void feed_forward(const StepShape& step, DeviceWorkspace& workspace,
+                            const FeedForwardParams& params) = 0;
+  // Rows of x named by `rows` -> norm -> head -> logits [rows.size()][n_vocab], multiplied by logit_scale.
+  virtual void logits(const StepShape& step, DeviceWorkspace& workspace, const float* norm,
+                      const DeviceMatrix& head, std::span<const uint32_t> rows, float logit_scale,
+                      float* logits) = 0;
+};
+
+}  // namespace leoam
