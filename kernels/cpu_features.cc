@@ -1,6 +1,7 @@
 #include "kernels/cpu_features.h"
 
 #include <cstring>
+#include <initializer_list>
 
 namespace leoam::kernels {
 
