@@ -1,4 +1,4 @@
-# How every target of the project is compiled, and the two functions that declare rooms and tests.
+# How every target of the project is compiled, and the functions that declare rooms, the library and tests.
 
 find_package(Threads REQUIRED)
 
@@ -10,7 +10,8 @@ target_compile_options(leoam_options INTERFACE
 target_include_directories(leoam_options INTERFACE ${PROJECT_SOURCE_DIR})
 target_link_libraries(leoam_options INTERFACE Threads::Threads)
 if(LEOAM_SANITIZE)
-  target_compile_options(leoam_options INTERFACE -fsanitize=${LEOAM_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_compile_options(leoam_options INTERFACE
+    -fsanitize=${LEOAM_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(leoam_options INTERFACE -fsanitize=${LEOAM_SANITIZE})
 endif()
 
@@ -19,10 +20,37 @@ function(leoam_room name)
   cmake_parse_arguments(ROOM "" "" "SOURCES;DEPENDS" ${ARGN})
   add_library(${name} STATIC ${ROOM_SOURCES})
   target_link_libraries(${name} PUBLIC leoam_options ${ROOM_DEPENDS})
+  set_property(GLOBAL APPEND PROPERTY LEOAM_ROOMS ${name})
 endfunction()
 
-# leoam_test(NAME SOURCES a_test.cc DEPENDS room ... [LONG]): one GoogleTest executable, one ctest entry.
-# LONG tests carry the label `long`: scripts/test.sh runs them with --full only.
+# leoam_shared_library(NAME SOURCES a.cc DEPENDS room ... INCLUDE dir MAP file.map): the one binary that leaves
+# the project. Everything it depends on is linked in and hidden; the version script names what is exported.
+# Safe to load into any host: no symbol of the host can replace one of ours (-Bsymbolic), the C++ run-time is a
+# private copy, nothing unresolved is left for later (-z defs, -z now), and no unique symbol keeps it mapped.
+# INCLUDE is the folder of its public header, and all that its users see of it.
+function(leoam_shared_library name)
+  cmake_parse_arguments(LIB "" "MAP;INCLUDE" "SOURCES;DEPENDS" ${ARGN})
+  cmake_path(ABSOLUTE_PATH LIB_MAP BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+  cmake_path(ABSOLUTE_PATH LIB_INCLUDE BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+  add_library(${name} SHARED ${LIB_SOURCES})
+  add_library(leoam::${name} ALIAS ${name})
+  target_link_libraries(${name} PRIVATE leoam_options ${LIB_DEPENDS})
+  target_include_directories(${name} PUBLIC $<BUILD_INTERFACE:${LIB_INCLUDE}>
+    $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  set_target_properties(${name} PROPERTIES
+    VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}
+    LINK_DEPENDS ${LIB_MAP})
+  target_link_options(${name} PRIVATE
+    -Wl,--version-script=${LIB_MAP} -Wl,--exclude-libs,ALL -Wl,-Bsymbolic -Wl,--gc-sections
+    -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)
+  # A sanitizer's run-time interposes the C++ one and is resolved when the program starts.
+  if(NOT LEOAM_SANITIZE)
+    target_link_options(${name} PRIVATE -static-libstdc++ -static-libgcc -Wl,-z,defs)
+  endif()
+endfunction()
+
+# leoam_test(NAME SOURCES a_test.cc DEPENDS room ... [LONG] [TIMEOUT seconds]): one GoogleTest executable, one
+# ctest entry. LONG tests carry the label `long`: scripts/test.sh runs them with --full only.
 function(leoam_test name)
   cmake_parse_arguments(TEST "LONG" "TIMEOUT" "SOURCES;DEPENDS" ${ARGN})
   add_executable(${name} ${TEST_SOURCES})
@@ -30,6 +58,9 @@ function(leoam_test name)
   add_test(NAME ${name} COMMAND ${name})
   if(NOT TEST_TIMEOUT)
     set(TEST_TIMEOUT 300)
+  endif()
+  if(LEOAM_SANITIZE)
+    math(EXPR TEST_TIMEOUT "${TEST_TIMEOUT} * 4")
   endif()
   set_tests_properties(${name} PROPERTIES TIMEOUT ${TEST_TIMEOUT} SKIP_RETURN_CODE 77
     ENVIRONMENT "LEOAM_SOURCE_DIR=${PROJECT_SOURCE_DIR}")
