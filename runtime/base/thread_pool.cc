@@ -59,7 +59,7 @@ ThreadPool::~ThreadPool() {
 
 void ThreadPool::run_erased(Erased task, const void* context) {
   std::lock_guard<std::mutex> region_lock(region_mutex_);
-  item_.store(0, std::memory_order_relaxed);
+  for (Counter& counter : items_) counter.next.store(0, std::memory_order_relaxed);
   if (n_threads_ == 1) {
     task(context, 0);
     return;

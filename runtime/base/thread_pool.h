@@ -1,13 +1,14 @@
 // ThreadPool: the one pool of an instance. A region runs one function on every thread at once; inside a region
 // the threads meet at barriers and take work items from shared counters.
 //
-// Between regions the workers spin for a few tens of microseconds, so that the regions of one step start
+// Between regions the workers spin for some tens of microseconds, so that the regions of one step start
 // without a system call, then sleep; an idle pool uses no CPU.
 #pragma once
 
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -36,11 +37,10 @@ class ThreadPool {
   // Inside a region: returns when all threads have called it. Memory written before it is seen after it.
   void barrier();
 
-  // Inside a region: the next of n_items work items, or n_items when none is left. All threads must agree on
-  // the sequence of loops; a barrier (or the region's end) must stand between two loops.
-  int64_t next_item() { return item_.fetch_add(1, std::memory_order_relaxed); }
-  // Called by one thread, between two barriers or before a region, before a loop over next_item.
-  void reset_items() { item_.store(0, std::memory_order_relaxed); }
+  // Inside a region: hands out 0, 1, 2, ... across the threads, so that a slow thread takes fewer work items. Each
+  // loop of a region uses its own counter `loop`, 0 <= loop < kLoops; all counters are 0 when a region starts.
+  static constexpr int kLoops = 8;
+  int64_t next_item(int loop) { return items_[loop].next.fetch_add(1, std::memory_order_relaxed); }
 
  private:
   using Erased = void (*)(const void* context, int thread);
@@ -57,13 +57,16 @@ class ThreadPool {
   std::atomic<int> n_sleeping_{0};
   std::atomic<bool> stop_{false};
 
-  alignas(64) std::atomic<uint64_t> region_{0};  // odd-even: counts regions started
+  alignas(64) std::atomic<uint64_t> region_{0};  // counts regions started
   Erased task_ = nullptr;
   const void* context_ = nullptr;
   alignas(64) std::atomic<int> n_running_{0};
   alignas(64) std::atomic<int> n_arrived_{0};
   alignas(64) std::atomic<uint32_t> barrier_phase_{0};
-  alignas(64) std::atomic<int64_t> item_{0};
+  struct alignas(64) Counter {
+    std::atomic<int64_t> next{0};
+  };
+  Counter items_[kLoops];
 };
 
 }  // namespace leoam
