@@ -1,0 +1,10 @@
+#include "kernels/attention/attention.h"
+
+namespace leoam::kernels {
+
+void attention_decode_avx512(const AttentionDecodeParams& params, uint32_t kv_head, uint32_t page_begin,
+                             uint32_t page_end, float* partials) {
+  attention_decode_scalar(params, kv_head, page_begin, page_end, partials);
+}
+
+}  // namespace leoam::kernels

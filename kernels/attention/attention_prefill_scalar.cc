@@ -1,0 +1,30 @@
+#include "kernels/attention/attention.h"
+
+namespace leoam::kernels {
+
+// Token by token, with the decode kernel: the plain definition.
+void attention_prefill_scalar(const AttentionPrefillParams& params, uint32_t kv_head, uint32_t token_begin,
+                              uint32_t token_end, uint8_t* scratch) {
+  const uint32_t head_dim = params.layout.head_dim;
+  const uint32_t group = params.n_heads / params.layout.n_kv_heads;
+  const size_t stride = attention_partial_floats(head_dim);
+  auto* partials = reinterpret_cast<float*>(scratch);
+  for (uint32_t t = token_begin; t < token_end; ++t) {
+    AttentionDecodeParams decode;
+    decode.layout = params.layout;
+    decode.n_heads = params.n_heads;
+    decode.scale = params.scale;
+    decode.q = params.q + t * params.q_stride;
+    decode.position = params.first_position + static_cast<int32_t>(t);
+    decode.window = params.window;
+    decode.pages = params.pages;
+    decode.n_pages = params.n_pages;
+    attention_decode_scalar(decode, kv_head, 0, params.n_pages, partials);
+    float* out = params.out + t * params.out_stride + size_t{kv_head} * group * head_dim;
+    for (uint32_t g = 0; g < group; ++g) {
+      attention_merge_scalar(partials + g * stride, 1, stride, head_dim, out + size_t{g} * head_dim);
+    }
+  }
+}
+
+}  // namespace leoam::kernels
