@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# The one list of the distribution's packages that LeoAM needs (Debian 12). Does nothing when all are present.
+# usage: scripts/deps.sh [--dev] [--print]
+#   --dev    also the second compiler, the linters and the fuzzing run-time
+#   --print  list the packages, one a line, and install nothing
+set -euo pipefail
+
+packages=(
+  g++ cmake ninja-build pkg-config binutils  # build
+  libfmt-dev libutf8proc-dev                 # linked into the library
+  libcli11-dev nlohmann-json3-dev            # the command, and tests
+  libgtest-dev                               # tests
+  python3 python3-pip ca-certificates        # tests/tidy; scripts/models.sh
+)
+dev_packages=(clang-14 libclang-rt-14-dev clang-tidy-14 clang-format-14)
+
+print=false
+for argument in "$@"; do
+  case $argument in
+    --dev) packages+=("${dev_packages[@]}") ;;
+    --print) print=true ;;
+    *) sed -n '2,5s/^# //p' "$0" >&2; exit 2 ;;
+  esac
+done
+if $print; then
+  printf '%s\n' "${packages[@]}"
+  exit 0
+fi
+
+missing=()
+for package in "${packages[@]}"; do
+  [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)" = installed ] || missing+=("$package")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+  if ! command -v sudo >/dev/null; then
+    echo "deps.sh: missing ${missing[*]}; as root: apt-get install ${missing[*]}" >&2
+    exit 1
+  fi
+  as_root=(sudo)
+fi
+echo "deps.sh: installing ${missing[*]}"
+# Quiet when all goes well; what apt says is shown when it does not.
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+apt() { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get "$@" >"$log" 2>&1; }
+if ! { apt update && apt install -y --no-install-recommends "${missing[@]}"; }; then
+  cat "$log" >&2
+  echo "deps.sh: apt-get could not install ${missing[*]}" >&2
+  exit 1
+fi
