@@ -20,20 +20,34 @@ Status Status::clone() const {
 
 const char* error_kind_name(ErrorKind kind) {
   switch (kind) {
-    case ErrorKind::ok: return "ok";
-    case ErrorKind::invalid_argument: return "invalid_argument";
-    case ErrorKind::invalid_handle: return "invalid_handle";
-    case ErrorKind::not_found: return "not_found";
-    case ErrorKind::unsupported: return "unsupported";
-    case ErrorKind::corrupt: return "corrupt";
-    case ErrorKind::out_of_memory: return "out_of_memory";
-    case ErrorKind::no_space: return "no_space";
-    case ErrorKind::io: return "io";
-    case ErrorKind::busy: return "busy";
-    case ErrorKind::cancelled: return "cancelled";
-    case ErrorKind::device_lost: return "device_lost";
-    case ErrorKind::version: return "version";
-    case ErrorKind::internal: return "internal";
+    case ErrorKind::ok:
+      return "ok";
+    case ErrorKind::invalid_argument:
+      return "invalid_argument";
+    case ErrorKind::invalid_handle:
+      return "invalid_handle";
+    case ErrorKind::not_found:
+      return "not_found";
+    case ErrorKind::unsupported:
+      return "unsupported";
+    case ErrorKind::corrupt:
+      return "corrupt";
+    case ErrorKind::out_of_memory:
+      return "out_of_memory";
+    case ErrorKind::no_space:
+      return "no_space";
+    case ErrorKind::io:
+      return "io";
+    case ErrorKind::busy:
+      return "busy";
+    case ErrorKind::cancelled:
+      return "cancelled";
+    case ErrorKind::device_lost:
+      return "device_lost";
+    case ErrorKind::version:
+      return "version";
+    case ErrorKind::internal:
+      return "internal";
   }
   return "unknown";
 }

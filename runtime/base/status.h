@@ -80,8 +80,8 @@ const char* error_kind_name(ErrorKind kind);
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}               // NOLINT(google-explicit-constructor)
-  Result(Status status) : status_(std::move(status)) {}       // NOLINT(google-explicit-constructor)
+  Result(T value) : value_(std::move(value)) {}          // NOLINT(google-explicit-constructor)
+  Result(Status status) : status_(std::move(status)) {}  // NOLINT(google-explicit-constructor)
   bool ok() const { return value_.has_value(); }
   explicit operator bool() const { return ok(); }
   const Status& status() const& { return status_; }
@@ -100,10 +100,10 @@ class [[nodiscard]] Result {
 };
 
 // Returns the failed Status of `expression` from the calling function.
-#define LEOAM_RETURN_IF_ERROR(expression)                  \
-  do {                                                     \
-    ::leoam::Status leoam_status_ = (expression);          \
-    if (!leoam_status_.ok()) return leoam_status_;         \
+#define LEOAM_RETURN_IF_ERROR(expression)          \
+  do {                                             \
+    ::leoam::Status leoam_status_ = (expression);  \
+    if (!leoam_status_.ok()) return leoam_status_; \
   } while (false)
 
 #define LEOAM_CONCAT_INNER(a, b) a##b
@@ -113,8 +113,8 @@ class [[nodiscard]] Result {
 #define LEOAM_ASSIGN_OR_RETURN(declaration, expression) \
   LEOAM_ASSIGN_OR_RETURN_INNER(LEOAM_CONCAT(leoam_result_, __LINE__), declaration, expression)
 #define LEOAM_ASSIGN_OR_RETURN_INNER(result, declaration, expression) \
-  auto result = (expression);                                        \
-  if (!result.ok()) return std::move(result).status();               \
+  auto result = (expression);                                         \
+  if (!result.ok()) return std::move(result).status();                \
   declaration = std::move(result).value()
 
 }  // namespace leoam

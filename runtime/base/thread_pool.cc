@@ -67,7 +67,8 @@ void ThreadPool::run_erased(Erased task, const void* context) {
   task_ = task;
   context_ = context;
   n_running_.store(n_threads_ - 1, std::memory_order_relaxed);
-  // Sequentially consistent with the sleeper's announcement: either it sees the new region, or we see it sleep.
+  // Sequentially consistent with the sleeper's announcement: either it sees the new region, or we see it
+  // sleep.
   region_.fetch_add(1, std::memory_order_seq_cst);
   if (n_sleeping_.load(std::memory_order_seq_cst) > 0) {
     std::lock_guard<std::mutex> lock(sleep_mutex_);

@@ -1,5 +1,5 @@
-// ThreadPool: the one pool of an instance. A region runs one function on every thread at once; inside a region
-// the threads meet at barriers and take work items from shared counters.
+// ThreadPool: the one pool of an instance. A region runs one function on every thread at once; inside a
+// region the threads meet at barriers and take work items from shared counters.
 //
 // Between regions the workers spin for some tens of microseconds, so that the regions of one step start
 // without a system call, then sleep; an idle pool uses no CPU.
@@ -37,8 +37,9 @@ class ThreadPool {
   // Inside a region: returns when all threads have called it. Memory written before it is seen after it.
   void barrier();
 
-  // Inside a region: hands out 0, 1, 2, ... across the threads, so that a slow thread takes fewer work items. Each
-  // loop of a region uses its own counter `loop`, 0 <= loop < kLoops; all counters are 0 when a region starts.
+  // Inside a region: hands out 0, 1, 2, ... across the threads, so that a slow thread takes fewer work items.
+  // Each loop of a region uses its own counter `loop`, 0 <= loop < kLoops; all counters are 0 when a region
+  // starts.
   static constexpr int kLoops = 8;
   int64_t next_item(int loop) { return items_[loop].next.fetch_add(1, std::memory_order_relaxed); }
 

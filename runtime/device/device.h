@@ -1,5 +1,5 @@
-// The device seam: where weights and KV pages lie and where a forward pass is computed. Back ends: cpu (here).
-// A device knows buffers and coarse operations; it does not know models, tiers or files.
+// The device seam: where weights and KV pages lie and where a forward pass is computed. Back ends: cpu
+// (here). A device knows buffers and coarse operations; it does not know models, tiers or files.
 #pragma once
 
 #include <cstdint>
@@ -92,8 +92,9 @@ struct StepShape {
   kernels::KvLayout kv;
   uint32_t n_tokens = 0;
   std::span<const SequenceSpan> spans;
-  std::span<const LayerPages> pages;   // of the current layer, one entry a span
-  const CancelFlag* cancel = nullptr;  // looked at between work items; a cancelled operation's results are void
+  std::span<const LayerPages> pages;  // of the current layer, one entry a span
+  const CancelFlag* cancel =
+      nullptr;  // looked at between work items; a cancelled operation's results are void
 };
 
 // Scratch of the operations for steps of up to max_tokens; holds the residual stream x [max_tokens][n_embd].
@@ -105,8 +106,8 @@ class DeviceWorkspace {
 };
 
 struct DeviceInfo {
-  std::string name;       // "cpu"
-  std::string detail;     // "avx512, 2 threads"
+  std::string name;    // "cpu"
+  std::string detail;  // "avx512, 2 threads"
 };
 
 // Thread rule: operations of one device are called by one thread at a time (the step's); create_*, pack_rows
@@ -134,18 +135,20 @@ class Device {
   };
   virtual Result<std::unique_ptr<DeviceWorkspace>> create_workspace(const WorkspaceShape& shape) = 0;
 
-  // The operations of a forward pass, in their order. x is the workspace's residual stream.
-  virtual void embed(const StepShape& step, DeviceWorkspace& workspace, const DeviceMatrix& embedding,
-                     const int32_t* tokens, float scale) = 0;
-  virtual void attention_input(const StepShape& step, DeviceWorkspace& workspace,
-                               const AttentionInputParams& params) = 0;
-  virtual void attention(const StepShape& step, DeviceWorkspace& workspace, const AttentionParams& params) = 0;
-  virtual void feed_forward(const StepShape& step, DeviceWorkspace& workspace,
-                            const FeedForwardParams& params) = 0;
+  // The operations of a forward pass, in their order. x is the workspace's residual stream. They fail with
+  // out_of_memory or device_lost; a cancelled step is not a failure here.
+  virtual Status embed(const StepShape& step, DeviceWorkspace& workspace, const DeviceMatrix& embedding,
+                       const int32_t* tokens, float scale) = 0;
+  virtual Status attention_input(const StepShape& step, DeviceWorkspace& workspace,
+                                 const AttentionInputParams& params) = 0;
+  virtual Status attention(const StepShape& step, DeviceWorkspace& workspace,
+                           const AttentionParams& params) = 0;
+  virtual Status feed_forward(const StepShape& step, DeviceWorkspace& workspace,
+                              const FeedForwardParams& params) = 0;
   // Rows of x named by `rows` -> norm -> head -> logits [rows.size()][n_vocab], multiplied by logit_scale.
-  virtual void logits(const StepShape& step, DeviceWorkspace& workspace, const float* norm,
-                      const DeviceMatrix& head, std::span<const uint32_t> rows, float logit_scale,
-                      float* logits) = 0;
+  virtual Status logits(const StepShape& step, DeviceWorkspace& workspace, const float* norm,
+                        const DeviceMatrix& head, std::span<const uint32_t> rows, float logit_scale,
+                        float* logits) = 0;
 };
 
 }  // namespace leoam

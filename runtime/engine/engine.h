@@ -1,5 +1,6 @@
-// Engine: the root of everything (an instance of the C ABI). Owns the threads, the device, the KV budget and the
-// scheduler; models and sessions belong to one engine. No process state: any number of engines may live at once.
+// Engine: the root of everything (an instance of the C ABI). Owns the threads, the device, the KV budget and
+// the scheduler; models and sessions belong to one engine. No process state: any number of engines may live
+// at once.
 #pragma once
 
 #include <cstdint>
@@ -23,9 +24,9 @@ namespace leoam {
 class Scheduler;
 
 struct EngineOptions {
-  int n_threads = 0;                             // 0: the CPUs this process may use, at most 16
-  std::optional<kernels::CpuLevel> cpu_level;    // at most the machine's best; empty: LEOAM_CPU, else the best
-  uint64_t host_kv_budget_bytes = 0;             // 0: half of the machine's memory
+  int n_threads = 0;                           // 0: the CPUs this process may use, at most 16
+  std::optional<kernels::CpuLevel> cpu_level;  // at most the machine's best; empty: LEOAM_CPU, else the best
+  uint64_t host_kv_budget_bytes = 0;           // 0: half of the machine's memory
   LogSink::Function log = nullptr;
   void* log_user_data = nullptr;
   LogLevel log_level = LogLevel::warning;
@@ -42,10 +43,11 @@ class Engine {
   Result<std::shared_ptr<const Model>> load_model(const std::string& path, const ModelOptions& options,
                                                   const LoadProgress& progress, const CancelFlag* cancel);
   // Fails with invalid_argument (option and range), unsupported (policy).
-  Result<std::shared_ptr<Session>> create_session(std::shared_ptr<const Model> model, const SessionOptions& options);
+  Result<std::shared_ptr<Session>> create_session(std::shared_ptr<const Model> model,
+                                                  const SessionOptions& options);
 
-  // The budget of KV bytes in RAM. Lowering it below what is in use fails with no_space (needed: in use; available:
-  // the wish) and changes nothing.
+  // The budget of KV bytes in RAM. Lowering it below what is in use fails with no_space (needed: in use;
+  // available: the wish) and changes nothing.
   Status set_host_kv_budget(uint64_t bytes);
 
   EngineStatistics statistics() const;

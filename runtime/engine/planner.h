@@ -17,9 +17,9 @@ struct PlanRequest {
 
 struct Plan {
   uint64_t context_tokens = 0;
-  uint64_t weight_bytes = 0;     // in memory
-  uint64_t kv_token_bytes = 0;   // a token, all layers (sliding layers only while their window is not full)
-  uint64_t kv_bytes = 0;         // at context_tokens, whole pages
+  uint64_t weight_bytes = 0;    // in memory
+  uint64_t kv_token_bytes = 0;  // a token, all layers (sliding layers only while their window is not full)
+  uint64_t kv_bytes = 0;        // at context_tokens, whole pages
   uint64_t workspace_bytes = 0;
   uint64_t total_bytes = 0;
   uint64_t fitting_tokens = 0;  // how long a context the KV budget holds

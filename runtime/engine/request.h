@@ -51,9 +51,10 @@ struct RequestOptions {
   std::vector<int32_t> prompt;
   uint32_t max_tokens = 256;  // 0: prefill only, then finish with length
   SamplerOptions sampler;
-  std::vector<std::string> stop;  // never shown, nor any partial match that completes; at most 64 of 1 to 256 bytes
-  bool ignore_end = false;        // end-of-generation tokens do not stop, and are passed on
-  bool show_special = false;      // spell out control tokens in the text
+  std::vector<std::string>
+      stop;                 // never shown, nor any partial match that completes; at most 64 of 1 to 256 bytes
+  bool ignore_end = false;  // end-of-generation tokens do not stop, and are passed on
+  bool show_special = false;  // spell out control tokens in the text
   Delivery delivery = Delivery::poll;
   // Delivery::callback: returns false to stop. May call cancel and the getters, nothing else of this request.
   std::function<bool(const Event&)> on_event;
@@ -61,8 +62,8 @@ struct RequestOptions {
   std::function<void(std::span<float> logits)> on_logits;
 };
 
-// Thread rule: cancel and the getters from any thread; poll from one thread at a time; step from one thread at a
-// time (busy otherwise). The Request keeps its session alive.
+// Thread rule: cancel and the getters from any thread; poll from one thread at a time; step from one thread
+// at a time (busy otherwise). The Request keeps its session alive.
 class Request {
  public:
   virtual ~Request() = default;
@@ -71,16 +72,16 @@ class Request {
   virtual bool poll(Event* event) = 0;
   // Readable while events wait. Owned by the request; -1 with Delivery::step and callback, or when refused.
   virtual int event_fd() const = 0;
-  // Advances the work until about budget_us are over (0: one indivisible piece), then returns true when finished.
-  // Events are then polled. The overrun is at most one layer of one piece. Fails with invalid_argument unless
-  // Delivery::step, busy.
+  // Advances the work until about budget_us are over (0: one indivisible piece), then returns true when
+  // finished. Events are then polled. The overrun is at most one layer of one piece. Fails with
+  // invalid_argument unless Delivery::step, busy.
   virtual Result<bool> step(uint64_t budget_us) = 0;
   // Ends the request within 100 ms of work; events up to then stay. Async-signal-safe flag.
   virtual void cancel() = 0;
   // Returns when finished, or with busy after timeout_us (UINT64_MAX: no limit).
   virtual Status wait(uint64_t timeout_us) = 0;
-  // No callback starts after this returns, and none is running; the request is cancelled. From inside a callback it
-  // returns at once and the running callback is the last.
+  // No callback starts after this returns, and none is running; the request is cancelled. From inside a
+  // callback it returns at once and the running callback is the last.
   virtual void detach() = 0;
 
   virtual FinishReason finish_reason() const = 0;

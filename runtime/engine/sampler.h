@@ -12,21 +12,22 @@ namespace leoam {
 
 // The stages run in the order of the fields: penalty, temperature, top-k, top-p, min-p, draw.
 struct SamplerOptions {
-  float repetition_penalty = 1.0f;     // > 0; 1 = off; divides positive and multiplies negative logits of tokens
-                                       // seen in the last repetition_window tokens
+  float repetition_penalty = 1.0f;  // > 0; 1 = off; divides positive and multiplies negative logits of tokens
+                                    // seen in the last repetition_window tokens
   uint32_t repetition_window_tokens = 64;  // 0 = off
-  float temperature = 0.0f;            // 0 = greedy (the lowest id among equals), and the stages below are off
-  uint32_t top_k = 0;                  // 0 = off
-  float top_p = 1.0f;                  // 0 < top_p <= 1
-  float min_p = 0.0f;                  // 0 <= min_p <= 1, relative to the most likely token
-  uint64_t seed = 0;                   // the same seed, logits and options give the same tokens
+  float temperature = 0.0f;  // 0 = greedy (the lowest id among equals), and the stages below are off
+  uint32_t top_k = 0;        // 0 = off
+  float top_p = 1.0f;        // 0 < top_p <= 1
+  float min_p = 0.0f;        // 0 <= min_p <= 1, relative to the most likely token
+  uint64_t seed = 0;         // the same seed, logits and options give the same tokens
 };
 
 // Thread rule: one thread at a time. No heap allocation after construction.
 class Sampler {
  public:
   // Fails with invalid_argument (the option and its range).
-  static Result<Sampler> create(const SamplerOptions& options, uint32_t n_vocab, const kernels::CpuTable& kernels);
+  static Result<Sampler> create(const SamplerOptions& options, uint32_t n_vocab,
+                                const kernels::CpuTable& kernels);
 
   // `logits` [n_vocab] is changed by the penalty. `history`: the sequence so far, newest last. NaN logits are
   // never drawn; when no logit is finite the result is token 0.

@@ -23,15 +23,16 @@ struct RequestOptions;
 struct SessionOptions {
   std::string policy = "exact";  // unsupported for any other name
   kernels::KvType kv_type = kernels::KvType::f16;
-  uint32_t page_tokens = 32;     // 16, 32, 64 or 128
-  uint32_t context_tokens = 0;   // most tokens the session may hold; 0: the model's trained context
-  uint32_t piece_tokens = 0;     // prefill piece; 0: the engine's choice. Logits agree between piece sizes within
-                                 // 1e-3 in log-probability, and are byte-identical for one size
+  uint32_t page_tokens = 32;    // 16, 32, 64 or 128
+  uint32_t context_tokens = 0;  // most tokens the session may hold; 0: the model's trained context
+  uint32_t piece_tokens = 0;    // prefill piece; 0: the engine's choice. Logits agree between piece sizes
+                              // within 1e-3 in log-probability, and are byte-identical for one size
 };
 
 struct EvaluateOptions {
-  // Called in order for every position whose logits are wanted, on the calling thread. `logits` [n_vocab] is valid
-  // during the call. Returns false to stop (then evaluate fails with cancelled and nothing was appended).
+  // Called in order for every position whose logits are wanted, on the calling thread. `logits` [n_vocab] is
+  // valid during the call. Returns false to stop (then evaluate fails with cancelled and nothing was
+  // appended).
   std::function<bool(uint64_t position, std::span<const float> logits)> on_logits;
   bool all_logits = false;  // every position; else only the last one
   std::function<bool(uint64_t done_tokens, uint64_t total_tokens)> on_progress;  // false stops
@@ -52,19 +53,21 @@ class Session : public std::enable_shared_from_this<Session> {
   // Copies tokens [begin, begin + out.size()); fails with invalid_argument out of range, busy.
   Status copy_tokens(uint64_t begin, std::span<int32_t> out) const;
 
-  // Appends tokens and computes their KV, on the calling thread, in pieces. All or nothing: on failure the session
-  // is as before. Fails with invalid_argument (token id), no_space (budget or context), cancelled, busy.
+  // Appends tokens and computes their KV, on the calling thread, in pieces. All or nothing: on failure the
+  // session is as before. Fails with invalid_argument (token id), no_space (budget or context), cancelled,
+  // busy.
   Status evaluate(std::span<const int32_t> tokens, const EvaluateOptions& options);
 
-  // Drops all tokens from n_tokens on. Fails with invalid_argument beyond the end, busy; for models with sliding
-  // layers, unsupported when the window before n_tokens is no longer in place (n_tokens == 0 always works).
+  // Drops all tokens from n_tokens on. Fails with invalid_argument beyond the end, busy; for models with
+  // sliding layers, unsupported when the window before n_tokens is no longer in place (n_tokens == 0 always
+  // works).
   Status truncate(uint64_t n_tokens);
 
   // Logits of the newest token [n_vocab]; invalid_argument when the session is empty or was truncated since.
   Status copy_logits(std::span<float> out) const;
 
-  // Starts a generation: the prompt is appended, then tokens are drawn. Fails with invalid_argument, busy, no_space
-  // (the prompt cannot fit). An empty prompt needs a session with logits.
+  // Starts a generation: the prompt is appended, then tokens are drawn. Fails with invalid_argument, busy,
+  // no_space (the prompt cannot fit). An empty prompt needs a session with logits.
   Result<std::shared_ptr<Request>> submit(RequestOptions options);
 
  private:

@@ -21,8 +21,8 @@ class File {
   virtual Status read_at(uint64_t offset_bytes, std::span<uint8_t> out) const = 0;
 };
 
-// Opens for reading. Fails with not_found, io, or unsupported when it is not a regular file (a FIFO, a device,
-// a directory); never blocks on such a file. Links are followed: the caller names the file.
+// Opens for reading. Fails with not_found, io, or unsupported when it is not a regular file (a FIFO, a
+// device, a directory); never blocks on such a file. Links are followed: the caller names the file.
 Result<std::unique_ptr<File>> open_for_reading(const std::string& path);
 
 }  // namespace leoam

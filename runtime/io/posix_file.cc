@@ -12,7 +12,9 @@ namespace leoam {
 namespace {
 
 // strerror is not thread-safe; the generic category formats without shared state.
-std::string system_reason(int code) { return std::generic_category().message(code); }
+std::string system_reason(int code) {
+  return std::generic_category().message(code);
+}
 
 class PosixFile final : public File {
  public:

@@ -67,8 +67,8 @@ class PagePool {
 
  private:
   friend class PageHandle;
-  // Pages are cut from slabs; a slab goes back to the device when its last page comes home, so that memory above
-  // the pages in use is at most one slab a size.
+  // Pages are cut from slabs; a slab goes back to the device when its last page comes home, so that memory
+  // above the pages in use is at most one slab a size.
   struct Slab {
     std::unique_ptr<DeviceBuffer> buffer;
     std::unique_ptr<Page[]> pages;

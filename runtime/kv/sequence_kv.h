@@ -11,8 +11,8 @@
 
 namespace leoam {
 
-// Geometry of a model's KV. `windows` [n_layers]: 0 for global layers, else the layer's sliding window: only the
-// pages that the window still reaches are kept.
+// Geometry of a model's KV. `windows` [n_layers]: 0 for global layers, else the layer's sliding window: only
+// the pages that the window still reaches are kept.
 struct KvShape {
   kernels::KvLayout layout;
   std::vector<uint32_t> windows;
@@ -28,12 +28,12 @@ class SequenceKv {
   uint64_t n_tokens() const { return n_tokens_; }
   uint64_t bytes() const { return n_pages_ * shape_.layout.page_bytes(); }
 
-  // Makes room for n tokens behind n_tokens() in every layer; a shared tail is copied first. All or nothing. Fails
-  // with no_space or out_of_memory. `capacity_tokens`: room for page lists up to that length is kept, so later
-  // calls do not allocate lists.
+  // Makes room for n tokens behind n_tokens() in every layer; a shared tail is copied first. All or nothing.
+  // Fails with no_space or out_of_memory. `capacity_tokens`: room for page lists up to that length is kept,
+  // so later calls do not allocate lists.
   Status reserve(uint32_t n);
-  // The page list of a layer, n_tokens() + reserved tokens long; the step writes the new ones. Valid until the next
-  // reserve, commit or truncate.
+  // The page list of a layer, n_tokens() + reserved tokens long; the step writes the new ones. Valid until
+  // the next reserve, commit or truncate.
   std::span<const kernels::KvPageRef> pages(uint32_t layer) const { return layers_[layer].refs; }
   // Tokens [n_tokens(), n_tokens() + n) are now in place; pages out of a layer's window are dropped.
   void commit(uint32_t n);

@@ -1,0 +1,202 @@
+#include <algorithm>
+
+#include "runtime/device/cpu/cpu_operations.h"
+
+namespace leoam::cpu {
+namespace {
+
+// Spans of at most this many tokens are attended to token by token, with the context split among the threads;
+// longer ones by tiles of query tokens.
+constexpr uint32_t kDecodeTokens = 4;
+// Fixed, so that the order of sums does not depend on the number of threads.
+constexpr uint32_t kPartTokens = 512;
+
+bool is_decode(const SequenceSpan& span) {
+  return span.n_tokens <= kDecodeTokens;
+}
+
+uint32_t part_pages(const kernels::KvLayout& kv) {
+  return std::max(1u, kPartTokens / kv.page_tokens);
+}
+
+// The parts that a token at `position` needs: pages from the one its window reaches to its own.
+struct PageRange {
+  uint32_t begin;
+  uint32_t end;
+};
+PageRange visible_pages(const kernels::KvLayout& kv, const LayerPages& pages, int32_t position,
+                        int32_t window) {
+  const int32_t first = pages.pages[0].first_position;
+  const int32_t lowest = window > 0 ? std::max(first, position - window + 1) : first;
+  const uint32_t page_tokens = kv.page_tokens;
+  return {static_cast<uint32_t>(lowest - first) / page_tokens,
+          static_cast<uint32_t>(position - first) / page_tokens + 1};
+}
+
+// Parts start at page indices that are multiples of part_pages counted from position 0, whatever was dropped
+// before.
+uint32_t n_parts(const kernels::KvLayout& kv, const LayerPages& pages, const PageRange& range) {
+  const uint32_t base = static_cast<uint32_t>(pages.pages[0].first_position) / kv.page_tokens;
+  const uint32_t size = part_pages(kv);
+  return (base + range.end - 1) / size - (base + range.begin) / size + 1;
+}
+PageRange part_range(const kernels::KvLayout& kv, const LayerPages& pages, const PageRange& range,
+                     uint32_t part) {
+  const uint32_t base = static_cast<uint32_t>(pages.pages[0].first_position) / kv.page_tokens;
+  const uint32_t size = part_pages(kv);
+  const uint32_t first = ((base + range.begin) / size + part) * size;
+  return {std::max(first, base + range.begin) - base, std::min(first + size, base + range.end) - base};
+}
+
+// The decode tokens of a step, with where each one's partial states lie.
+struct DecodeToken {
+  uint32_t token;
+  uint32_t span;
+  int32_t position;
+  PageRange range;
+  uint32_t parts;
+  size_t partials;  // in floats; [parts][n_heads][partial_floats]
+};
+
+template <class Visit>
+size_t for_each_decode_token(const Context& context, int32_t window, const Visit& visit) {
+  const StepShape& step = context.step;
+  const size_t state = kernels::attention_partial_floats(step.kv.head_dim) * step.n_heads;
+  size_t used = 0;
+  for (uint32_t s = 0; s < step.spans.size(); ++s) {
+    const SequenceSpan& span = step.spans[s];
+    if (!is_decode(span)) continue;
+    for (uint32_t i = 0; i < span.n_tokens; ++i) {
+      DecodeToken token{span.token_begin + i, s, span.first_position + static_cast<int32_t>(i), {}, 0, used};
+      token.range = visible_pages(step.kv, step.pages[s], token.position, window);
+      token.parts = n_parts(step.kv, step.pages[s], token.range);
+      visit(token);
+      used += token.parts * state;
+    }
+  }
+  return used;
+}
+
+void decode_part(const Context& context, const AttentionParams& params, const DecodeToken& token,
+                 uint32_t part, uint32_t kv_head) {
+  const StepShape& step = context.step;
+  const LayerPages& pages = step.pages[token.span];
+  kernels::AttentionDecodeParams decode;
+  decode.layout = step.kv;
+  decode.n_heads = step.n_heads;
+  decode.scale = params.scale;
+  decode.q = context.workspace.q_ + size_t{token.token} * step.n_heads * step.kv.head_dim;
+  decode.position = token.position;
+  decode.window = params.window;
+  decode.pages = pages.pages;
+  decode.n_pages = pages.n_pages;
+  const PageRange range = part_range(step.kv, pages, token.range, part);
+  const size_t state = kernels::attention_partial_floats(step.kv.head_dim);
+  const uint32_t group = step.n_heads / step.kv.n_kv_heads;
+  context.kernels.attention_decode(decode, kv_head, range.begin, range.end,
+                                   context.workspace.partials() + token.partials +
+                                       (size_t{part} * step.n_heads + kv_head * group) * state);
+}
+
+void decode_spans(const Context& context, const AttentionParams& params, int loop) {
+  int64_t item = context.pool.next_item(loop);
+  int64_t first = 0;
+  for_each_decode_token(context, params.window, [&](const DecodeToken& token) {
+    const uint32_t n_kv_heads = context.step.kv.n_kv_heads;
+    const int64_t n_items = int64_t{token.parts} * n_kv_heads;
+    for (; item < first + n_items; item = context.pool.next_item(loop)) {
+      if (context.cancelled()) continue;
+      const uint32_t index = static_cast<uint32_t>(item - first);
+      decode_part(context, params, token, index / n_kv_heads, index % n_kv_heads);
+    }
+    first += n_items;
+  });
+}
+
+void merge_token(const Context& context, const DecodeToken& token, float* out) {
+  const StepShape& step = context.step;
+  const size_t state = kernels::attention_partial_floats(step.kv.head_dim);
+  const float* partials = context.workspace.partials() + token.partials;
+  for (uint32_t head = 0; head < step.n_heads; ++head)
+    context.kernels.attention_merge(partials + head * state, token.parts, step.n_heads * state,
+                                    step.kv.head_dim, out + size_t{head} * step.kv.head_dim);
+}
+
+void prefill_spans(const Context& context, const AttentionParams& params, int thread, int loop) {
+  const StepShape& step = context.step;
+  const size_t width = size_t{step.n_heads} * step.kv.head_dim;
+  int64_t item = context.pool.next_item(loop);
+  int64_t first = 0;
+  for (size_t s = 0; s < step.spans.size(); ++s) {
+    const SequenceSpan& span = step.spans[s];
+    if (is_decode(span)) continue;
+    kernels::AttentionPrefillParams prefill;
+    prefill.layout = step.kv;
+    prefill.n_heads = step.n_heads;
+    prefill.scale = params.scale;
+    prefill.q = context.workspace.q_ + span.token_begin * width;
+    prefill.q_stride = width;
+    prefill.n_tokens = span.n_tokens;
+    prefill.first_position = span.first_position;
+    prefill.window = params.window;
+    prefill.pages = step.pages[s].pages;
+    prefill.n_pages = step.pages[s].n_pages;
+    prefill.out = context.workspace.mixed_ + span.token_begin * width;
+    prefill.out_stride = width;
+    const uint32_t tile = kernels::kPrefillTile_tokens;
+    const int64_t n_tiles = (span.n_tokens + tile - 1) / tile;
+    const int64_t n_items = n_tiles * step.kv.n_kv_heads;
+    for (; item < first + n_items; item = context.pool.next_item(loop)) {
+      if (context.cancelled()) continue;
+      const int64_t index = item - first;
+      const uint32_t kv_head = static_cast<uint32_t>(index % step.kv.n_kv_heads);
+      // The last tiles see most keys: start with them, so that the threads end together.
+      const uint32_t begin = static_cast<uint32_t>(n_tiles - 1 - index / step.kv.n_kv_heads) * tile;
+      context.kernels.attention_prefill(prefill, kv_head, begin, std::min(begin + tile, span.n_tokens),
+                                        context.workspace.attention_scratch(thread));
+    }
+    first += n_items;
+  }
+}
+
+}  // namespace
+
+Status attention(const Context& context, const AttentionParams& params) {
+  const StepShape& step = context.step;
+  CpuWorkspace& w = context.workspace;
+  const size_t width = size_t{step.n_heads} * step.kv.head_dim;
+  LEOAM_RETURN_IF_ERROR(
+      w.reserve_partials(for_each_decode_token(context, params.window, [](const DecodeToken&) {})));
+  context.pool.run([&](int thread) {
+    decode_spans(context, params, 0);
+    prefill_spans(context, params, thread, 1);
+    context.pool.barrier();
+    // A step of one token merges it in every thread's own row; others into mixed_ first.
+    if (step.n_tokens != 1) {
+      int64_t item = context.pool.next_item(2);
+      int64_t index = 0;
+      for_each_decode_token(context, params.window, [&](const DecodeToken& token) {
+        if (index++ != item) return;
+        merge_token(context, token, w.mixed_ + token.token * width);
+        item = context.pool.next_item(2);
+      });
+      context.pool.barrier();
+    }
+    const ActivationRows rows = prepare_rows(
+        context, thread, step.n_tokens, static_cast<uint32_t>(width), {params.o},
+        [&](uint32_t token, float* out) {
+          if (step.n_tokens == 1)
+            for_each_decode_token(context, params.window,
+                                  [&](const DecodeToken& only) { merge_token(context, only, out); });
+          else
+            std::copy_n(w.mixed_ + token * width, width, out);
+        });
+    float* out = params.post_norm ? w.branch_ : w.x();
+    multiply(context, 3, step.n_tokens, rows,
+             {{params.o, params.o_bias, out, step.n_embd, params.post_norm == nullptr}});
+    if (params.post_norm) add_normed(context, params.post_norm, 4);
+  });
+  return {};
+}
+
+}  // namespace leoam::cpu

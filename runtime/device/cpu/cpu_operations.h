@@ -1,0 +1,72 @@
+// The cpu device's operations, each one region of the thread pool, and the two steps that they share:
+// bringing activations into the form that matrix products take, and products with rows handed out among the
+// threads.
+//
+// With one token, norms and conversions are repeated by every thread into rows of its own: that is cheaper
+// than meeting at a barrier.
+#pragma once
+
+#include <initializer_list>
+#include <span>
+
+#include "kernels/cpu_table.h"
+#include "runtime/base/thread_pool.h"
+#include "runtime/device/cpu/cpu_workspace.h"
+#include "runtime/device/device.h"
+
+namespace leoam::cpu {
+
+struct Context {
+  ThreadPool& pool;
+  const kernels::CpuTable& kernels;
+  const StepShape& step;
+  CpuWorkspace& workspace;
+  bool cancelled() const { return step.cancel && step.cancel->cancelled(); }
+};
+
+void embed(const Context& context, const DeviceMatrix& embedding, const int32_t* tokens, float scale);
+void attention_input(const Context& context, const AttentionInputParams& params);
+Status attention(const Context& context, const AttentionParams& params);
+void feed_forward(const Context& context, const FeedForwardParams& params);
+void logits(const Context& context, const float* norm, const DeviceMatrix& head,
+            std::span<const uint32_t> rows, float logit_scale, float* logits);
+
+// Activations of n_tokens rows for `matrices`, made by make_row(token, float* out [n_cols]) on the threads of
+// a region. Ends with a barrier unless n_tokens == 1, where every thread makes its own.
+template <class MakeRow>
+ActivationRows prepare_rows(const Context& context, int thread, uint32_t n_tokens, uint32_t n_cols,
+                            std::initializer_list<const DeviceMatrix*> matrices, const MakeRow& make_row) {
+  bool quantised = false;
+  for (const DeviceMatrix* matrix : matrices)
+    quantised = quantised || !kernels::takes_float_activations(matrix->packed.type);
+  const ActivationRows rows = n_tokens == 1 ? context.workspace.own(thread) : context.workspace.shared_;
+  const size_t xq_bytes = context.kernels.matmul->activation_row_bytes(n_cols);
+  const uint32_t n_threads = n_tokens == 1 ? 1 : static_cast<uint32_t>(context.pool.n_threads());
+  for (uint32_t token = n_tokens == 1 ? 0 : static_cast<uint32_t>(thread); token < n_tokens;
+       token += n_threads) {
+    float* x = rows.x + token * rows.x_stride;
+    make_row(token, x);
+    if (quantised) context.kernels.matmul->quantize(x, n_cols, rows.xq + token * xq_bytes);
+  }
+  if (n_tokens != 1) context.pool.barrier();
+  return rows;
+}
+
+// One product of a group: out[t][r] = weights x rows (+ bias).
+struct Product {
+  const DeviceMatrix* matrix;
+  const float* bias;
+  float* out;
+  size_t out_stride;
+  bool accumulate;
+};
+
+// Adds w.branch_, normed, to x; `loop` as below. Starts with a barrier.
+void add_normed(const Context& context, const float* post_norm, int loop);
+
+// All products of a group over the same activations; `loop` is the region's counter for it. Returns without a
+// barrier.
+void multiply(const Context& context, int loop, uint32_t n_tokens, const ActivationRows& rows,
+              std::initializer_list<Product> products);
+
+}  // namespace leoam::cpu
