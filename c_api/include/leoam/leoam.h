@@ -1,0 +1,711 @@
+/* leoam.h: the C interface of LeoAM, local language models over very long context.
+ *
+ * Compiles as C99, C11 and C++. ABI.md beside this folder holds the rules in full; in short:
+ *
+ * - Objects are handles, never addresses: a stale, wrong-typed or NULL handle gives
+ * LEOAM_ERROR_INVALID_HANDLE. Release functions accept NULL. A parent that is released lives on until its
+ * children are gone.
+ * - Functions return 0 or a positive LEOAM_ERROR_ code. The last parameter of most is an optional leoam_error
+ *   that receives the reason; NULL when only the code is wanted. There is no "last error" anywhere else.
+ * - Structs begin with struct_size, set by the caller (LEOAM_INIT does it). In structs that are read, every
+ * zero means the default and a NULL pointer to options means all defaults; a shorter struct is extended with
+ * zeros, a longer one is accepted when what the library does not know is zero, else LEOAM_ERROR_VERSION. In
+ * structs that are filled, as many bytes as fit are written.
+ * - Text is UTF-8, pointer and length in bytes, not terminated by zero. Sizes are in bytes unless the name
+ * says _tokens; times are in microseconds.
+ * - Lists and texts are returned into the caller's buffer: the count needed is always reported; a NULL buffer
+ * of capacity 0 asks for it alone (LEOAM_OK), a buffer that is too small stays untouched
+ * (LEOAM_ERROR_NO_SPACE).
+ * - Callbacks return LEOAM_CONTINUE or LEOAM_STOP, must not throw or jump out, and get the user_data they
+ * were given with. Inside one, functions marked "not in callbacks" return LEOAM_ERROR_BUSY.
+ * - The library never prints, aborts, exits, installs signal handlers or touches locale and environment.
+ *
+ * Thread rule of each function: [any] from any thread at any time; [driver] one thread at a time for one
+ * object, a second caller gets LEOAM_ERROR_BUSY. Handles may be released while other threads are inside calls
+ * with them.
+ */
+#ifndef LEOAM_LEOAM_H
+#define LEOAM_LEOAM_H
+
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__cplusplus) && __cplusplus >= 201103L
+#define LEOAM_NOEXCEPT noexcept
+#else
+#define LEOAM_NOEXCEPT
+#endif
+
+#if defined(LEOAM_BUILDING) && defined(__GNUC__)
+#define LEOAM_API __attribute__((visibility("default")))
+#else
+#define LEOAM_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Version ----------------------------------------------------------------------------------------------
+ */
+
+#define LEOAM_VERSION_MAJOR 0
+#define LEOAM_VERSION_MINOR 1
+#define LEOAM_VERSION_PATCH 0
+
+/* The version of the function table: grows when functions are appended, never changes otherwise. */
+#define LEOAM_API_VERSION 1
+
+/* Zeroes a struct variable of this header and sets its struct_size. */
+#define LEOAM_INIT(variable) \
+  (memset(&(variable), 0, sizeof(variable)), (variable).struct_size = (uint32_t)sizeof(variable))
+
+/* ---- Basic types ------------------------------------------------------------------------------------------
+ */
+
+typedef struct leoam_instance leoam_instance;       /* threads, device, budgets; the root of everything */
+typedef struct leoam_cancel_flag leoam_cancel_flag; /* a wish to stop, for load and evaluate */
+typedef struct leoam_model leoam_model;             /* one model file, immutable, shared by sessions */
+typedef struct leoam_session leoam_session;         /* one sequence of tokens with its KV cache */
+typedef struct leoam_request leoam_request;         /* one generation on a session */
+
+/* Text, not terminated. This struct never grows. data may be NULL when size is 0. */
+typedef struct leoam_string {
+  const char* data;
+  uint64_t size; /* bytes */
+} leoam_string;
+
+/* 0 or one of the codes below. Codes are never renumbered; unknown codes of later versions are failures. */
+typedef int32_t leoam_status;
+enum {
+  LEOAM_OK = 0,
+  LEOAM_ERROR_INVALID_ARGUMENT = 1, /* the caller's value; the message names the parameter */
+  LEOAM_ERROR_INVALID_HANDLE = 2,   /* stale, wrong-typed or NULL handle */
+  LEOAM_ERROR_NOT_FOUND = 3,        /* a file, a name or an index does not exist */
+  LEOAM_ERROR_UNSUPPORTED = 4,      /* well formed, and this build cannot do it */
+  LEOAM_ERROR_CORRUPT = 5,          /* a file breaks its format; message: field, offset, expected, found */
+  LEOAM_ERROR_OUT_OF_MEMORY = 6,    /* the system refused memory */
+  LEOAM_ERROR_NO_SPACE = 7,         /* a budget or buffer is too small; needed and available are set */
+  LEOAM_ERROR_IO = 8,               /* the operating system failed a file operation */
+  LEOAM_ERROR_BUSY = 9,         /* another thread uses the object, a wait timed out, or inside a callback */
+  LEOAM_ERROR_CANCELLED = 10,   /* the caller asked to stop */
+  LEOAM_ERROR_DEVICE_LOST = 11, /* the accelerator is gone; its instance is unusable */
+  LEOAM_ERROR_VERSION = 12,     /* the library is older than what the caller asks for */
+  LEOAM_ERROR_INTERNAL = 13     /* a fault of the library */
+};
+
+/* What went wrong in one call. Owned by the caller, copyable, tied to no thread. Written by every call that
+ * it is passed to: code 0 and an empty message on success. */
+typedef struct leoam_error {
+  uint32_t struct_size;
+  leoam_status code;
+  uint64_t needed_bytes;    /* LEOAM_ERROR_NO_SPACE of a budget or a byte buffer, else 0 */
+  uint64_t available_bytes; /* likewise */
+  uint32_t message_size;    /* bytes of the message, without the zero behind it */
+  uint32_t reserved;
+  char message[480]; /* English, whole code points, terminated by zero, cut when longer */
+} leoam_error;
+
+/* What a callback returns. */
+enum { LEOAM_CONTINUE = 0, LEOAM_STOP = 1 };
+
+/* done of total, in the unit of the call that takes the function. [the calling thread] */
+typedef int32_t (*leoam_progress_function)(uint64_t done, uint64_t total, void* user_data);
+
+/* ---- Library ----------------------------------------------------------------------------------------------
+ */
+
+/* Facts of the library file itself. The strings live as long as the library is loaded. */
+typedef struct leoam_build_info {
+  uint32_t struct_size;
+  uint32_t api_version;   /* LEOAM_API_VERSION of the library */
+  leoam_string version;   /* "0.1.0" */
+  leoam_string compiler;  /* "gcc 12.2.0" */
+  leoam_string build;     /* "release", "debug", "address,undefined" */
+  leoam_string file_path; /* where the library was loaded from; empty when unknown */
+} leoam_build_info;
+
+/* The library's version as major << 16 | minor << 8 | patch. [any] */
+LEOAM_API uint32_t leoam_version(void) LEOAM_NOEXCEPT;
+
+/* [any] Fails with INVALID_ARGUMENT. */
+LEOAM_API leoam_status leoam_get_build_info(leoam_build_info* out_info, leoam_error* error) LEOAM_NOEXCEPT;
+
+/* "no_space" for LEOAM_ERROR_NO_SPACE, "unknown" for codes that the library does not know; terminated by
+ * zero, lives as long as the library. [any] */
+LEOAM_API const char* leoam_error_name(leoam_status code) LEOAM_NOEXCEPT;
+
+/* ---- Instance ---------------------------------------------------------------------------------------------
+ */
+
+typedef int32_t leoam_log_level;
+enum {
+  LEOAM_LOG_DEFAULT = 0,
+  LEOAM_LOG_ERROR = 1,
+  LEOAM_LOG_WARNING = 2,
+  LEOAM_LOG_INFO = 3,
+  LEOAM_LOG_DEBUG = 4
+};
+
+/* One message, valid during the call. Called from any thread of the library and from threads inside its
+ * calls, one message at a time. Must not call the library. */
+typedef void (*leoam_log_function)(leoam_log_level level, const char* text, uint64_t text_size,
+                                   void* user_data);
+
+typedef struct leoam_instance_options {
+  uint32_t struct_size;
+  uint32_t n_threads;     /* 0: the CPUs this process may use, at most 16 */
+  leoam_string cpu_level; /* "scalar", "avx2" or "avx512"; empty: the best of the machine, at most LEOAM_CPU
+                             of the environment */
+  uint64_t host_kv_budget_bytes; /* most bytes of KV cache in memory; 0: half of the machine's memory */
+  leoam_log_function log;        /* NULL: messages are dropped */
+  void* log_user_data;
+  leoam_log_level log_level; /* messages up to this level; default: warning */
+  uint32_t reserved;
+} leoam_instance_options;
+
+typedef struct leoam_instance_statistics {
+  uint32_t struct_size;
+  uint32_t n_threads;
+  uint64_t host_kv_budget_bytes;
+  uint64_t host_kv_bytes;      /* in use by all sessions now */
+  uint64_t host_kv_peak_bytes; /* at most so far */
+  uint64_t weight_bytes;       /* of all loaded models, in memory */
+  uint64_t workspace_bytes;    /* scratch of the forward pass */
+  uint64_t n_steps;            /* forward passes so far */
+} leoam_instance_statistics;
+
+/* Starts an instance; any number may live side by side. Fails with INVALID_ARGUMENT, UNSUPPORTED (a CPU level
+ * that the machine lacks), OUT_OF_MEMORY. [any; not in callbacks] */
+LEOAM_API leoam_status leoam_instance_create(const leoam_instance_options* options,
+                                             leoam_instance** out_instance,
+                                             leoam_error* error) LEOAM_NOEXCEPT;
+
+/* Gives the handle back. The instance ends when its models, sessions, requests and flags are released too.
+ * [any] */
+LEOAM_API leoam_status leoam_instance_release(leoam_instance* instance) LEOAM_NOEXCEPT;
+
+/* Changes the budget of KV bytes in memory while everything runs. Fails with NO_SPACE, and changes nothing,
+ * when more is in use (needed: in use; available: the new budget). [any] */
+LEOAM_API leoam_status leoam_instance_set_host_kv_budget(leoam_instance* instance, uint64_t bytes,
+                                                         leoam_error* error) LEOAM_NOEXCEPT;
+
+/* Cheap enough for every frame. [any] */
+LEOAM_API leoam_status leoam_instance_get_statistics(leoam_instance* instance,
+                                                     leoam_instance_statistics* out_statistics,
+                                                     leoam_error* error) LEOAM_NOEXCEPT;
+
+/* The index-th fact of a diagnosis, 0, 1, ... until NOT_FOUND: a dotted key ("cpu.chosen") and its value in
+ * words: version, build, CPU levels found, the chosen kernels and why, device, memory, budget as they were at
+ * creation. The strings live as long as the instance. [any] */
+LEOAM_API leoam_status leoam_instance_describe(leoam_instance* instance, uint64_t index,
+                                               leoam_string* out_key, leoam_string* out_value,
+                                               leoam_error* error) LEOAM_NOEXCEPT;
+
+/* For hot reload: cancels all requests of the instance and drops its log function. When it returns, no
+ * callback of a request or of the log is running and none will start; calls that take a callback of their own
+ * (load, evaluate, step) are the caller's to end. From inside a callback it does not wait for that one, which
+ * is the last. [any] */
+LEOAM_API leoam_status leoam_instance_detach(leoam_instance* instance, leoam_error* error) LEOAM_NOEXCEPT;
+
+/* ---- Cancel flag ------------------------------------------------------------------------------------------
+ */
+
+/* A flag that load and evaluate watch. One flag may serve many calls. [any] */
+LEOAM_API leoam_status leoam_cancel_flag_create(leoam_instance* instance, leoam_cancel_flag** out_flag,
+                                                leoam_error* error) LEOAM_NOEXCEPT;
+/* Calls that watch the flag end with CANCELLED within 100 ms, as do later ones until it is cleared.
+ * Lock-free: allowed in a signal handler, as long as the flag is not released meanwhile. [any] */
+LEOAM_API leoam_status leoam_cancel_flag_set(leoam_cancel_flag* flag) LEOAM_NOEXCEPT;
+LEOAM_API leoam_status leoam_cancel_flag_clear(leoam_cancel_flag* flag) LEOAM_NOEXCEPT;
+LEOAM_API leoam_status leoam_cancel_flag_release(leoam_cancel_flag* flag) LEOAM_NOEXCEPT;
+
+/* ---- Model ------------------------------------------------------------------------------------------------
+ */
+
+typedef int32_t leoam_rope_scaling;
+enum { LEOAM_ROPE_FROM_FILE = 0, LEOAM_ROPE_NONE = 1, LEOAM_ROPE_LINEAR = 2, LEOAM_ROPE_YARN = 3 };
+
+typedef int32_t leoam_kv_type;
+enum { LEOAM_KV_DEFAULT = 0, LEOAM_KV_F16 = 1, LEOAM_KV_F32 = 2 }; /* default: f16 */
+
+/* Flags of leoam_load_options. */
+#define LEOAM_LOAD_HEADER_ONLY ((uint64_t)1) /* no weights: such a model has information and metadata only \
+                                              */
+
+typedef struct leoam_load_options {
+  uint32_t struct_size;
+  leoam_rope_scaling rope_scaling; /* overrides of what the file says; 0: as in the file */
+  uint64_t flags;                  /* LEOAM_LOAD_ */
+  float rope_factor;               /* context extension factor, >= 1 */
+  float rope_base;                 /* > 0 */
+  uint32_t rope_original_context_tokens;
+  uint32_t context_tokens;
+  leoam_progress_function on_progress; /* bytes done and in all, on the calling thread */
+  void* user_data;
+  leoam_cancel_flag* cancel; /* or NULL */
+} leoam_load_options;
+
+/* Flags of leoam_model_info. */
+#define LEOAM_MODEL_HAS_TOKENIZER ((uint64_t)1)     /* else the model runs on token ids alone */
+#define LEOAM_MODEL_HAS_CHAT_TEMPLATE ((uint64_t)2) /* the file carries one */
+#define LEOAM_MODEL_ADDS_BOS ((uint64_t)4)          /* texts begin with bos_token by default */
+#define LEOAM_MODEL_HEADER_ONLY ((uint64_t)8)
+
+/* The strings live as long as the model. */
+typedef struct leoam_model_info {
+  uint32_t struct_size;
+  uint32_t gguf_version;
+  leoam_string architecture;  /* "llama" */
+  leoam_string name;          /* may be empty */
+  leoam_string quantization;  /* the type with most bytes, "q4_1" */
+  leoam_string tokenizer;     /* "gpt2", "llama", "none" */
+  leoam_string pre_tokenizer; /* "smollm", may be empty */
+  uint64_t flags;             /* LEOAM_MODEL_ */
+  uint32_t n_layers;
+  uint32_t n_embd;
+  uint32_t n_heads;
+  uint32_t n_kv_heads;
+  uint32_t head_dim;
+  uint32_t n_ff;
+  uint32_t n_vocab;
+  uint32_t context_tokens;         /* after overrides */
+  uint32_t sliding_window_tokens;  /* 0: none */
+  leoam_rope_scaling rope_scaling; /* never LEOAM_ROPE_FROM_FILE */
+  float rope_factor;
+  float rope_base;
+  uint32_t rope_original_context_tokens;
+  int32_t bos_token; /* -1: none */
+  int32_t eos_token; /* -1: none */
+  uint32_t reserved;
+  uint64_t n_parameters;
+  uint64_t n_tensors;
+  uint64_t n_metadata; /* entries of leoam_model_get_metadata */
+  uint64_t file_bytes;
+  uint64_t weight_bytes; /* tensor data in the file */
+  uint64_t memory_bytes; /* weights in memory; 0 for a header */
+} leoam_model_info;
+
+typedef struct leoam_plan_options {
+  uint32_t struct_size;
+  leoam_kv_type kv_type;
+  uint64_t context_tokens; /* 0: the model's own */
+  uint32_t page_tokens;    /* 16, 32, 64 or 128; 0: 32 */
+  uint32_t reserved;
+  uint64_t host_kv_budget_bytes; /* 0: the budget of the instance */
+} leoam_plan_options;
+
+typedef struct leoam_plan {
+  uint32_t struct_size;
+  uint32_t fits; /* 1 when kv_bytes is within the budget, else 0 */
+  uint64_t context_tokens;
+  uint64_t weight_bytes;    /* in memory */
+  uint64_t kv_token_bytes;  /* one token, all layers */
+  uint64_t kv_bytes;        /* at context_tokens, in whole pages */
+  uint64_t workspace_bytes; /* scratch of the forward pass */
+  uint64_t total_bytes;
+  uint64_t fitting_tokens; /* how long a context the budget holds */
+} leoam_plan;
+
+/* What a model and a context will need, from the header of the file: nothing is loaded. `load` may be NULL;
+ * its overrides count, its callback and flags do not. Fails as leoam_model_load. [any] */
+LEOAM_API leoam_status leoam_model_plan(leoam_instance* instance, const char* path, uint64_t path_size,
+                                        const leoam_load_options* load, const leoam_plan_options* options,
+                                        leoam_plan* out_plan, leoam_error* error) LEOAM_NOEXCEPT;
+
+/* Loads a GGUF file on the calling thread and the instance's. Fails with INVALID_ARGUMENT, NOT_FOUND, IO,
+ * CORRUPT, UNSUPPORTED, OUT_OF_MEMORY, CANCELLED (within 100 ms of the flag, or by the callback). [any; not
+ * in callbacks] */
+LEOAM_API leoam_status leoam_model_load(leoam_instance* instance, const char* path, uint64_t path_size,
+                                        const leoam_load_options* options, leoam_model** out_model,
+                                        leoam_error* error) LEOAM_NOEXCEPT;
+
+LEOAM_API leoam_status leoam_model_release(leoam_model* model) LEOAM_NOEXCEPT;
+
+/* [any] */
+LEOAM_API leoam_status leoam_model_get_info(leoam_model* model, leoam_model_info* out_info,
+                                            leoam_error* error) LEOAM_NOEXCEPT;
+
+/* The index-th entry of the file's metadata, with its value as text (long arrays shortened). The strings live
+ * as long as the model. Fails with NOT_FOUND at n_metadata. [any] */
+LEOAM_API leoam_status leoam_model_get_metadata(leoam_model* model, uint64_t index, leoam_string* out_key,
+                                                leoam_string* out_value, leoam_error* error) LEOAM_NOEXCEPT;
+
+/* ---- Text and tokens --------------------------------------------------------------------------------------
+ */
+
+typedef int32_t leoam_token_type;
+enum {
+  LEOAM_TOKEN_NORMAL = 1,
+  LEOAM_TOKEN_UNKNOWN = 2,
+  LEOAM_TOKEN_CONTROL = 3,
+  LEOAM_TOKEN_USER_DEFINED = 4,
+  LEOAM_TOKEN_UNUSED = 5,
+  LEOAM_TOKEN_BYTE = 6
+};
+
+/* Flags of leoam_token_info. */
+#define LEOAM_TOKEN_ENDS_GENERATION ((uint64_t)1)
+
+/* The strings live as long as the model. */
+typedef struct leoam_token_info {
+  uint32_t struct_size;
+  leoam_token_type type;
+  uint64_t flags;     /* LEOAM_TOKEN_ENDS_GENERATION */
+  leoam_string piece; /* its spelling in the file, for display */
+  leoam_string bytes; /* what it stands for in running text: any bytes, perhaps a part of a code point; empty
+                         for control tokens */
+} leoam_token_info;
+
+/* Flags of leoam_model_tokenize. */
+#define LEOAM_TOKENIZE_SPECIAL ((uint64_t)1) /* control tokens spelt out in the text become those tokens */
+#define LEOAM_TOKENIZE_BOS ((uint64_t)2)     /* begins with bos_token where the file asks for it */
+
+/* Flags of leoam_model_detokenize. */
+#define LEOAM_DETOKENIZE_SPECIAL ((uint64_t)1) /* control tokens are spelt out */
+
+/* Fails with INVALID_ARGUMENT (no such token), UNSUPPORTED (no tokenizer). [any] */
+LEOAM_API leoam_status leoam_model_get_token(leoam_model* model, int32_t token, leoam_token_info* out_info,
+                                             leoam_error* error) LEOAM_NOEXCEPT;
+
+/* The id of the token that the file spells so; NOT_FOUND when there is none. [any] */
+LEOAM_API leoam_status leoam_model_find_token(leoam_model* model, const char* piece, uint64_t piece_size,
+                                              int32_t* out_token, leoam_error* error) LEOAM_NOEXCEPT;
+
+/* Text -> tokens [capacity]; *out_count is their number. A buffer of text_size + 16 tokens is enough with any
+ * ordinary vocabulary. Invalid UTF-8 is tokenised as bytes. [any] */
+LEOAM_API leoam_status leoam_model_tokenize(leoam_model* model, const char* text, uint64_t text_size,
+                                            uint64_t flags, int32_t* tokens, uint64_t capacity,
+                                            uint64_t* out_count, leoam_error* error) LEOAM_NOEXCEPT;
+
+/* Tokens -> bytes [capacity]; *out_size is their number. The text of tokens that were cut from a longer
+ * sequence may begin or end inside a code point. Fails with INVALID_ARGUMENT (no such token). [any] */
+LEOAM_API leoam_status leoam_model_detokenize(leoam_model* model, const int32_t* tokens, uint64_t n_tokens,
+                                              uint64_t flags, char* text, uint64_t capacity,
+                                              uint64_t* out_size, leoam_error* error) LEOAM_NOEXCEPT;
+
+typedef struct leoam_chat_message {
+  uint32_t struct_size; /* in an array all elements have the same one; it is the stride */
+  uint32_t reserved;
+  leoam_string role; /* "system", "user", "assistant", "tool" */
+  leoam_string content;
+} leoam_chat_message;
+
+typedef struct leoam_chat_variable {
+  uint32_t struct_size; /* as in leoam_chat_message */
+  uint32_t reserved;
+  leoam_string name;  /* "enable_thinking" */
+  leoam_string value; /* JSON: "false" */
+} leoam_chat_variable;
+
+/* Flags of leoam_chat. */
+#define LEOAM_CHAT_NO_GENERATION_PROMPT ((uint64_t)1) /* does not open the assistant's turn at the end */
+
+typedef struct leoam_chat {
+  uint32_t struct_size;
+  uint32_t reserved;
+  uint64_t flags; /* LEOAM_CHAT_ */
+  const leoam_chat_message* messages;
+  uint64_t n_messages;
+  const leoam_chat_variable* variables; /* further variables of the template */
+  uint64_t n_variables;
+} leoam_chat;
+
+/* The conversation in the model's own format, as text, for display. Fails with UNSUPPORTED (no template, or
+ * one that this library cannot read: line and construct), INVALID_ARGUMENT (the template refuses, with its
+ * words), NO_SPACE (your buffer, or a limit of the interpreter). [any] */
+LEOAM_API leoam_status leoam_model_render_chat(leoam_model* model, const leoam_chat* chat, char* text,
+                                               uint64_t capacity, uint64_t* out_size,
+                                               leoam_error* error) LEOAM_NOEXCEPT;
+
+/* The conversation as tokens: control tokens of the template become tokens, those spelt out in messages stay
+ * text; begins with bos_token where the file asks for it. Fails as leoam_model_render_chat. [any] */
+LEOAM_API leoam_status leoam_model_tokenize_chat(leoam_model* model, const leoam_chat* chat, int32_t* tokens,
+                                                 uint64_t capacity, uint64_t* out_count,
+                                                 leoam_error* error) LEOAM_NOEXCEPT;
+
+/* ---- Session ----------------------------------------------------------------------------------------------
+ */
+
+typedef struct leoam_session_options {
+  uint32_t struct_size;
+  leoam_kv_type kv_type;
+  leoam_string policy;     /* which KV is attended to; empty: "exact" */
+  uint32_t page_tokens;    /* 16, 32, 64 or 128; 0: 32 */
+  uint32_t context_tokens; /* most tokens the session may hold; 0: the model's context */
+  uint32_t piece_tokens;   /* tokens of a prefill piece; 0: the library's choice */
+  uint32_t reserved;
+} leoam_session_options;
+
+/* Cheap enough for every frame. `policy` lives as long as the session. */
+typedef struct leoam_session_info {
+  uint32_t struct_size;
+  leoam_kv_type kv_type;
+  leoam_string policy;
+  uint64_t n_tokens; /* tokens whose KV is in place */
+  uint64_t context_tokens;
+  uint64_t kv_bytes; /* held by this session */
+  uint32_t page_tokens;
+  uint32_t n_vocab; /* length of every array of logits */
+} leoam_session_info;
+
+/* Logits [n_vocab] of one position, in ascending order of positions; valid during the call. */
+typedef int32_t (*leoam_logits_function)(uint64_t position, const float* logits, uint64_t n_vocab,
+                                         void* user_data);
+
+/* Flags of leoam_evaluate_options. */
+#define LEOAM_EVALUATE_ALL_LOGITS ((uint64_t)1) /* on_logits for every position, not only the last */
+
+typedef struct leoam_evaluate_options {
+  uint32_t struct_size;
+  uint32_t reserved;
+  uint64_t flags;                      /* LEOAM_EVALUATE_ */
+  leoam_logits_function on_logits;     /* or NULL */
+  leoam_progress_function on_progress; /* tokens done and in all, or NULL */
+  void* user_data;
+  leoam_cancel_flag* cancel; /* or NULL */
+} leoam_evaluate_options;
+
+/* Fails with INVALID_ARGUMENT, UNSUPPORTED (policy; a header-only model), OUT_OF_MEMORY. [any] */
+LEOAM_API leoam_status leoam_session_create(leoam_model* model, const leoam_session_options* options,
+                                            leoam_session** out_session, leoam_error* error) LEOAM_NOEXCEPT;
+
+LEOAM_API leoam_status leoam_session_release(leoam_session* session) LEOAM_NOEXCEPT;
+
+/* [any] */
+LEOAM_API leoam_status leoam_session_get_info(leoam_session* session, leoam_session_info* out_info,
+                                              leoam_error* error) LEOAM_NOEXCEPT;
+
+/* Appends tokens and computes their KV on the calling thread and the instance's. All or nothing: after a
+ * failure the session is as before. Fails with INVALID_ARGUMENT (no such token), NO_SPACE (budget or
+ * context), CANCELLED (within 100 ms of the flag, or by a callback). [driver; not in callbacks] */
+LEOAM_API leoam_status leoam_session_evaluate(leoam_session* session, const int32_t* tokens,
+                                              uint64_t n_tokens, const leoam_evaluate_options* options,
+                                              leoam_error* error) LEOAM_NOEXCEPT;
+
+/* Drops the tokens from n_tokens on. Fails with INVALID_ARGUMENT beyond the end; UNSUPPORTED for models with
+ * sliding layers when their window before n_tokens is gone (0 always works). [driver; not in callbacks] */
+LEOAM_API leoam_status leoam_session_truncate(leoam_session* session, uint64_t n_tokens,
+                                              leoam_error* error) LEOAM_NOEXCEPT;
+
+/* Copies tokens [begin, begin + count). Fails with INVALID_ARGUMENT out of range. [driver] */
+LEOAM_API leoam_status leoam_session_copy_tokens(leoam_session* session, uint64_t begin, int32_t* tokens,
+                                                 uint64_t count, leoam_error* error) LEOAM_NOEXCEPT;
+
+/* Copies the logits of the newest token; count must be n_vocab. Fails with INVALID_ARGUMENT when the session
+ * is empty or was truncated since. [driver] */
+LEOAM_API leoam_status leoam_session_copy_logits(leoam_session* session, float* logits, uint64_t count,
+                                                 leoam_error* error) LEOAM_NOEXCEPT;
+
+/* ---- Request ----------------------------------------------------------------------------------------------
+ */
+
+/* The stages run in this order: penalty, temperature, top-k, top-p, min-p, draw. */
+typedef struct leoam_sampler_options {
+  uint32_t struct_size;
+  float temperature;                 /* 0: greedy, the lowest id among equals; the stages below are off */
+  uint32_t top_k;                    /* 0: off */
+  float top_p;                       /* 0 or 1: off */
+  float min_p;                       /* 0: off; relative to the most likely token */
+  float repetition_penalty;          /* 0 or 1: off; also works when greedy */
+  uint32_t repetition_window_tokens; /* how far back the penalty looks; 0: 64 */
+  uint32_t reserved;
+  uint64_t seed; /* the same seed, logits and options give the same tokens */
+} leoam_sampler_options;
+
+typedef int32_t leoam_delivery;
+enum {
+  LEOAM_DELIVERY_POLL = 0, /* generation goes on in the background and waits while 256 events are untaken */
+  LEOAM_DELIVERY_CALLBACK = 1, /* on_event is called on a thread of the library, in order, one at a time */
+  LEOAM_DELIVERY_STEP = 2      /* nothing runs except inside leoam_request_step */
+};
+
+typedef int32_t leoam_finish_reason;
+enum {
+  LEOAM_FINISH_NONE = 0,      /* not finished */
+  LEOAM_FINISH_STOP = 1,      /* an end-of-generation token or a stop string */
+  LEOAM_FINISH_LENGTH = 2,    /* max_tokens, or the context is full */
+  LEOAM_FINISH_CANCELLED = 3, /* by cancel, a callback, detach or release */
+  LEOAM_FINISH_FAILED = 4     /* leoam_request_get_result says why; the session keeps the tokens before */
+};
+
+typedef int32_t leoam_event_kind;
+enum {
+  LEOAM_EVENT_NONE = 0,    /* nothing new (poll only) */
+  LEOAM_EVENT_PREFILL = 1, /* done_tokens of total_tokens of the prompt */
+  LEOAM_EVENT_TOKEN = 2,   /* a token was drawn; text is what became complete with it, may be empty */
+  LEOAM_EVENT_FINISHED = 3 /* the last event: finish_reason; text is what was held back until then */
+};
+
+/* Text is whole code points, never part of a stop string. It is valid during the callback, or until the next
+ * poll or the release of its request. */
+typedef struct leoam_event {
+  uint32_t struct_size;
+  leoam_event_kind kind;
+  leoam_string text;
+  int32_t token; /* of LEOAM_EVENT_TOKEN, else -1 */
+  leoam_finish_reason finish_reason;
+  uint64_t done_tokens;  /* prefill: of the prompt; token: generated so far */
+  uint64_t total_tokens; /* prefill: of the prompt; token: max_tokens */
+} leoam_event;
+
+/* One event of a request. The event's struct_size is the library's. */
+typedef int32_t (*leoam_event_function)(const leoam_event* event, void* user_data);
+
+/* Logits [n_vocab] before each draw, to be changed in place; on the thread that steps. */
+typedef int32_t (*leoam_sampler_function)(float* logits, uint64_t n_vocab, void* user_data);
+
+/* Flags of leoam_request_options. */
+#define LEOAM_REQUEST_IGNORE_END ((uint64_t)1)   /* end-of-generation tokens do not stop and are passed on */
+#define LEOAM_REQUEST_SHOW_SPECIAL ((uint64_t)2) /* spells out control tokens in the text */
+#define LEOAM_REQUEST_PREFILL_ONLY \
+  ((uint64_t)4) /* finishes with LENGTH after the prompt; max_tokens must be 0 */
+
+typedef struct leoam_request_options {
+  uint32_t struct_size;
+  leoam_delivery delivery;
+  uint64_t flags;        /* LEOAM_REQUEST_ */
+  const int32_t* prompt; /* appended to the session first; empty continues a session that has logits */
+  uint64_t n_prompt;
+  const leoam_sampler_options* sampler; /* NULL: greedy */
+  const leoam_string* stop;             /* at most 64 of 1 to 256 bytes */
+  uint64_t n_stop;
+  uint32_t max_tokens; /* 0: 256 */
+  uint32_t reserved;
+  leoam_event_function on_event;    /* needed with LEOAM_DELIVERY_CALLBACK, else NULL */
+  leoam_sampler_function on_logits; /* or NULL */
+  void* user_data;                  /* of both functions */
+} leoam_request_options;
+
+typedef struct leoam_request_statistics {
+  uint32_t struct_size;
+  uint32_t reserved;
+  uint64_t prompt_tokens;
+  uint64_t prefilled_tokens; /* of them, computed so far */
+  uint64_t generated_tokens;
+  uint64_t time_to_first_token_us; /* from submission; 0 before it */
+  uint64_t prefill_us;             /* time inside prefill steps */
+  uint64_t decode_us;              /* time inside decode steps */
+  uint64_t kv_bytes_read;          /* KV bytes that attention read */
+  uint64_t weight_bytes_read;      /* weight bytes that the steps read, shared ones once a step */
+} leoam_request_statistics;
+
+/* Starts a generation; everything in options is copied. With LEOAM_DELIVERY_CALLBACK events may come before
+ * this returns. The session is busy until the request has finished. Fails with INVALID_ARGUMENT, NO_SPACE
+ * (the prompt cannot fit), BUSY. [driver; not in callbacks] */
+LEOAM_API leoam_status leoam_session_submit(leoam_session* session, const leoam_request_options* options,
+                                            leoam_request** out_request, leoam_error* error) LEOAM_NOEXCEPT;
+
+/* Takes the next event, of kind LEOAM_EVENT_NONE when there is none now. For LEOAM_DELIVERY_POLL and _STEP;
+ * INVALID_ARGUMENT with _CALLBACK. [driver] */
+LEOAM_API leoam_status leoam_request_poll(leoam_request* request, leoam_event* out_event,
+                                          leoam_error* error) LEOAM_NOEXCEPT;
+
+/* A file descriptor that is readable (poll, epoll, select) while events wait. Owned by the request: do not
+ * read or close it. For LEOAM_DELIVERY_POLL; INVALID_ARGUMENT with others. [any] */
+LEOAM_API leoam_status leoam_request_get_event_fd(leoam_request* request, int32_t* out_fd,
+                                                  leoam_error* error) LEOAM_NOEXCEPT;
+
+/* Advances the work on the calling thread and the instance's for about budget_us (0: one indivisible piece);
+ * the overrun is at most one layer of one piece. *out_finished is 1 when the request has finished, else 0.
+ * For LEOAM_DELIVERY_STEP; INVALID_ARGUMENT with others. [driver; not in callbacks] */
+LEOAM_API leoam_status leoam_request_step(leoam_request* request, uint64_t budget_us, int32_t* out_finished,
+                                          leoam_error* error) LEOAM_NOEXCEPT;
+
+/* The request finishes within 100 ms of work; events up to then stay. Lock-free: allowed in a signal handler,
+ * as long as the request is not released meanwhile. [any] */
+LEOAM_API leoam_status leoam_request_cancel(leoam_request* request) LEOAM_NOEXCEPT;
+
+/* Returns when the request has finished, or with BUSY after timeout_us (UINT64_MAX: no limit; 0: does not
+ * wait). A finished request has still its events to be polled; a stepped one finishes inside step only. [any;
+ * not in callbacks] */
+LEOAM_API leoam_status leoam_request_wait(leoam_request* request, uint64_t timeout_us,
+                                          leoam_error* error) LEOAM_NOEXCEPT;
+
+/* Cancels, and when it returns no callback of the request is running and none will start. From inside a
+ * callback it returns at once and that callback is the last. [any] */
+LEOAM_API leoam_status leoam_request_detach(leoam_request* request, leoam_error* error) LEOAM_NOEXCEPT;
+
+/* Why the request has finished, LEOAM_FINISH_NONE before. When the reason is LEOAM_FINISH_FAILED, the
+ * function returns the failure with its detail. [any] */
+LEOAM_API leoam_status leoam_request_get_result(leoam_request* request, leoam_finish_reason* out_reason,
+                                                leoam_error* error) LEOAM_NOEXCEPT;
+
+/* Cheap enough for every frame. [any] */
+LEOAM_API leoam_status leoam_request_get_statistics(leoam_request* request,
+                                                    leoam_request_statistics* out_statistics,
+                                                    leoam_error* error) LEOAM_NOEXCEPT;
+
+/* Detaches, then gives the handle back. [any] */
+LEOAM_API leoam_status leoam_request_release(leoam_request* request) LEOAM_NOEXCEPT;
+
+/* ---- Function table ---------------------------------------------------------------------------------------
+ */
+
+/* The functions above, for programs that load the library at run time. Append-only: a member never moves,
+ * changes or goes away. */
+typedef struct leoam_api {
+  uint32_t struct_size; /* of the library's table */
+  uint32_t api_version; /* LEOAM_API_VERSION of the library */
+  uint32_t (*version)(void);
+  leoam_status (*get_build_info)(leoam_build_info*, leoam_error*);
+  const char* (*error_name)(leoam_status);
+  leoam_status (*instance_create)(const leoam_instance_options*, leoam_instance**, leoam_error*);
+  leoam_status (*instance_release)(leoam_instance*);
+  leoam_status (*instance_set_host_kv_budget)(leoam_instance*, uint64_t, leoam_error*);
+  leoam_status (*instance_get_statistics)(leoam_instance*, leoam_instance_statistics*, leoam_error*);
+  leoam_status (*instance_describe)(leoam_instance*, uint64_t, leoam_string*, leoam_string*, leoam_error*);
+  leoam_status (*instance_detach)(leoam_instance*, leoam_error*);
+  leoam_status (*cancel_flag_create)(leoam_instance*, leoam_cancel_flag**, leoam_error*);
+  leoam_status (*cancel_flag_set)(leoam_cancel_flag*);
+  leoam_status (*cancel_flag_clear)(leoam_cancel_flag*);
+  leoam_status (*cancel_flag_release)(leoam_cancel_flag*);
+  leoam_status (*model_plan)(leoam_instance*, const char*, uint64_t, const leoam_load_options*,
+                             const leoam_plan_options*, leoam_plan*, leoam_error*);
+  leoam_status (*model_load)(leoam_instance*, const char*, uint64_t, const leoam_load_options*, leoam_model**,
+                             leoam_error*);
+  leoam_status (*model_release)(leoam_model*);
+  leoam_status (*model_get_info)(leoam_model*, leoam_model_info*, leoam_error*);
+  leoam_status (*model_get_metadata)(leoam_model*, uint64_t, leoam_string*, leoam_string*, leoam_error*);
+  leoam_status (*model_get_token)(leoam_model*, int32_t, leoam_token_info*, leoam_error*);
+  leoam_status (*model_find_token)(leoam_model*, const char*, uint64_t, int32_t*, leoam_error*);
+  leoam_status (*model_tokenize)(leoam_model*, const char*, uint64_t, uint64_t, int32_t*, uint64_t, uint64_t*,
+                                 leoam_error*);
+  leoam_status (*model_detokenize)(leoam_model*, const int32_t*, uint64_t, uint64_t, char*, uint64_t,
+                                   uint64_t*, leoam_error*);
+  leoam_status (*model_render_chat)(leoam_model*, const leoam_chat*, char*, uint64_t, uint64_t*,
+                                    leoam_error*);
+  leoam_status (*model_tokenize_chat)(leoam_model*, const leoam_chat*, int32_t*, uint64_t, uint64_t*,
+                                      leoam_error*);
+  leoam_status (*session_create)(leoam_model*, const leoam_session_options*, leoam_session**, leoam_error*);
+  leoam_status (*session_release)(leoam_session*);
+  leoam_status (*session_get_info)(leoam_session*, leoam_session_info*, leoam_error*);
+  leoam_status (*session_evaluate)(leoam_session*, const int32_t*, uint64_t, const leoam_evaluate_options*,
+                                   leoam_error*);
+  leoam_status (*session_truncate)(leoam_session*, uint64_t, leoam_error*);
+  leoam_status (*session_copy_tokens)(leoam_session*, uint64_t, int32_t*, uint64_t, leoam_error*);
+  leoam_status (*session_copy_logits)(leoam_session*, float*, uint64_t, leoam_error*);
+  leoam_status (*session_submit)(leoam_session*, const leoam_request_options*, leoam_request**, leoam_error*);
+  leoam_status (*request_poll)(leoam_request*, leoam_event*, leoam_error*);
+  leoam_status (*request_get_event_fd)(leoam_request*, int32_t*, leoam_error*);
+  leoam_status (*request_step)(leoam_request*, uint64_t, int32_t*, leoam_error*);
+  leoam_status (*request_cancel)(leoam_request*);
+  leoam_status (*request_wait)(leoam_request*, uint64_t, leoam_error*);
+  leoam_status (*request_detach)(leoam_request*, leoam_error*);
+  leoam_status (*request_get_result)(leoam_request*, leoam_finish_reason*, leoam_error*);
+  leoam_status (*request_get_statistics)(leoam_request*, leoam_request_statistics*, leoam_error*);
+  leoam_status (*request_release)(leoam_request*);
+} leoam_api;
+
+/* The table for a program that was compiled with this header: leoam_get_api(LEOAM_API_VERSION,
+ * sizeof(leoam_api), &api). Lives as long as the library is loaded. Fails with VERSION (and *out_api NULL)
+ * when the library is older than `version` or its table is shorter than struct_size; leoam_get_build_info
+ * then says which library was found where. [any] */
+LEOAM_API leoam_status leoam_get_api(uint32_t version, uint64_t struct_size,
+                                     const leoam_api** out_api) LEOAM_NOEXCEPT;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* LEOAM_LEOAM_H */
