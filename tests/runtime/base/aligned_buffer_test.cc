@@ -1,7 +1,6 @@
 #include "runtime/base/aligned_buffer.h"
 
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <cstring>
@@ -13,15 +12,6 @@ namespace leoam {
 namespace {
 
 constexpr size_t kMiB = size_t{1} << 20;
-
-// Resident memory of this process, in bytes.
-size_t resident_bytes() {
-  std::ifstream statm("/proc/self/statm");
-  size_t total_pages = 0;
-  size_t resident_pages = 0;
-  statm >> total_pages >> resident_pages;
-  return resident_pages * 4096;
-}
 
 class AlignedBufferSizes : public testing::TestWithParam<size_t> {};
 
@@ -74,7 +64,17 @@ TEST(AlignedBuffer, TypedViewSharesTheBytes) {
   EXPECT_EQ(std::as_const(buffer).as<uint8_t>()[4], 1);
 }
 
+// A sanitizer holds released memory back and keeps its own books.
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+// Resident memory of this process, in bytes.
+size_t resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  size_t total_pages = 0;
+  size_t resident_pages = 0;
+  statm >> total_pages >> resident_pages;
+  return resident_pages * 4096;
+}
+
 TEST(AlignedBuffer, UntouchedPagesCostNothingAndReleaseGivesThemBack) {
   const size_t before_bytes = resident_bytes();
   {
