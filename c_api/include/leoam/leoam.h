@@ -46,8 +46,7 @@
 extern "C" {
 #endif
 
-/* ---- Version ----------------------------------------------------------------------------------------------
- */
+/* Version. */
 
 #define LEOAM_VERSION_MAJOR 0
 #define LEOAM_VERSION_MINOR 1
@@ -60,8 +59,7 @@ extern "C" {
 #define LEOAM_INIT(variable) \
   (memset(&(variable), 0, sizeof(variable)), (variable).struct_size = (uint32_t)sizeof(variable))
 
-/* ---- Basic types ------------------------------------------------------------------------------------------
- */
+/* Basic types. */
 
 typedef struct leoam_instance leoam_instance;       /* threads, device, budgets; the root of everything */
 typedef struct leoam_cancel_flag leoam_cancel_flag; /* a wish to stop, for load and evaluate */
@@ -112,8 +110,7 @@ enum { LEOAM_CONTINUE = 0, LEOAM_STOP = 1 };
 /* done of total, in the unit of the call that takes the function. [the calling thread] */
 typedef int32_t (*leoam_progress_function)(uint64_t done, uint64_t total, void* user_data);
 
-/* ---- Library ----------------------------------------------------------------------------------------------
- */
+/* Library. */
 
 /* Facts of the library file itself. The strings live as long as the library is loaded. */
 typedef struct leoam_build_info {
@@ -135,8 +132,7 @@ LEOAM_API leoam_status leoam_get_build_info(leoam_build_info* out_info, leoam_er
  * zero, lives as long as the library. [any] */
 LEOAM_API const char* leoam_error_name(leoam_status code) LEOAM_NOEXCEPT;
 
-/* ---- Instance ---------------------------------------------------------------------------------------------
- */
+/* Instance. */
 
 typedef int32_t leoam_log_level;
 enum {
@@ -208,8 +204,7 @@ LEOAM_API leoam_status leoam_instance_describe(leoam_instance* instance, uint64_
  * is the last. [any] */
 LEOAM_API leoam_status leoam_instance_detach(leoam_instance* instance, leoam_error* error) LEOAM_NOEXCEPT;
 
-/* ---- Cancel flag ------------------------------------------------------------------------------------------
- */
+/* Cancel flag. */
 
 /* A flag that load and evaluate watch. One flag may serve many calls. [any] */
 LEOAM_API leoam_status leoam_cancel_flag_create(leoam_instance* instance, leoam_cancel_flag** out_flag,
@@ -220,8 +215,7 @@ LEOAM_API leoam_status leoam_cancel_flag_set(leoam_cancel_flag* flag) LEOAM_NOEX
 LEOAM_API leoam_status leoam_cancel_flag_clear(leoam_cancel_flag* flag) LEOAM_NOEXCEPT;
 LEOAM_API leoam_status leoam_cancel_flag_release(leoam_cancel_flag* flag) LEOAM_NOEXCEPT;
 
-/* ---- Model ------------------------------------------------------------------------------------------------
- */
+/* Model. */
 
 typedef int32_t leoam_rope_scaling;
 enum { LEOAM_ROPE_FROM_FILE = 0, LEOAM_ROPE_NONE = 1, LEOAM_ROPE_LINEAR = 2, LEOAM_ROPE_YARN = 3 };
@@ -230,8 +224,9 @@ typedef int32_t leoam_kv_type;
 enum { LEOAM_KV_DEFAULT = 0, LEOAM_KV_F16 = 1, LEOAM_KV_F32 = 2 }; /* default: f16 */
 
 /* Flags of leoam_load_options. */
-#define LEOAM_LOAD_HEADER_ONLY ((uint64_t)1) /* no weights: such a model has information and metadata only \
-                                              */
+#define LEOAM_LOAD_HEADER_ONLY                                                \
+  ((uint64_t)1) /* no weights: such a model has information and metadata only \
+                 */
 
 typedef struct leoam_load_options {
   uint32_t struct_size;
@@ -331,8 +326,7 @@ LEOAM_API leoam_status leoam_model_get_info(leoam_model* model, leoam_model_info
 LEOAM_API leoam_status leoam_model_get_metadata(leoam_model* model, uint64_t index, leoam_string* out_key,
                                                 leoam_string* out_value, leoam_error* error) LEOAM_NOEXCEPT;
 
-/* ---- Text and tokens --------------------------------------------------------------------------------------
- */
+/* Text and tokens. */
 
 typedef int32_t leoam_token_type;
 enum {
@@ -424,8 +418,7 @@ LEOAM_API leoam_status leoam_model_tokenize_chat(leoam_model* model, const leoam
                                                  uint64_t capacity, uint64_t* out_count,
                                                  leoam_error* error) LEOAM_NOEXCEPT;
 
-/* ---- Session ----------------------------------------------------------------------------------------------
- */
+/* Session. */
 
 typedef struct leoam_session_options {
   uint32_t struct_size;
@@ -497,8 +490,7 @@ LEOAM_API leoam_status leoam_session_copy_tokens(leoam_session* session, uint64_
 LEOAM_API leoam_status leoam_session_copy_logits(leoam_session* session, float* logits, uint64_t count,
                                                  leoam_error* error) LEOAM_NOEXCEPT;
 
-/* ---- Request ----------------------------------------------------------------------------------------------
- */
+/* Request. */
 
 /* The stages run in this order: penalty, temperature, top-k, top-p, min-p, draw. */
 typedef struct leoam_sampler_options {
@@ -639,8 +631,7 @@ LEOAM_API leoam_status leoam_request_get_statistics(leoam_request* request,
 /* Detaches, then gives the handle back. [any] */
 LEOAM_API leoam_status leoam_request_release(leoam_request* request) LEOAM_NOEXCEPT;
 
-/* ---- Function table ---------------------------------------------------------------------------------------
- */
+/* Function table. */
 
 /* The functions above, for programs that load the library at run time. Append-only: a member never moves,
  * changes or goes away. */
