@@ -60,8 +60,9 @@ Bytes damaged(Bytes input, Random* random) {
   return input;
 }
 
-void replay(const std::filesystem::path& path, int n_variants) {
+bool replay(const std::filesystem::path& path, int n_variants) {
   std::ifstream file(path, std::ios::binary);
+  if (!file) return false;
   const Bytes input((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   // Named first: when the target crashes, the last line says where.
   std::printf("%s (%zu bytes)\n", path.c_str(), input.size());
@@ -69,6 +70,7 @@ void replay(const std::filesystem::path& path, int n_variants) {
   run_once(input);
   Random random(1);
   for (int variant = 0; variant < n_variants; ++variant) run_once(damaged(input, &random));
+  return true;
 }
 
 std::vector<std::filesystem::path> files_of(const std::string& argument) {
@@ -91,7 +93,10 @@ int main(int argc, char** argv) {
       continue;
     }
     for (const std::filesystem::path& path : files_of(argv[i])) {
-      replay(path, n_variants);
+      if (!replay(path, n_variants)) {
+        std::printf("cannot read %s\n", path.c_str());
+        return 1;
+      }
       ++n_files;
     }
   }
