@@ -19,6 +19,8 @@ class File {
   // Fills all of `out` from `offset_bytes`, or fails: io (with the system's reason), or corrupt when the file
   // ends before (it shrank since it was opened).
   virtual Status read_at(uint64_t offset_bytes, std::span<uint8_t> out) const = 0;
+  // Fails with corrupt when the file's size or time of modification is not what it was when opened.
+  virtual Status check_unchanged() const { return {}; }
 };
 
 // Opens for reading. Fails with not_found, io, or unsupported when it is not a regular file (a FIFO, a

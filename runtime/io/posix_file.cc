@@ -18,7 +18,8 @@ std::string system_reason(int code) {
 
 class PosixFile final : public File {
  public:
-  PosixFile(int fd, uint64_t size_bytes) : fd_(fd), size_bytes_(size_bytes) {}
+  PosixFile(int fd, const struct stat& opened)
+      : fd_(fd), size_bytes_(static_cast<uint64_t>(opened.st_size)), modified_(opened.st_mtim) {}
   PosixFile(const PosixFile&) = delete;
   PosixFile& operator=(const PosixFile&) = delete;
   ~PosixFile() override { close(fd_); }
@@ -44,9 +45,21 @@ class PosixFile final : public File {
     return {};
   }
 
+  Status check_unchanged() const override {
+    struct stat now = {};
+    if (fstat(fd_, &now) != 0) return error(ErrorKind::io, "cannot stat an open file: {}", system_reason(errno));
+    if (static_cast<uint64_t>(now.st_size) != size_bytes_)
+      return error(ErrorKind::corrupt, "the file changed since it was opened: expected {} bytes, found {}",
+                   size_bytes_, now.st_size);
+    if (now.st_mtim.tv_sec != modified_.tv_sec || now.st_mtim.tv_nsec != modified_.tv_nsec)
+      return error(ErrorKind::corrupt, "the file was modified since it was opened");
+    return {};
+  }
+
  private:
   int fd_;
   uint64_t size_bytes_;
+  timespec modified_;
 };
 
 }  // namespace
@@ -70,7 +83,7 @@ Result<std::unique_ptr<File>> open_for_reading(const std::string& path) {
     close(fd);
     return error(ErrorKind::unsupported, "{} is not a regular file", path);
   }
-  return std::unique_ptr<File>(new PosixFile(fd, static_cast<uint64_t>(info.st_size)));
+  return std::unique_ptr<File>(new PosixFile(fd, info));
 }
 
 }  // namespace leoam

@@ -43,18 +43,20 @@ struct ModelOptions {
   std::optional<uint32_t> context_tokens;
 };
 
-// Called on the loading thread with bytes done and in all; at least every 4 MiB.
+// Called on the loading thread with bytes done and in all, from (0, total) to (total, total); at least every
+// 4 MiB.
 using LoadProgress = std::function<void(uint64_t done_bytes, uint64_t total_bytes)>;
 
 // What `leoam info` and a planner need, read from the header alone.
 struct ModelHeader {
   ModelConfig config;
   uint64_t file_bytes = 0;
-  uint64_t weight_bytes = 0;     // tensor data in the file
+  uint64_t weight_bytes = 0;    // tensor data in the file
+  uint64_t trailing_bytes = 0;  // at the end of the file, which nothing in it refers to; harmless
   uint64_t n_parameters = 0;
   uint32_t gguf_version = 0;
-  std::string quantization;      // the type with most bytes, "q4_1"
-  std::string tokenizer_model;   // "gpt2", "llama", "none"
+  std::string quantization;     // the type with most bytes, "q4_1"
+  std::string tokenizer_model;  // "gpt2", "llama", "none"
   std::string pre_tokenizer;
   bool has_chat_template = false;
   // n_tensors, metadata as (key, printable value) pairs, long arrays shortened

@@ -17,13 +17,13 @@ enum class Activation : int32_t { silu = 0, gelu_tanh = 1 };
 struct RopeConfig {
   float base = 10000.0f;
   RopeScaling scaling = RopeScaling::none;
-  float factor = 1.0f;                 // context extension factor of linear and yarn, >= 1
+  float factor = 1.0f;                   // context extension factor of linear and yarn, >= 1
   uint32_t original_context_tokens = 0;  // yarn
   float yarn_ext_factor = 1.0f;
   float yarn_attn_factor = 1.0f;
   float yarn_beta_fast = 32.0f;
   float yarn_beta_slow = 1.0f;
-  uint32_t n_rot = 0;  // rotated channels of a head, even
+  uint32_t n_rot = 0;               // rotated channels of a head, even
   std::vector<float> freq_factors;  // [n_rot / 2] divisors of the frequencies (rope_freqs.weight), or empty
 };
 
@@ -32,6 +32,7 @@ struct Architecture {
   const char* name;  // general.architecture
   kernels::RopePairing rope_pairing;
   Activation activation;
+  bool qkv_bias;            // q, k and v have biases (required tensors; optional where false)
   bool qk_norm;             // per-head RMS norm of q and k before RoPE (required tensors)
   bool post_norms;          // RMS norms after attention and after the feed-forward part (required tensors)
   bool scale_embedding;     // embeddings are multiplied by sqrt(n_embd)
