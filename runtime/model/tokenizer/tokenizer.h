@@ -11,17 +11,27 @@
 
 namespace leoam {
 
+class Vocabulary;
+struct MergeScratch;
+
 // GGUF `tokenizer.ggml.token_type`.
-enum class TokenType : int32_t { normal = 1, unknown = 2, control = 3, user_defined = 4, unused = 5, byte = 6 };
+enum class TokenType : int32_t {
+  normal = 1,
+  unknown = 2,
+  control = 3,
+  user_defined = 4,
+  unused = 5,
+  byte = 6
+};
 
 // What a model file says of its tokenizer (GGUF keys `tokenizer.ggml.*`), copied out and not yet trusted:
 // Tokenizer::create checks all of it.
 struct TokenizerData {
   std::string model;  // "gpt2": byte-level BPE; "llama": SentencePiece with scores
-  std::string pre;    // pre-tokenizer of "gpt2": smollm, gpt-2, llama-bpe, qwen2, default
+  std::string pre;    // pre-tokenizer of "gpt2": smollm, gpt-2, llama-bpe, qwen2, default; empty: default
   std::vector<std::string> tokens;
-  std::vector<float> scores;       // empty or one a token
-  std::vector<int32_t> types;      // empty or one a token
+  std::vector<float> scores;        // empty or one a token; "llama" needs them
+  std::vector<int32_t> types;       // empty or one a token
   std::vector<std::string> merges;  // "left right"
   // Ids as the file gives them; -1 when absent.
   int64_t bos = -1, eos = -1, eot = -1, unknown = -1, separator = -1, padding = -1;
@@ -30,8 +40,8 @@ struct TokenizerData {
 };
 
 struct TokenizeOptions {
-  // Control tokens spelt out in the text become those tokens; otherwise they are text. User-defined tokens are
-  // always recognised, as the formats ask.
+  // Control tokens spelt out in the text become those tokens; otherwise they are text. User-defined tokens
+  // are always recognised, as the formats ask.
   bool parse_special = false;
   // Puts the beginning-of-sequence token first where the file asks for it.
   bool add_bos = false;
@@ -42,26 +52,35 @@ class Tokenizer {
  public:
   // Fails with corrupt (field, index, expected, found) or unsupported (model, pre-tokenizer).
   static Result<std::unique_ptr<Tokenizer>> create(TokenizerData data);
-  virtual ~Tokenizer() = default;
+  virtual ~Tokenizer();
+  Tokenizer(const Tokenizer&) = delete;
+  Tokenizer& operator=(const Tokenizer&) = delete;
 
   uint32_t n_vocab() const;
 
-  // Any bytes; invalid UTF-8 is tokenised as bytes and never fails. Linear or n log n in the text's length for
-  // every input. Fails only with invalid_argument when the text has more than INT32_MAX bytes.
-  virtual Result<std::vector<int32_t>> tokenize(std::string_view text, const TokenizeOptions& options) const = 0;
+  // Any bytes; invalid UTF-8 is tokenised as bytes and never fails. Linear or n log n in the text's length
+  // for every input. Bytes that a byte-level vocabulary has no token for are left out (SmolLM2 lacks 21 of
+  // them: six control characters and bytes that assigned text does not contain). Fails only with
+  // invalid_argument when the text has more than INT32_MAX bytes (SentencePiece: when a run of blanks within
+  // it has more than INT32_MAX / 3).
+  Result<std::vector<int32_t>> tokenize(std::string_view text, const TokenizeOptions& options) const;
 
   // The bytes a token stands for in running text (not whole code points; control tokens give nothing unless
-  // `special`). id outside the vocabulary gives nothing. For SentencePiece the leading blank is kept; the caller
-  // strips the first one of a text (see decode).
-  virtual std::string_view token_bytes(int32_t id, bool special) const = 0;
+  // `special`). id outside the vocabulary gives nothing. The view lives as long as the tokenizer; nothing is
+  // allocated. For SentencePiece the leading blank is kept; the caller strips the first one of a text (see
+  // decode).
+  std::string_view token_bytes(int32_t id, bool special) const;
 
-  // Text of a whole sequence. For text without control tokens decode(tokenize(text)) == text, byte for byte.
+  // Text of a whole sequence. For text without control tokens decode(tokenize(text)) == text, byte for byte,
+  // where the vocabulary has all bytes; in SentencePiece U+2581 is the format's blank and comes back as one.
   std::string decode(const std::vector<int32_t>& tokens, bool special) const;
-  // True when the format adds a blank in front of a text, which decode strips again.
-  virtual bool strips_leading_space() const = 0;
+  // True when the format adds a blank in front of a text, and again after each control or user-defined token
+  // recognised in it; decode strips these again.
+  bool strips_leading_space() const { return adds_space_; }
 
-  // The token's spelling in the file, for display.
+  // The token's spelling in the file, for display; empty for an id outside the vocabulary.
   const std::string& piece(int32_t id) const;
+  // unknown for an id outside the vocabulary.
   TokenType type(int32_t id) const;
   int32_t bos() const;  // -1: none
   int32_t eos() const;  // -1: none
@@ -71,10 +90,25 @@ class Tokenizer {
   bool ends_generation(int32_t id) const;
   // -1 when no such token. Exact match on the file's spelling.
   int32_t find(std::string_view piece) const;
+
+ protected:
+  Tokenizer(std::unique_ptr<const Vocabulary> vocabulary, bool adds_space);
+
+  const Vocabulary& vocabulary() const { return *vocabulary_; }
+
+ private:
+  // Appends the ids of text without recognised tokens. `opens`: the text starts here or follows a recognised
+  // token.
+  virtual Status append_text(std::string_view text, bool opens, MergeScratch* scratch,
+                             std::vector<int32_t>* tokens) const = 0;
+
+  std::unique_ptr<const Vocabulary> vocabulary_;
+  bool adds_space_;
+  const std::string no_piece_;
 };
 
 // Turns a stream of token bytes into whole code points: bytes of an unfinished code point are held back;
-// invalid bytes become U+FFFD (Unicode 15, table 3-8 practice).
+// invalid bytes become U+FFFD, one for each maximal subpart (Unicode 15, table 3-8 practice).
 class Utf8Stream {
  public:
   // Appends to `out` what is complete.
