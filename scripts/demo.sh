@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# From a bare Debian 12 to an answer: installs what the build needs, builds the leoam command, fetches a small model
+# and asks it about a document of 7,600 tokens, the GNU General Public License that every Debian carries.
+# usage: scripts/demo.sh ["another question"]
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+document=/usr/share/common-licenses/GPL-3
+question=${1:-What does this document say about patents? Answer in two sentences.}
+
+scripts/deps.sh
+cmake --preset release >/dev/null
+cmake --build --preset release --parallel "$(nproc)" --target leoam_cli
+scripts/models.sh smollm2
+
+model=${LEOAM_MODELS:-models}/SmolLM2-135M-Instruct.Q4_1.gguf
+echo
+echo "leoam ask $model --document $document \"$question\""
+exec build/release/leoam ask "$model" --document "$document" "$question"
