@@ -357,6 +357,9 @@ typedef struct leoam_token_info {
 
 /* Flags of leoam_model_detokenize. */
 #define LEOAM_DETOKENIZE_SPECIAL ((uint64_t)1) /* control tokens are spelt out */
+#define LEOAM_DETOKENIZE_CONTINUE                                                    \
+  ((uint64_t)2) /* the tokens go on from others: a blank that the format puts before \
+                   a text is kept */
 
 /* Fails with INVALID_ARGUMENT (no such token), UNSUPPORTED (no tokenizer). [any] */
 LEOAM_API leoam_status leoam_model_get_token(leoam_model* model, int32_t token, leoam_token_info* out_info,
@@ -628,7 +631,8 @@ LEOAM_API leoam_status leoam_request_get_statistics(leoam_request* request,
                                                     leoam_request_statistics* out_statistics,
                                                     leoam_error* error) LEOAM_NOEXCEPT;
 
-/* Detaches, then gives the handle back. [any] */
+/* Detaches, then gives the handle back; the session is free again when it returns, except from inside a
+ * callback. [any] */
 LEOAM_API leoam_status leoam_request_release(leoam_request* request) LEOAM_NOEXCEPT;
 
 /* Function table. */

@@ -1,0 +1,129 @@
+#include "c_api/src/guard.h"
+#include "c_api/src/objects.h"
+#include "c_api/src/options.h"
+
+namespace leoam::c_api {
+
+namespace {
+
+Result<SessionOptions> read_options(const leoam_session_options& c) {
+  SessionOptions options;
+  std::string_view policy;
+  LEOAM_RETURN_IF_ERROR(read_text(c.policy, "policy", &policy));
+  if (!policy.empty()) options.policy = policy;
+  LEOAM_RETURN_IF_ERROR(read_kv_type(c.kv_type, &options.kv_type));
+  LEOAM_RETURN_IF_ERROR(read_page_tokens(c.page_tokens, &options.page_tokens));
+  options.context_tokens = c.context_tokens;
+  options.piece_tokens = c.piece_tokens;
+  return options;
+}
+
+EvaluateOptions make_options(const leoam_evaluate_options& c, const CancelFlag* cancel) {
+  EvaluateOptions options;
+  options.all_logits = (c.flags & LEOAM_EVALUATE_ALL_LOGITS) != 0;
+  options.cancel = cancel;
+  if (c.on_logits) {
+    options.on_logits = [&c](uint64_t position, std::span<const float> logits) {
+      const CallbackScope scope;
+      return c.on_logits(position, logits.data(), logits.size(), c.user_data) == LEOAM_CONTINUE;
+    };
+  }
+  if (c.on_progress) {
+    options.on_progress = [&c](uint64_t done, uint64_t total) {
+      const CallbackScope scope;
+      return c.on_progress(done, total, c.user_data) == LEOAM_CONTINUE;
+    };
+  }
+  return options;
+}
+
+}  // namespace
+
+}  // namespace leoam::c_api
+
+using namespace leoam;         // NOLINT(google-build-using-namespace)
+using namespace leoam::c_api;  // NOLINT(google-build-using-namespace)
+
+leoam_status leoam_session_create(leoam_model* model, const leoam_session_options* options,
+                                  leoam_session** out_session, leoam_error* error) noexcept {
+  return guarded(error, [&]() -> Status {
+    LEOAM_RETURN_IF_ERROR(check_pointer(out_session, "out_session"));
+    *out_session = nullptr;
+    const Pinned<ModelObject> parent(model);
+    if (!parent) return invalid_handle<ModelObject>();
+    leoam_session_options c;
+    LEOAM_RETURN_IF_ERROR(read_struct(options, "options", &c));
+    LEOAM_ASSIGN_OR_RETURN(const SessionOptions parsed, read_options(c));
+    LEOAM_ASSIGN_OR_RETURN(auto weights, parent->loaded());
+    auto object = std::make_shared<SessionObject>();
+    object->model = parent.share();
+    LEOAM_ASSIGN_OR_RETURN(object->session,
+                           parent->instance->engine().create_session(std::move(weights), parsed));
+    return hand_out(std::move(object), out_session);
+  });
+}
+
+leoam_status leoam_session_release(leoam_session* session) noexcept {
+  return release<SessionObject>(session);
+}
+
+leoam_status leoam_session_get_info(leoam_session* session, leoam_session_info* out_info,
+                                    leoam_error* error) noexcept {
+  return guarded_with<SessionObject>(session, error, [&](SessionObject& object) -> Status {
+    LEOAM_RETURN_IF_ERROR(check_out_struct(out_info, "out_info"));
+    const Session& engine_session = *object.session;
+    leoam_session_info c{};
+    c.kv_type = engine_session.options().kv_type == kernels::KvType::f32 ? LEOAM_KV_F32 : LEOAM_KV_F16;
+    c.policy = to_c(engine_session.options().policy);
+    c.n_tokens = engine_session.n_tokens();
+    c.context_tokens = engine_session.options().context_tokens;
+    c.kv_bytes = engine_session.kv_bytes();
+    c.page_tokens = engine_session.options().page_tokens;
+    c.n_vocab = engine_session.model().config().n_vocab;
+    write_struct(out_info, c);
+    return {};
+  });
+}
+
+leoam_status leoam_session_evaluate(leoam_session* session, const int32_t* tokens, uint64_t n_tokens,
+                                    const leoam_evaluate_options* options, leoam_error* error) noexcept {
+  return guarded_with<SessionObject>(session, error, [&](SessionObject& object) -> Status {
+    LEOAM_RETURN_IF_ERROR(not_in_callback("leoam_session_evaluate"));
+    std::span<const int32_t> input;
+    LEOAM_RETURN_IF_ERROR(read_array(tokens, n_tokens, "tokens", &input));
+    leoam_evaluate_options c;
+    LEOAM_RETURN_IF_ERROR(read_struct(options, "options", &c));
+    LEOAM_RETURN_IF_ERROR(check_flags(c.flags, LEOAM_EVALUATE_ALL_LOGITS, "flags"));
+    const Pinned<CancelFlagObject> flag(c.cancel);
+    if (c.cancel && !flag) return invalid_handle<CancelFlagObject>();
+    return object.session->evaluate(input, make_options(c, flag ? &flag->flag : nullptr));
+  });
+}
+
+leoam_status leoam_session_truncate(leoam_session* session, uint64_t n_tokens, leoam_error* error) noexcept {
+  return guarded_with<SessionObject>(session, error, [&](SessionObject& object) -> Status {
+    LEOAM_RETURN_IF_ERROR(not_in_callback("leoam_session_truncate"));
+    return object.session->truncate(n_tokens);
+  });
+}
+
+leoam_status leoam_session_copy_tokens(leoam_session* session, uint64_t begin, int32_t* tokens,
+                                       uint64_t count, leoam_error* error) noexcept {
+  return guarded_with<SessionObject>(session, error, [&](SessionObject& object) -> Status {
+    if (count > INT32_MAX) return leoam::error(ErrorKind::invalid_argument, "count: {}", count);
+    if (count != 0) LEOAM_RETURN_IF_ERROR(check_pointer(tokens, "tokens"));
+    return object.session->copy_tokens(begin, {tokens, static_cast<size_t>(count)});
+  });
+}
+
+leoam_status leoam_session_copy_logits(leoam_session* session, float* logits, uint64_t count,
+                                       leoam_error* error) noexcept {
+  return guarded_with<SessionObject>(session, error, [&](SessionObject& object) -> Status {
+    LEOAM_RETURN_IF_ERROR(check_pointer(logits, "logits"));
+    const uint32_t n_vocab = object.session->model().config().n_vocab;
+    if (count != n_vocab) {
+      return leoam::error(ErrorKind::invalid_argument, "count: {}, expected n_vocab {}", count, n_vocab);
+    }
+    return object.session->copy_logits({logits, static_cast<size_t>(count)});
+  });
+}
