@@ -130,7 +130,7 @@ class Device {
                            std::span<const uint8_t> src) = 0;
 
   struct WorkspaceShape {
-    uint32_t n_embd, n_heads, n_ff, max_tokens, max_sequences, max_kv_tokens;
+    uint32_t n_embd, n_heads, n_ff, max_tokens;
     kernels::KvLayout kv;
   };
   virtual Result<std::unique_ptr<DeviceWorkspace>> create_workspace(const WorkspaceShape& shape) = 0;

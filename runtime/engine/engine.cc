@@ -1,0 +1,139 @@
+#include "runtime/engine/engine.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "runtime/device/cpu/cpu_device.h"
+#include "runtime/engine/forward.h"
+#include "runtime/engine/scheduler.h"
+
+namespace leoam {
+namespace {
+
+constexpr int kMaxDefaultThreads = 16;
+
+// Long enough to amortise reading the weights, short enough that a cancelled piece is soon over.
+constexpr uint32_t kDefaultPieceTokens = 256;
+constexpr uint32_t kMaxPieceTokens = 4096;
+
+int usable_cpus() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof(set), &set) != 0) return 1;
+  return std::clamp(CPU_COUNT(&set), 1, kMaxDefaultThreads);
+}
+
+uint64_t machine_memory_bytes() {
+  return static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGE_SIZE));
+}
+
+Result<kernels::CpuLevel> choose_level(const std::optional<kernels::CpuLevel>& wish) {
+  const kernels::CpuLevel best = kernels::best_cpu_level();
+  kernels::CpuLevel level = wish.value_or(best);
+  const char* forced = wish ? nullptr : std::getenv("LEOAM_CPU");
+  if (forced && !kernels::parse_cpu_level(forced, &level))
+    return error(ErrorKind::invalid_argument, "LEOAM_CPU: expected scalar, avx2 or avx512, found {}", forced);
+  if (level > best)
+    return error(ErrorKind::unsupported, "CPU level: this machine has {}, found a wish for {}",
+                 kernels::cpu_level_name(best), kernels::cpu_level_name(level));
+  return level;
+}
+
+Status check_options(const SessionOptions& options) {
+  if (options.policy != "exact")
+    return error(ErrorKind::unsupported, "policy: expected exact, found {}", options.policy);
+  const uint32_t page = options.page_tokens;
+  if (page != 16 && page != 32 && page != 64 && page != 128)
+    return error(ErrorKind::invalid_argument, "page_tokens: expected 16, 32, 64 or 128, found {}", page);
+  if (options.piece_tokens > kMaxPieceTokens)
+    return error(ErrorKind::invalid_argument, "piece_tokens: expected at most {}, found {}", kMaxPieceTokens,
+                 options.piece_tokens);
+  if (options.context_tokens > INT32_MAX)
+    return error(ErrorKind::invalid_argument, "context_tokens: expected at most {}, found {}", INT32_MAX,
+                 options.context_tokens);
+  if (options.kv_type != kernels::KvType::f16 && options.kv_type != kernels::KvType::f32)
+    return error(ErrorKind::invalid_argument, "kv_type: expected f32 (0) or f16 (1), found {}",
+                 static_cast<int>(options.kv_type));
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options) {
+  std::unique_ptr<Engine> engine(new Engine(options));
+  LEOAM_ASSIGN_OR_RETURN(const kernels::CpuLevel level, choose_level(options.cpu_level));
+  LEOAM_ASSIGN_OR_RETURN(engine->pool_,
+                         ThreadPool::create(options.n_threads == 0 ? usable_cpus() : options.n_threads));
+  engine->kernels_ = &kernels::cpu_table(level);
+  engine->device_ = create_cpu_device(*engine->pool_, *engine->kernels_);
+  const uint64_t budget =
+      options.host_kv_budget_bytes == 0 ? machine_memory_bytes() / 2 : options.host_kv_budget_bytes;
+  engine->pages_ = std::make_unique<PagePool>(*engine->device_, budget);
+  engine->forwards_ = std::make_unique<ForwardCache>(*engine->device_);
+  engine->scheduler_ = std::make_unique<Scheduler>(*engine->forwards_);
+  if (engine->log_.wants(LogLevel::info))
+    engine->log_.write(LogLevel::info, fmt::format("device {}: {}", engine->device_->info().name,
+                                                   engine->device_->info().detail));
+  return engine;
+}
+
+Engine::Engine(const EngineOptions& options)
+    : log_(options.log, options.log_user_data, options.log_level) {}
+
+Engine::~Engine() = default;
+
+Result<std::shared_ptr<const Model>> Engine::load_model(const std::string& path, const ModelOptions& options,
+                                                        const LoadProgress& progress,
+                                                        const CancelFlag* cancel) {
+  LEOAM_ASSIGN_OR_RETURN(std::unique_ptr<Model> model,
+                         Model::load(path, options, *device_, *pool_, progress, cancel));
+  weight_bytes_.fetch_add(model->device_bytes(), std::memory_order_relaxed);
+  if (!model->chat_template_status().ok() && log_.wants(LogLevel::warning))
+    log_.write(LogLevel::warning, fmt::format("{}: the chat template cannot be used: {}", path,
+                                              model->chat_template_status().message()));
+  return std::shared_ptr<const Model>(model.release(), [this](const Model* gone) {
+    forwards_->forget(gone);
+    weight_bytes_.fetch_sub(gone->device_bytes(), std::memory_order_relaxed);
+    delete gone;
+  });
+}
+
+Result<std::shared_ptr<Session>> Engine::create_session(std::shared_ptr<const Model> model,
+                                                        const SessionOptions& options) {
+  LEOAM_RETURN_IF_ERROR(check_options(options));
+  const ModelConfig& config = model->config();
+  std::shared_ptr<Session> session(new Session);
+  session->engine_ = this;
+  session->options_ = options;
+  if (options.context_tokens == 0) session->options_.context_tokens = config.context_tokens;
+  if (options.piece_tokens == 0) session->options_.piece_tokens = kDefaultPieceTokens;
+  KvShape shape;
+  shape.layout = {options.kv_type, config.n_kv_heads, config.head_dim, options.page_tokens};
+  for (uint32_t layer = 0; layer < config.n_layers; ++layer)
+    shape.windows.push_back(config.is_sliding(layer) ? config.sliding_window_tokens : 0);
+  session->kv_ = std::make_unique<SequenceKv>(*pages_, std::move(shape), session->options_.context_tokens);
+  session->tokens_.reserve(session->options_.context_tokens);
+  session->logits_.resize(config.n_vocab);
+  session->model_ = std::move(model);
+  return session;
+}
+
+Status Engine::set_host_kv_budget(uint64_t bytes) {
+  return pages_->set_budget(bytes);
+}
+
+EngineStatistics Engine::statistics() const {
+  EngineStatistics statistics;
+  statistics.host_kv_budget_bytes = pages_->budget_bytes();
+  statistics.host_kv_bytes = pages_->used_bytes();
+  statistics.host_kv_peak_bytes = pages_->peak_bytes();
+  statistics.weight_bytes = weight_bytes_.load(std::memory_order_relaxed);
+  statistics.workspace_bytes = forwards_->idle_bytes();
+  statistics.steps = scheduler_->n_passes();
+  return statistics;
+}
+
+}  // namespace leoam

@@ -21,6 +21,7 @@
 
 namespace leoam {
 
+class ForwardCache;
 class Scheduler;
 
 struct EngineOptions {
@@ -56,8 +57,8 @@ class Engine {
   LogSink& log() { return log_; }
 
  private:
+  friend class RequestImpl;
   friend class Session;
-  friend class Scheduler;
   explicit Engine(const EngineOptions& options);
 
   LogSink log_;
@@ -65,6 +66,7 @@ class Engine {
   const kernels::CpuTable* kernels_ = nullptr;
   std::unique_ptr<Device> device_;
   std::unique_ptr<PagePool> pages_;
+  std::unique_ptr<ForwardCache> forwards_;
   std::unique_ptr<Scheduler> scheduler_;
   std::atomic<uint64_t> weight_bytes_{0};
 };

@@ -1,0 +1,196 @@
+#include "runtime/engine/forward.h"
+
+#include <algorithm>
+
+namespace leoam {
+namespace {
+
+// The operations of one layer.
+constexpr uint32_t kLayerOperations = 3;
+
+// Idle workspaces kept for one model and layout: one for the scheduler, one for a call on a user's thread.
+constexpr size_t kIdleForwards = 2;
+
+const float* data_or_null(const std::vector<float>& values) {
+  return values.empty() ? nullptr : values.data();
+}
+
+bool same_layout(const kernels::KvLayout& a, const kernels::KvLayout& b) {
+  return a.type == b.type && a.n_kv_heads == b.n_kv_heads && a.head_dim == b.head_dim &&
+         a.page_tokens == b.page_tokens;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Forward>> Forward::create(const Model& model, Device& device,
+                                                 const kernels::KvLayout& layout, uint32_t max_tokens) {
+  std::unique_ptr<Forward> forward(new Forward(model, device));
+  const ModelConfig& config = model.config();
+  forward->max_tokens_ = max_tokens;
+  StepShape& shape = forward->shape_;
+  shape.n_embd = config.n_embd;
+  shape.n_heads = config.n_heads;
+  shape.n_ff = config.n_ff;
+  shape.norm_eps = config.norm_eps;
+  shape.kv = layout;
+  LEOAM_ASSIGN_OR_RETURN(forward->workspace_, device.create_workspace({config.n_embd, config.n_heads,
+                                                                       config.n_ff, max_tokens, layout}));
+  forward->rope_ = std::make_unique<RopeTable>(config.rope);
+  forward->cos_.resize(size_t{max_tokens} * forward->rope_->n_pairs());
+  forward->sin_.resize(forward->cos_.size());
+  if (config.sliding_window_tokens != 0) {
+    forward->local_rope_ = std::make_unique<RopeTable>(config.local_rope);
+    forward->local_cos_.resize(size_t{max_tokens} * forward->local_rope_->n_pairs());
+    forward->local_sin_.resize(forward->local_cos_.size());
+  }
+  forward->sequences_.reserve(max_tokens);
+  forward->spans_.reserve(max_tokens);
+  forward->pages_.reserve(max_tokens);
+  forward->tokens_.reserve(max_tokens);
+  return forward;
+}
+
+Status Forward::begin(std::span<const StepSequence> sequences, const CancelFlag* cancel) {
+  sequences_.clear();
+  spans_.clear();
+  tokens_.clear();
+  for (const StepSequence& sequence : sequences) {
+    const SequenceSpan span = {static_cast<uint32_t>(tokens_.size()),
+                               static_cast<uint32_t>(sequence.tokens.size()),
+                               static_cast<int32_t>(sequence.kv->n_tokens())};
+    if (span.n_tokens == 0 || tokens_.size() + span.n_tokens > max_tokens_)
+      return error(ErrorKind::internal, "step: {} tokens do not fit {}", tokens_.size() + span.n_tokens,
+                   max_tokens_);
+    sequences_.push_back(sequence.kv);
+    spans_.push_back(span);
+    for (uint32_t i = 0; i < span.n_tokens; ++i) {
+      const size_t token = tokens_.size();
+      const int32_t position = span.first_position + static_cast<int32_t>(i);
+      rope_->fill(position, &cos_[token * rope_->n_pairs()], &sin_[token * rope_->n_pairs()]);
+      if (local_rope_)
+        local_rope_->fill(position, &local_cos_[token * local_rope_->n_pairs()],
+                          &local_sin_[token * local_rope_->n_pairs()]);
+      tokens_.push_back(sequence.tokens[i]);
+    }
+  }
+  shape_.n_tokens = static_cast<uint32_t>(tokens_.size());
+  shape_.spans = spans_;
+  shape_.cancel = cancel;
+  next_operation_ = 0;
+  return {};
+}
+
+Result<bool> Forward::advance(Deadline deadline) {
+  const uint32_t n_operations = 1 + model_.config().n_layers * kLayerOperations;
+  while (next_operation_ < n_operations) {
+    LEOAM_RETURN_IF_ERROR(run_operation());
+    ++next_operation_;
+    if (shape_.cancel && shape_.cancel->cancelled())
+      return Status(ErrorKind::cancelled, "cancelled by the caller");
+    if (deadline != kNoDeadline && next_operation_ < n_operations &&
+        std::chrono::steady_clock::now() >= deadline)
+      return false;
+  }
+  return true;
+}
+
+Status Forward::run_operation() {
+  if (next_operation_ == 0)
+    return device_.embed(shape_, *workspace_, model_.embedding(), tokens_.data(),
+                         model_.config().embedding_scale);
+  const uint32_t index = next_operation_ - 1;
+  const uint32_t layer = index / kLayerOperations;
+  pages_.clear();
+  for (const SequenceKv* kv : sequences_) {
+    const std::span<const kernels::KvPageRef> refs = kv->pages(layer);
+    pages_.push_back({refs.data(), static_cast<uint32_t>(refs.size())});
+  }
+  shape_.pages = pages_;
+  return run_layer_operation(layer, index % kLayerOperations);
+}
+
+Status Forward::run_layer_operation(uint32_t layer, uint32_t operation) {
+  const ModelConfig& config = model_.config();
+  const LayerWeights& weights = model_.layer(layer);
+  const bool sliding = config.is_sliding(layer);
+  if (operation == 0) {
+    AttentionInputParams params;
+    params.norm = weights.attention_norm.data();
+    params.q = &weights.q;
+    params.k = &weights.k;
+    params.v = &weights.v;
+    params.q_bias = data_or_null(weights.q_bias);
+    params.k_bias = data_or_null(weights.k_bias);
+    params.v_bias = data_or_null(weights.v_bias);
+    params.q_norm = data_or_null(weights.q_norm);
+    params.k_norm = data_or_null(weights.k_norm);
+    params.pairing = config.architecture->rope_pairing;
+    params.n_rot = sliding ? config.local_rope.n_rot : config.rope.n_rot;
+    params.rope_cos = sliding ? local_cos_.data() : cos_.data();
+    params.rope_sin = sliding ? local_sin_.data() : sin_.data();
+    return device_.attention_input(shape_, *workspace_, params);
+  }
+  if (operation == 1) {
+    AttentionParams params;
+    params.scale = config.attention_scale;
+    params.window = sliding ? static_cast<int32_t>(config.sliding_window_tokens) : 0;
+    params.o = &weights.o;
+    params.o_bias = data_or_null(weights.o_bias);
+    params.post_norm = data_or_null(weights.attention_post_norm);
+    return device_.attention(shape_, *workspace_, params);
+  }
+  FeedForwardParams params;
+  params.norm = weights.ffn_norm.data();
+  params.gate = &weights.gate;
+  params.up = &weights.up;
+  params.down = &weights.down;
+  params.post_norm = data_or_null(weights.ffn_post_norm);
+  params.activation =
+      config.architecture->activation == Activation::silu ? GatedActivation::swiglu : GatedActivation::geglu;
+  return device_.feed_forward(shape_, *workspace_, params);
+}
+
+Status Forward::logits(std::span<const uint32_t> rows, float* out) {
+  return device_.logits(shape_, *workspace_, model_.output_norm().data(), model_.head(), rows,
+                        model_.config().logit_scale, out);
+}
+
+Result<ForwardCache::Lease> ForwardCache::acquire(const Model& model, const kernels::KvLayout& layout,
+                                                  uint32_t max_tokens) {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    for (auto it = idle_.begin(); it != idle_.end(); ++it) {
+      if (&(*it)->model() != &model || !same_layout((*it)->layout(), layout) ||
+          (*it)->max_tokens() < max_tokens)
+        continue;
+      std::unique_ptr<Forward> forward = std::move(*it);
+      idle_.erase(it);
+      return Lease(*this, std::move(forward));
+    }
+  }
+  LEOAM_ASSIGN_OR_RETURN(std::unique_ptr<Forward> forward,
+                         Forward::create(model, device_, layout, max_tokens));
+  return Lease(*this, std::move(forward));
+}
+
+void ForwardCache::give_back(std::unique_ptr<Forward> forward) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  size_t like_it = 0;
+  for (const std::unique_ptr<Forward>& idle : idle_)
+    if (&idle->model() == &forward->model() && same_layout(idle->layout(), forward->layout())) ++like_it;
+  if (like_it < kIdleForwards) idle_.push_back(std::move(forward));
+}
+
+void ForwardCache::forget(const Model* model) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  std::erase_if(idle_, [model](const std::unique_ptr<Forward>& idle) { return &idle->model() == model; });
+}
+
+uint64_t ForwardCache::idle_bytes() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  uint64_t bytes = 0;
+  for (const std::unique_ptr<Forward>& idle : idle_) bytes += idle->workspace_bytes();
+  return bytes;
+}
+
+}  // namespace leoam

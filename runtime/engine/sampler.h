@@ -32,6 +32,10 @@ class Sampler {
   // `logits` [n_vocab] is changed by the penalty. `history`: the sequence so far, newest last. NaN logits are
   // never drawn; when no logit is finite the result is token 0.
   int32_t sample(std::span<float> logits, std::span<const int32_t> history);
+  // Whether sample writes to its logits.
+  bool changes_logits() const {
+    return options_.repetition_penalty != 1.0f && options_.repetition_window_tokens != 0;
+  }
 
  private:
   struct Candidate {
@@ -41,7 +45,10 @@ class Sampler {
   Sampler() = default;
   double next_uniform();
   void penalise(std::span<float> logits, std::span<const int32_t> history);
-  uint32_t collect(std::span<const float> logits, float maximum);
+  // candidates_ = what the filters keep, most likely first.
+  void collect(std::span<const float> logits, float maximum);
+  int32_t draw_from_candidates();
+  int32_t draw_from_all(std::span<const float> logits, const kernels::LogitsMaximum& best);
 
   SamplerOptions options_;
   const kernels::CpuTable* kernels_ = nullptr;

@@ -1,0 +1,171 @@
+#include "runtime/engine/session.h"
+
+#include <algorithm>
+
+#include "runtime/engine/engine.h"
+#include "runtime/engine/forward.h"
+#include "runtime/engine/request_impl.h"
+#include "runtime/engine/scheduler.h"
+
+namespace leoam {
+namespace {
+
+// Logits computed at once when every position's are wanted: bounds the memory for large vocabularies.
+constexpr uint32_t kLogitRows = 16;
+
+}  // namespace
+
+Session::~Session() = default;
+
+void Session::publish() {
+  n_tokens_.store(tokens_.size(), std::memory_order_release);
+  kv_bytes_.store(kv_->bytes(), std::memory_order_relaxed);
+}
+
+Status Session::append_pending(std::span<const int32_t> tokens) {
+  const uint32_t n_vocab = model_->config().n_vocab;
+  if (tokens.size() > options_.context_tokens - tokens_.size())
+    return error(ErrorKind::invalid_argument,
+                 "tokens: the context holds {} tokens, {} are there and {} more are given",
+                 options_.context_tokens, tokens_.size(), tokens.size());
+  for (size_t i = 0; i < tokens.size(); ++i)
+    if (tokens[i] < 0 || static_cast<uint32_t>(tokens[i]) >= n_vocab)
+      return error(ErrorKind::invalid_argument, "tokens[{}]: expected an id below {}, found {}", i, n_vocab,
+                   tokens[i]);
+  tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
+  publish();
+  return {};
+}
+
+Status Session::copy_tokens(uint64_t begin, std::span<int32_t> out) {
+  if (!enter()) return busy();
+  Status status;
+  if (begin > tokens_.size() || out.size() > tokens_.size() - begin)
+    status = error(ErrorKind::invalid_argument, "tokens: the session has {}, found a wish for [{}, {})",
+                   tokens_.size(), begin, begin + out.size());
+  else
+    std::copy_n(tokens_.begin() + static_cast<std::ptrdiff_t>(begin), out.size(), out.begin());
+  leave();
+  return status;
+}
+
+Status Session::evaluate(std::span<const int32_t> tokens, const EvaluateOptions& options) {
+  if (!enter()) return busy();
+  const size_t before = tokens_.size();
+  Status status = append_pending(tokens);
+  if (status.ok()) {
+    status = evaluate_pieces(before, options);
+    if (!status.ok()) tokens_.resize(std::max<size_t>(kv_->n_tokens(), before));
+  }
+  publish();
+  leave();
+  return status;
+}
+
+Status Session::evaluate_pieces(size_t first_wanted, const EvaluateOptions& options) {
+  LEOAM_ASSIGN_OR_RETURN(ForwardCache::Lease forward,
+                         engine_->forwards_->acquire(*model_, kv_->shape().layout, options_.piece_tokens));
+  const uint64_t total = tokens_.size() - kv_->n_tokens();
+  for (uint64_t done = 0; done < total;) {
+    const uint64_t first = kv_->n_tokens();
+    const uint32_t n =
+        static_cast<uint32_t>(std::min<uint64_t>(options_.piece_tokens, tokens_.size() - first));
+    LEOAM_RETURN_IF_ERROR(kv_->reserve(n));
+    const StepSequence sequence = {kv_.get(), std::span<const int32_t>(tokens_).subspan(first, n)};
+    Status status = forward->begin(std::span(&sequence, 1), options.cancel);
+    if (status.ok()) status = forward->advance(kNoDeadline).status().clone();
+    if (!status.ok()) {
+      kv_->rollback();
+      return status;
+    }
+    kv_->commit();
+    has_logits_ = false;
+    publish();
+    const bool last = kv_->n_tokens() == tokens_.size();
+    if (options.all_logits) {
+      const uint64_t begin = std::max<uint64_t>(first, first_wanted);
+      if (begin < first + n)
+        LEOAM_RETURN_IF_ERROR(deliver_logits(*forward, options, begin, static_cast<uint32_t>(begin - first),
+                                             static_cast<uint32_t>(first + n - begin)));
+    }
+    if (last) {
+      const uint32_t row = n - 1;
+      LEOAM_RETURN_IF_ERROR(forward->logits(std::span(&row, 1), logits_.data()));
+      has_logits_ = true;
+      if (!options.all_logits && options.on_logits && !options.on_logits(first + row, logits_))
+        return Status(ErrorKind::cancelled, "stopped by the receiver of logits");
+    }
+    done += n;
+    if (options.on_progress && !options.on_progress(done, total))
+      return Status(ErrorKind::cancelled, "stopped by the receiver of progress");
+  }
+  return {};
+}
+
+Status Session::deliver_logits(Forward& forward, const EvaluateOptions& options, uint64_t first_position,
+                               uint32_t first_row, uint32_t n_rows) {
+  const uint32_t n_vocab = model_->config().n_vocab;
+  std::vector<float> logits(size_t{std::min(kLogitRows, n_rows)} * n_vocab);
+  for (uint32_t done = 0; done < n_rows; done += kLogitRows) {
+    const uint32_t n = std::min(kLogitRows, n_rows - done);
+    uint32_t rows[kLogitRows];
+    for (uint32_t i = 0; i < n; ++i) rows[i] = first_row + done + i;
+    LEOAM_RETURN_IF_ERROR(forward.logits(std::span(rows, n), logits.data()));
+    for (uint32_t i = 0; i < n; ++i)
+      if (options.on_logits &&
+          !options.on_logits(first_position + done + i, std::span(&logits[size_t{i} * n_vocab], n_vocab)))
+        return Status(ErrorKind::cancelled, "stopped by the receiver of logits");
+    if (options.cancel && options.cancel->cancelled())
+      return Status(ErrorKind::cancelled, "cancelled by the caller");
+  }
+  return {};
+}
+
+Status Session::truncate(uint64_t n_tokens) {
+  if (!enter()) return busy();
+  Status status;
+  if (n_tokens > tokens_.size())
+    status = error(ErrorKind::invalid_argument, "n_tokens: the session has {}, found {}", tokens_.size(),
+                   n_tokens);
+  else if (n_tokens < kv_->n_tokens())
+    status = kv_->truncate(n_tokens);
+  if (status.ok() && n_tokens < tokens_.size()) {
+    tokens_.resize(n_tokens);
+    has_logits_ = false;
+  }
+  publish();
+  leave();
+  return status;
+}
+
+Status Session::copy_logits(std::span<float> out) {
+  if (!enter()) return busy();
+  Status status;
+  if (out.size() != logits_.size())
+    status = error(ErrorKind::invalid_argument, "logits: expected room for {} floats, found {}",
+                   logits_.size(), out.size());
+  else if (!has_logits_)
+    status = Status(ErrorKind::invalid_argument, "the newest token of the session has no logits");
+  else
+    std::copy(logits_.begin(), logits_.end(), out.begin());
+  leave();
+  return status;
+}
+
+Result<std::shared_ptr<Request>> Session::submit(RequestOptions options) {
+  if (!enter()) return busy();
+  const size_t before = tokens_.size();
+  Result<std::shared_ptr<RequestImpl>> request =
+      RequestImpl::create(*engine_, shared_from_this(), std::move(options));
+  if (!request.ok()) {
+    // Nothing of a refused prompt stays.
+    tokens_.resize(before);
+    publish();
+    leave();
+    return std::move(request).status();
+  }
+  if ((*request)->delivery() != Delivery::step) LEOAM_RETURN_IF_ERROR(engine_->scheduler_->add(*request));
+  return std::shared_ptr<Request>(std::move(*request));
+}
+
+}  // namespace leoam

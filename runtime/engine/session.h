@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "runtime/base/cancel.h"
@@ -17,7 +18,11 @@
 namespace leoam {
 
 class Engine;
+class Forward;
+class Generation;
 class Request;
+class RequestImpl;
+class Scheduler;
 struct RequestOptions;
 
 struct SessionOptions {
@@ -26,7 +31,7 @@ struct SessionOptions {
   uint32_t page_tokens = 32;    // 16, 32, 64 or 128
   uint32_t context_tokens = 0;  // most tokens the session may hold; 0: the model's trained context
   uint32_t piece_tokens = 0;    // prefill piece; 0: the engine's choice. Logits agree between piece sizes
-                              // within 1e-3 in log-probability, and are byte-identical for one size
+                                // within 1e-3 in log-probability, and are byte-identical for one size
 };
 
 struct EvaluateOptions {
@@ -39,6 +44,8 @@ struct EvaluateOptions {
   const CancelFlag* cancel = nullptr;
 };
 
+// The newest tokens may be without KV yet: a drawn token gets it with the next pass.
+//
 // Thread rule: one driver at a time. Calls that change the session fail with busy while another call or a
 // request uses it.
 class Session : public std::enable_shared_from_this<Session> {
@@ -46,45 +53,63 @@ class Session : public std::enable_shared_from_this<Session> {
   ~Session();
 
   const Model& model() const { return *model_; }
-  // Tokens whose KV is in place. Safe from any thread.
-  uint64_t n_tokens() const { return n_committed_.load(std::memory_order_acquire); }
-  uint64_t kv_bytes() const { return kv_bytes_.load(std::memory_order_relaxed); }
   const SessionOptions& options() const { return options_; }
-  // Copies tokens [begin, begin + out.size()); fails with invalid_argument out of range, busy.
-  Status copy_tokens(uint64_t begin, std::span<int32_t> out) const;
+  // Tokens of the sequence. Safe from any thread.
+  uint64_t n_tokens() const { return n_tokens_.load(std::memory_order_acquire); }
+  // Bytes of KV pages held. Safe from any thread.
+  uint64_t kv_bytes() const { return kv_bytes_.load(std::memory_order_relaxed); }
+  // Copies tokens [begin, begin + out.size()). Fails with invalid_argument out of range, busy.
+  Status copy_tokens(uint64_t begin, std::span<int32_t> out);
 
-  // Appends tokens and computes their KV, on the calling thread, in pieces. All or nothing: on failure the
-  // session is as before. Fails with invalid_argument (token id), no_space (budget or context), cancelled,
-  // busy.
+  // Appends tokens and computes their KV, on the calling thread, in pieces. Fails with invalid_argument (a
+  // token id, the context), no_space (the budget), cancelled, busy. After no_space and cancelled the session
+  // keeps the whole pieces done before, and n_tokens() says how many.
   Status evaluate(std::span<const int32_t> tokens, const EvaluateOptions& options);
 
   // Drops all tokens from n_tokens on. Fails with invalid_argument beyond the end, busy; for models with
-  // sliding layers, unsupported when the window before n_tokens is no longer in place (n_tokens == 0 always
-  // works).
+  // sliding layers, unsupported when the window before n_tokens is no longer in place (0 always works).
   Status truncate(uint64_t n_tokens);
 
-  // Logits of the newest token [n_vocab]; invalid_argument when the session is empty or was truncated since.
-  Status copy_logits(std::span<float> out) const;
+  // Logits of the newest token [n_vocab]. Fails with invalid_argument when there are none (the session is
+  // empty, was truncated, or its newest token was drawn and has no KV yet), busy.
+  Status copy_logits(std::span<float> out);
 
-  // Starts a generation: the prompt is appended, then tokens are drawn. Fails with invalid_argument, busy,
-  // no_space (the prompt cannot fit). An empty prompt needs a session with logits.
+  // Starts a generation: the prompt is appended, then tokens are drawn. Fails with invalid_argument (a token
+  // id, an option, the context; an empty prompt where there are no logits), busy.
   Result<std::shared_ptr<Request>> submit(RequestOptions options);
 
  private:
   friend class Engine;
-  friend class Request;
+  friend class Generation;
+  friend class RequestImpl;
   friend class Scheduler;
   Session() = default;
+
+  // Marks the session as in use for a scope; false when it is already.
+  bool enter() { return !in_use_.exchange(true, std::memory_order_acquire); }
+  void leave() { in_use_.store(false, std::memory_order_release); }
+  static Status busy() {
+    return Status(ErrorKind::busy, "the session is in use by another call or a request");
+  }
+
+  // Checks ids and the context, then adds tokens without KV.
+  Status append_pending(std::span<const int32_t> tokens);
+  Status evaluate_pieces(size_t first_wanted, const EvaluateOptions& options);
+  Status deliver_logits(Forward& forward, const EvaluateOptions& options, uint64_t first_position,
+                        uint32_t first_row, uint32_t n_rows);
+  // Lets other threads see the counts.
+  void publish();
 
   Engine* engine_ = nullptr;
   std::shared_ptr<const Model> model_;
   SessionOptions options_;
   std::atomic<bool> in_use_{false};
-  std::atomic<uint64_t> n_committed_{0};
+  std::atomic<uint64_t> n_tokens_{0};
   std::atomic<uint64_t> kv_bytes_{0};
   std::unique_ptr<SequenceKv> kv_;
-  std::vector<int32_t> tokens_;
-  std::vector<float> logits_;  // of the newest token; empty when there is none
+  std::vector<int32_t> tokens_;  // capacity: context_tokens
+  std::vector<float> logits_;    // [n_vocab], of the newest token when has_logits_
+  bool has_logits_ = false;
 };
 
 }  // namespace leoam

@@ -3,7 +3,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -14,13 +13,14 @@
 namespace leoam {
 
 class PagePool;
+struct PageSlab;
 
-// One page: immutable bytes once sealed, shared by counting. Owner: its pool; kept alive by PageHandles.
+// One page: immutable bytes once sealed, shared by counting. Owner: its pool; kept by PageHandles.
 struct Page {
   uint8_t* data = nullptr;  // 64-byte aligned
-  uint32_t bytes = 0;
   std::atomic<uint32_t> n_owners{0};
   PagePool* pool = nullptr;
+  PageSlab* slab = nullptr;
   Page* next_free = nullptr;
 };
 
@@ -50,7 +50,7 @@ class PageHandle {
 // Thread rule: all calls are thread-safe. Must outlive its pages.
 class PagePool {
  public:
-  PagePool(Device& device, uint64_t budget_bytes) : device_(device), budget_bytes_(budget_bytes) {}
+  PagePool(Device& device, uint64_t budget_bytes);
   ~PagePool();
   PagePool(const PagePool&) = delete;
   PagePool& operator=(const PagePool&) = delete;
@@ -67,22 +67,13 @@ class PagePool {
 
  private:
   friend class PageHandle;
-  // Pages are cut from slabs; a slab goes back to the device when its last page comes home, so that memory
-  // above the pages in use is at most one slab a size.
-  struct Slab {
-    std::unique_ptr<DeviceBuffer> buffer;
-    std::unique_ptr<Page[]> pages;
-  };
-  struct SizeClass {
-    Page* free = nullptr;
-    std::vector<Slab> slabs;
-  };
   void release(Page* page);
-  Status grow(uint32_t bytes, size_t count, SizeClass* size_class);
+  // A slab with a free page of that size, a new one if need be.
+  Result<PageSlab*> slab_with_room(uint32_t bytes);
 
   Device& device_;
   std::mutex mutex_;
-  std::map<uint32_t, SizeClass> classes_;
+  std::vector<std::unique_ptr<PageSlab>> slabs_;
   std::atomic<uint64_t> budget_bytes_;
   std::atomic<uint64_t> used_bytes_{0};
   std::atomic<uint64_t> peak_bytes_{0};

@@ -1,0 +1,112 @@
+// Forward: one forward pass of a batch of token spans through a model, layer by layer, so that it can be
+// paused between layers.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "runtime/base/cancel.h"
+#include "runtime/base/status.h"
+#include "runtime/device/device.h"
+#include "runtime/engine/rope_table.h"
+#include "runtime/kv/sequence_kv.h"
+#include "runtime/model/model.h"
+
+namespace leoam {
+
+using Deadline = std::chrono::steady_clock::time_point;
+constexpr Deadline kNoDeadline = Deadline::max();
+
+// One sequence's part of a step: its tokens [kv.n_tokens(), + n) are reserved in `kv`, which the caller
+// commits or rolls back after the step.
+struct StepSequence {
+  SequenceKv* kv = nullptr;
+  std::span<const int32_t> tokens;
+};
+
+// Thread rule: one thread at a time.
+class Forward {
+ public:
+  // Steps of up to max_tokens tokens of sequences whose KV has this layout. Fails with out_of_memory.
+  static Result<std::unique_ptr<Forward>> create(const Model& model, Device& device,
+                                                 const kernels::KvLayout& layout, uint32_t max_tokens);
+
+  const Model& model() const { return model_; }
+  const kernels::KvLayout& layout() const { return shape_.kv; }
+  uint32_t max_tokens() const { return max_tokens_; }
+  uint64_t workspace_bytes() const { return workspace_->bytes(); }
+
+  // Starts a step: sum of tokens in 1..max_tokens, ids already checked. `cancel` may be null, else it
+  // outlives the step.
+  Status begin(std::span<const StepSequence> sequences, const CancelFlag* cancel);
+  // Works until the step is done (true) or the deadline has passed (false, the overrun being one operation of
+  // one layer). Fails with cancelled, out_of_memory, device_lost; then the step is over.
+  Result<bool> advance(Deadline deadline);
+  // After a finished step, until the next begin: logits [rows.size()][n_vocab] of token rows of the step, in
+  // the order of the sequences' tokens.
+  Status logits(std::span<const uint32_t> rows, float* out);
+
+ private:
+  Forward(const Model& model, Device& device) : model_(model), device_(device) {}
+  Status run_operation();
+  Status run_layer_operation(uint32_t layer, uint32_t operation);
+
+  const Model& model_;
+  Device& device_;
+  uint32_t max_tokens_ = 0;
+  std::unique_ptr<DeviceWorkspace> workspace_;
+  std::unique_ptr<RopeTable> rope_;
+  std::unique_ptr<RopeTable> local_rope_;  // null when no layer slides
+
+  StepShape shape_;
+  uint32_t next_operation_ = 0;
+  std::vector<const SequenceKv*> sequences_;
+  std::vector<SequenceSpan> spans_;
+  std::vector<LayerPages> pages_;
+  std::vector<int32_t> tokens_;
+  std::vector<float> cos_, sin_, local_cos_, local_sin_;  // [n_tokens][n_pairs]
+};
+
+// Forwards that no step uses now, kept so that a request does not start with allocating scratch memory.
+//
+// Thread rule: all calls are thread-safe.
+class ForwardCache {
+ public:
+  explicit ForwardCache(Device& device) : device_(device) {}
+
+  class Lease {
+   public:
+    Lease(ForwardCache& cache, std::unique_ptr<Forward> forward)
+        : cache_(&cache), forward_(std::move(forward)) {}
+    Lease(Lease&&) = default;
+    Lease& operator=(Lease&&) = default;
+    ~Lease() {
+      if (forward_) cache_->give_back(std::move(forward_));
+    }
+    Forward* operator->() const { return forward_.get(); }
+    Forward& operator*() const { return *forward_; }
+
+   private:
+    ForwardCache* cache_;
+    std::unique_ptr<Forward> forward_;
+  };
+
+  // The model must stay until the lease is back.
+  Result<Lease> acquire(const Model& model, const kernels::KvLayout& layout, uint32_t max_tokens);
+  // Drops what is kept for a model that is about to go.
+  void forget(const Model* model);
+  uint64_t idle_bytes() const;
+
+ private:
+  void give_back(std::unique_ptr<Forward> forward);
+
+  Device& device_;
+  mutable std::mutex mutex_;
+  std::vector<std::unique_ptr<Forward>> idle_;
+};
+
+}  // namespace leoam
