@@ -1,10 +1,10 @@
 // Matrix product out[t][r] = sum_c w[r][c] * x[t][c] (+ bias[r]), for one token (decode) and many (prefill).
 //
-// Weights are re-laid once, at load, for the instruction set: rows are interleaved in groups of row_granule so
-// that one register holds the same columns of many rows and no horizontal sum is needed. Quantised weights meet
-// activations quantised to 8 bits in blocks of 32 columns; float weights (f32, f16, bf16) meet float
-// activations. For a given instruction set the value of out[t][r] does not depend on n_tokens, on the row range
-// of the call or on the other tokens: the same sums in the same order.
+// Weights are re-laid once, at load, for the instruction set: rows are interleaved in groups of row_granule
+// so that one register holds the same columns of many rows and no horizontal sum is needed. Quantised weights
+// meet activations quantised to 8 bits in blocks of 32 columns; float weights (f32, f16, bf16) meet float
+// activations. For a given instruction set the value of out[t][r] does not depend on n_tokens, on the row
+// range of the call or on the other tokens: the same sums in the same order.
 #pragma once
 
 #include <cstddef>
@@ -17,8 +17,8 @@ namespace leoam::kernels {
 // How packed bytes are laid; only the functions of the table that packed a matrix can read it.
 struct PackedMatrix {
   WeightType type = WeightType::f32;
-  uint32_t n_rows = 0;  // output features
-  uint32_t n_cols = 0;  // input features, a whole number of blocks
+  uint32_t n_rows = 0;            // output features
+  uint32_t n_cols = 0;            // input features, a whole number of blocks
   const uint8_t* data = nullptr;  // 64-byte aligned, MatmulTable::packed_bytes() bytes
 };
 
@@ -41,8 +41,8 @@ struct MatmulTable {
   // Row ranges of `pack` and `matmul` start at multiples of it; the last group may be short.
   uint32_t row_granule;
   size_t (*packed_bytes)(WeightType type, uint32_t n_rows, uint32_t n_cols);
-  // Re-lays rows [row_begin, row_end) from file layout. `src` points at row_begin's first byte, rows follow one
-  // another. Writes only the bytes of those rows' groups in `dst`, the whole matrix's memory.
+  // Re-lays rows [row_begin, row_end) from file layout. `src` points at row_begin's first byte, rows follow
+  // one another. Writes only the bytes of those rows' groups in `dst`, the whole matrix's memory.
   void (*pack)(WeightType type, uint32_t n_rows, uint32_t n_cols, uint32_t row_begin, uint32_t row_end,
                const uint8_t* src, uint8_t* dst);
   // Bytes of one quantised activation row.

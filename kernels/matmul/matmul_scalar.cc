@@ -1,0 +1,121 @@
+// The reference: plain loops over the rows of a group, also what runs on a machine without AVX2.
+
+#include "kernels/matmul/block_scale.h"
+#include "kernels/matmul/driver.h"
+#include "kernels/matmul/packed_row.h"
+
+namespace leoam::kernels {
+namespace {
+
+template <WeightType type>
+float quantised_dot(const TileArguments& tile, uint32_t r) {
+  constexpr ScaleForm kScale = packed_form(type).scale;
+  constexpr bool kHalves = kScale == ScaleForm::super16 || kScale == ScaleForm::super16_min;
+  PackedRow<kPlainRows, type> row(tile.group, tile.n_cols, r);
+  const auto* block = reinterpret_cast<const ActivationBlock*>(tile.x);
+  float sum = 0.0f;
+  for (uint32_t c = 0; c < tile.n_cols; c += kBlockColumns, row.next(), ++block) {
+    int8_t codes[kBlockColumns];
+    row.load(codes);
+    int32_t product[2] = {0, 0};
+    for (uint32_t i = 0; i < kBlockColumns; ++i) product[i / 16] += codes[i] * block->q[i];
+    if constexpr (kHalves) {
+      const int32_t low = block->negative_low_sum;
+      const int32_t activations[2] = {-low, low - block->negative_sum};
+      for (uint32_t half = 0; half < 2; ++half) {
+        const RowScale scale = row.scale(half);
+        sum += static_cast<float>(product[half]) * (scale.factor * block->scale);
+        sum += scale.addend * (static_cast<float>(activations[half]) * block->scale);
+      }
+    } else {
+      const RowScale scale = row.scale(0);
+      sum += static_cast<float>(product[0] + product[1]) * (scale.factor * block->scale);
+      sum += scale.addend * block->scaled_sum;
+    }
+  }
+  return sum;
+}
+
+template <WeightType type>
+float float_dot(const TileArguments& tile, uint32_t r) {
+  constexpr uint32_t kElement = type == WeightType::f32 ? 4 : 2;
+  const auto* x = reinterpret_cast<const float*>(tile.x);
+  const uint8_t* w = tile.group + r * kElement;
+  float sum = 0.0f;
+  for (uint32_t c = 0; c < tile.n_cols; ++c, w += kPlainRows * kElement) {
+    float weight;
+    if constexpr (type == WeightType::f32) {
+      weight = float_from_bits(word_at(w));
+    } else if constexpr (type == WeightType::f16) {
+      weight = half_at(w);
+    } else {
+      weight = float_from_bits(static_cast<uint32_t>(w[0] | w[1] << 8) << 16);
+    }
+    sum += weight * x[c];
+  }
+  return sum;
+}
+
+template <WeightType type>
+struct ScalarKernel {
+  static constexpr uint32_t kRows = kPlainRows;
+  static constexpr uint32_t kMaxTokens = 1;
+
+  static void run(const TileArguments& tile, uint32_t) {
+    for (uint32_t r = 0; r < tile.n_rows; ++r) {
+      float value;
+      if constexpr (is_float_type(type)) {
+        value = float_dot<type>(tile, r);
+      } else {
+        value = quantised_dot<type>(tile, r);
+      }
+      if (tile.bias) value += tile.bias[r];
+      tile.out[r] = tile.accumulate ? tile.out[r] + value : value;
+    }
+  }
+};
+
+void matmul(const MatmulParams& params, uint32_t row_begin, uint32_t row_end) {
+  with_type(params.weights.type,
+            [&]<WeightType kType>() { run_groups<ScalarKernel<kType>>(params, row_begin, row_end); });
+}
+
+// To the nearest integer, ties to even: adding 1.5 * 2^23 leaves the integer in the low bits.
+int8_t rounded(float value) {
+  const float shifted = value + 12582912.0f;
+  uint32_t bits;
+  __builtin_memcpy(&bits, &shifted, sizeof bits);
+  return static_cast<int8_t>(static_cast<int32_t>(bits) - 0x4b400000);
+}
+
+void quantize(const float* x, uint32_t n_cols, uint8_t* row) {
+  for (uint32_t c = 0; c < n_cols; c += kBlockColumns, row += sizeof(ActivationBlock)) {
+    const uint32_t n = n_cols - c < kBlockColumns ? n_cols - c : kBlockColumns;
+    uint32_t largest = 0;
+    for (uint32_t i = 0; i < n; ++i) {
+      uint32_t bits;
+      __builtin_memcpy(&bits, x + c + i, sizeof bits);
+      bits &= 0x7fffffffu;
+      if (bits > largest) largest = bits;
+    }
+    const BlockScale scale = block_scale(largest);
+    auto* block = reinterpret_cast<ActivationBlock*>(row);
+    int32_t sums[2] = {0, 0};
+    for (uint32_t i = 0; i < kBlockColumns; ++i) {
+      block->q[i] = i < n && scale.inverse != 0.0f ? rounded(x[c + i] * scale.inverse) : int8_t{0};
+      sums[i / 16] += block->q[i];
+    }
+    block->scale = scale.scale;
+    block->scaled_sum = scale.scale * static_cast<float>(sums[0] + sums[1]);
+    block->negative_sum = -(sums[0] + sums[1]);
+    block->negative_low_sum = -sums[0];
+  }
+}
+
+}  // namespace
+
+const MatmulTable kMatmulScalar = {
+    kPlainRows, packed_bytes<kPlainRows>, pack<kPlainRows>, activation_row_bytes, quantize,
+    matmul,     unpack_row<kPlainRows>};
+
+}  // namespace leoam::kernels

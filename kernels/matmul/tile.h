@@ -1,0 +1,193 @@
+// One row group times T tokens, written once over the vector operations of an instruction set: a vector holds
+// one value of every row of the group, and each token has its own vector of sums. What is added to the sums
+// of a (row, token) pair, and in which order, does not depend on T.
+//
+// Isa: Floats and Ints, kRows of them a vector; the operations used below; and
+//   template <WeightType type, Part part, int T>
+//   void integer_sums(const uint8_t* record, const uint8_t* x, size_t stride, Ints (&sum)[T]):
+//     sum[t] = sum over the part's columns of (code - offset) * q of token t, exact
+#pragma once
+
+#include "kernels/matmul/driver.h"
+#include "kernels/matmul/with_type.h"
+
+#define LEOAM_INLINE inline __attribute__((always_inline))
+#if defined(__clang__)
+#define LEOAM_UNROLL _Pragma("unroll")
+#else
+#define LEOAM_UNROLL _Pragma("GCC unroll 32")
+#endif
+
+namespace leoam::kernels {
+namespace {
+
+// Which columns of a block of 32 an integer sum covers: types with sub-scales of 16 columns need two sums.
+enum class Part { whole, low, high };
+
+constexpr bool has_minimum(ScaleForm scale) {
+  return scale == ScaleForm::block_min || scale == ScaleForm::super32_min || scale == ScaleForm::super16_min;
+}
+
+LEOAM_INLINE const ActivationBlock& activation_block(const uint8_t* x) {
+  return *reinterpret_cast<const ActivationBlock*>(x);
+}
+
+template <Part part>
+LEOAM_INLINE int32_t negative_sum(const ActivationBlock& block) {
+  if constexpr (part == Part::whole) return block.negative_sum;
+  if constexpr (part == Part::low) return block.negative_low_sum;
+  return block.negative_sum - block.negative_low_sum;
+}
+
+// What a minimum is multiplied by: the sum of the part's activations.
+template <Part part>
+LEOAM_INLINE float minimum_factor(const ActivationBlock& block) {
+  if constexpr (part == Part::whole) return block.scaled_sum;
+  return static_cast<float>(-negative_sum<part>(block)) * block.scale;
+}
+
+// acc[t] += (scale x signed codes + minimum) . activations over one part of one block.
+template <class Isa, WeightType type, Part part, int T>
+LEOAM_INLINE void add_part(const uint8_t* record, const uint8_t* x, size_t stride, typename Isa::Floats scale,
+                           typename Isa::Floats minimum, typename Isa::Floats (&acc)[T]) {
+  typename Isa::Ints sum[T];
+  Isa::template integer_sums<type, part, T>(record, x, stride, sum);
+  LEOAM_UNROLL
+  for (int t = 0; t < T; ++t) {
+    const ActivationBlock& block = activation_block(x + t * stride);
+    acc[t] =
+        Isa::multiply_add(Isa::to_floats(sum[t]), Isa::multiply(scale, Isa::broadcast(block.scale)), acc[t]);
+    if constexpr (has_minimum(packed_form(type).scale))
+      acc[t] = Isa::multiply_add(minimum, Isa::broadcast(minimum_factor<part>(block)), acc[t]);
+  }
+}
+
+// One block of 32 columns. `d` and `m` are the block's or the super-block's scale and minimum, `sub` points
+// at the sub-scales of these columns.
+template <class Isa, WeightType type, int T>
+LEOAM_INLINE void add_block(const uint8_t* record, const uint8_t* sub, typename Isa::Floats d,
+                            typename Isa::Floats m, const uint8_t* x, size_t stride,
+                            typename Isa::Floats (&acc)[T]) {
+  constexpr ScaleForm kScale = packed_form(type).scale;
+  if constexpr (!has_super_blocks(kScale)) {
+    add_part<Isa, type, Part::whole, T>(record, x, stride, d, m, acc);
+  } else if constexpr (kScale == ScaleForm::super32_min) {
+    const auto scale = Isa::multiply(d, Isa::to_floats(Isa::load_unsigned_bytes(sub)));
+    const auto minimum = Isa::multiply(m, Isa::to_floats(Isa::load_unsigned_bytes(sub + Isa::kRows)));
+    add_part<Isa, type, Part::whole, T>(record, x, stride, scale, minimum, acc);
+  } else if constexpr (kScale == ScaleForm::super16) {
+    const auto low = Isa::multiply(d, Isa::to_floats(Isa::load_signed_bytes(sub)));
+    add_part<Isa, type, Part::low, T>(record, x, stride, low, m, acc);
+    const auto high = Isa::multiply(d, Isa::to_floats(Isa::load_signed_bytes(sub + Isa::kRows)));
+    add_part<Isa, type, Part::high, T>(record, x, stride, high, m, acc);
+  } else {
+    const auto low = Isa::load_unsigned_bytes(sub);
+    add_part<Isa, type, Part::low, T>(record, x, stride,
+                                      Isa::multiply(d, Isa::to_floats(Isa::low_nibbles(low))),
+                                      Isa::multiply(m, Isa::to_floats(Isa::high_nibbles(low))), acc);
+    const auto high = Isa::load_unsigned_bytes(sub + Isa::kRows);
+    add_part<Isa, type, Part::high, T>(record, x, stride,
+                                       Isa::multiply(d, Isa::to_floats(Isa::low_nibbles(high))),
+                                       Isa::multiply(m, Isa::to_floats(Isa::high_nibbles(high))), acc);
+  }
+}
+
+template <class Isa, int T>
+LEOAM_INLINE void store_tile(const TileArguments& tile, const typename Isa::Floats (&acc)[T]) {
+  const auto bias = tile.bias ? Isa::load_rows(tile.bias, tile.n_rows) : Isa::zero();
+  LEOAM_UNROLL
+  for (int t = 0; t < T; ++t) {
+    float* out = tile.out + t * tile.out_stride;
+    auto value = Isa::add(acc[t], bias);
+    if (tile.accumulate) value = Isa::add(value, Isa::load_rows(out, tile.n_rows));
+    Isa::store_rows(out, tile.n_rows, value);
+  }
+}
+
+template <class Isa, WeightType type, int T>
+void quantised_tile(const TileArguments& tile) {
+  constexpr PackedForm kForm = packed_form(type);
+  constexpr bool kSuper = has_super_blocks(kForm.scale);
+  constexpr uint32_t kBlocks = kSuper ? 8 : 1;
+  const uint8_t* scales = tile.group;
+  const uint8_t* record = tile.group + group_scale_bytes(kForm, Isa::kRows, tile.n_cols);
+  const uint8_t* x = tile.x;
+  typename Isa::Floats acc[T];
+  LEOAM_UNROLL
+  for (int t = 0; t < T; ++t) acc[t] = Isa::zero();
+  for (uint32_t column = 0; column < tile.n_cols; column += kBlocks * kBlockColumns) {
+    const auto d = Isa::load_halves(scales);
+    auto m = Isa::zero();
+    if constexpr (has_minimum(kForm.scale)) {
+      m = Isa::load_halves(scales + 2 * Isa::kRows);
+      // Super-blocks subtract their minimum.
+      if constexpr (kSuper) m = Isa::negate(m);
+    }
+    const uint8_t* sub = scales + sub_scale_offset(kForm.scale) * Isa::kRows;
+    for (uint32_t b = 0; b < kBlocks; ++b) {
+      add_block<Isa, type, T>(record, sub, d, m, x, tile.x_stride_bytes, acc);
+      record += record_bytes_per_row(kForm) * Isa::kRows;
+      sub += 2 * Isa::kRows;
+      x += sizeof(ActivationBlock);
+    }
+    scales += scale_bytes_per_row(kForm.scale) * Isa::kRows;
+  }
+  store_tile<Isa, T>(tile, acc);
+}
+
+template <class Isa, WeightType type>
+LEOAM_INLINE typename Isa::Floats load_column(const uint8_t* src) {
+  if constexpr (type == WeightType::f32) return Isa::load_floats(src);
+  if constexpr (type == WeightType::f16) return Isa::load_halves(src);
+  return Isa::load_bfloats(src);
+}
+
+template <class Isa, WeightType type, int T>
+void float_tile(const TileArguments& tile) {
+  constexpr uint32_t kColumnBytes = Isa::kRows * (type == WeightType::f32 ? 4 : 2);
+  typename Isa::Floats acc[T];
+  LEOAM_UNROLL
+  for (int t = 0; t < T; ++t) acc[t] = Isa::zero();
+  for (uint32_t c = 0; c < tile.n_cols; ++c) {
+    const auto column = load_column<Isa, type>(tile.group + size_t{c} * kColumnBytes);
+    LEOAM_UNROLL
+    for (int t = 0; t < T; ++t) {
+      float value;
+      __builtin_memcpy(&value, tile.x + t * tile.x_stride_bytes + c * sizeof value, sizeof value);
+      acc[t] = Isa::multiply_add(column, Isa::broadcast(value), acc[t]);
+    }
+  }
+  store_tile<Isa, T>(tile, acc);
+}
+
+template <class Isa, WeightType type>
+struct TileKernel {
+  static constexpr uint32_t kRows = Isa::kRows;
+  static constexpr uint32_t kMaxTokens = Isa::kMaxTokens;
+
+  static void run(const TileArguments& arguments, uint32_t n_tokens) {
+    run_up_to<kMaxTokens>(arguments, n_tokens);
+  }
+
+ private:
+  template <int T>
+  static void run_up_to(const TileArguments& arguments, uint32_t n_tokens) {
+    if constexpr (T > 1) {
+      if (n_tokens < T) return run_up_to<T - 1>(arguments, n_tokens);
+    }
+    if constexpr (is_float_type(type)) {
+      float_tile<Isa, type, T>(arguments);
+    } else {
+      quantised_tile<Isa, type, T>(arguments);
+    }
+  }
+};
+
+template <class Isa>
+void run_matmul(const MatmulParams& params, uint32_t row_begin, uint32_t row_end) {
+  with_type(params.weights.type,
+            [&]<WeightType kType>() { run_groups<TileKernel<Isa, kType>>(params, row_begin, row_end); });
+}
+
+}  // namespace
+}  // namespace leoam::kernels
