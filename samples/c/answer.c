@@ -1,10 +1,10 @@
-/* The smallest program: a model answers one question. usage: answer MODEL.gguf "QUESTION" */
+/* The smallest program: a model answers one question. usage: answer MODEL.gguf QUESTION */
 #include <leoam/leoam.h>
 #include <stdio.h>
 
 static int32_t print_text(const leoam_event* event, void* user_data) {
   (void)user_data;
-  printf("%.*s", (int)event->text.size, event->text.size ? event->text.data : "");
+  if (event->text.size) fwrite(event->text.data, 1, event->text.size, stdout);
   return fflush(stdout) == 0 ? LEOAM_CONTINUE : LEOAM_STOP;
 }
 
@@ -14,23 +14,15 @@ int main(int argc, char** argv) {
   leoam_model* model = NULL;
   leoam_session* session = NULL;
   leoam_request* request = NULL;
-  leoam_error error;
-  LEOAM_INIT(error);
-  leoam_chat_message question;
-  LEOAM_INIT(question);
-  question.role = (leoam_string){"user", 4};
+  leoam_finish_reason reason;
+  leoam_error error = {.struct_size = sizeof(error)};
+  leoam_chat_message question = {.struct_size = sizeof(question), .role = {"user", 4}};
   question.content = (leoam_string){argv[2], strlen(argv[2])};
-  leoam_chat chat;
-  LEOAM_INIT(chat);
-  chat.messages = &question;
-  chat.n_messages = 1;
+  leoam_chat chat = {.struct_size = sizeof(chat), .messages = &question, .n_messages = 1};
   int32_t prompt[4096];
-  leoam_request_options options;
-  LEOAM_INIT(options);
+  leoam_request_options options = {.struct_size = sizeof(options), .prompt = prompt};
   options.delivery = LEOAM_DELIVERY_CALLBACK;
   options.on_event = print_text;
-  options.prompt = prompt;
-  leoam_finish_reason reason = LEOAM_FINISH_NONE;
   if (leoam_instance_create(NULL, &instance, &error) ||
       leoam_model_load(instance, argv[1], strlen(argv[1]), NULL, &model, &error) ||
       leoam_model_tokenize_chat(model, &chat, prompt, 4096, &options.n_prompt, &error) ||

@@ -3,7 +3,7 @@
 import os
 import re
 
-CODE = (".cc", ".c", ".h", ".hpp", ".cu", ".cuh")
+CODE = (".cc", ".c", ".h", ".hpp", ".inc", ".cu", ".cuh")
 TEXT = CODE + (".py", ".sh", ".cmake", ".java", ".cs", ".rs", ".lua", ".i")
 SKIPPED_FOLDERS = re.compile(r"^(\..*|build.*|models|__pycache__|golden|corpus)$")
 
