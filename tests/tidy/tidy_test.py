@@ -85,6 +85,7 @@ class Rules(unittest.TestCase):
                      'R"(printf("x"))"', "const auto n = 1'000'000; // x'",
                      "Status raise(int line) const;"):
             self.assertFalse(calls(text), text)
+        self.assertFalse(calls("inline constinit thread_local int depth = 0;"))
         self.assertFalse(calls('getenv("LEOAM_CPU")', "runtime/engine/engine.cc"))
         self.assertFalse(calls('printf("x");', "sdk/cli/main.cc"))
 
