@@ -1,11 +1,13 @@
 // Attention over paged KV, in place.
 //
-// Query head h reads KV head h / (n_heads / n_kv_heads); the query heads of one KV head form its group and share
-// every key and value row that is loaded. score = scale * q . k ; a token at position p is visible to a query at
-// position P when first_visible(P) <= p <= P, with first_visible(P) = window ? max(0, P - window + 1) : 0.
+// Query head h reads KV head h / (n_heads / n_kv_heads); the query heads of one KV head form its group and
+// share every key and value row that is loaded. score = scale * q . k ; a token at position p is visible to a
+// query at position P when first_visible(P) <= p <= P, with first_visible(P) = window ? max(0, P - window +
+// 1) : 0.
 //
-// Softmax is online (running maximum and sum, natural exponent). Partial results over disjoint sets of pages are
-// merged by attention_merge, so a long context can be split among threads, or parts of it computed elsewhere.
+// Softmax is online (running maximum and sum, natural exponent). Partial results over disjoint sets of pages
+// are merged by attention_merge, so a long context can be split among threads, or parts of it computed
+// elsewhere.
 #pragma once
 
 #include "kernels/kv_layout.h"
@@ -14,7 +16,9 @@ namespace leoam::kernels {
 
 // Partial state of one query head over some pages: {maximum, sum, unnormalised output [head_dim]}, floats,
 // partial_floats(head_dim) apart. With no visible token: maximum = -inf, sum = 0, output = 0.
-inline size_t attention_partial_floats(uint32_t head_dim) { return 16 + (size_t{head_dim} + 15) / 16 * 16; }
+inline size_t attention_partial_floats(uint32_t head_dim) {
+  return 16 + (size_t{head_dim} + 15) / 16 * 16;
+}
 constexpr size_t kPartialMaximum = 0;
 constexpr size_t kPartialSum = 1;
 constexpr size_t kPartialOutput = 16;
@@ -33,11 +37,11 @@ struct AttentionDecodeParams {
 
 // One KV head over pages [page_begin, page_end): writes the partial states of its group's query heads,
 // [group][partial_floats(head_dim)], 64-byte aligned.
-using AttentionDecodeFunction = void(const AttentionDecodeParams& params, uint32_t kv_head, uint32_t page_begin,
-                                     uint32_t page_end, float* partials);
+using AttentionDecodeFunction = void(const AttentionDecodeParams& params, uint32_t kv_head,
+                                     uint32_t page_begin, uint32_t page_end, float* partials);
 
-// Merges n_parts partial states of one query head, part_stride floats apart, in their order, into out[head_dim].
-// All parts empty: out = 0.
+// Merges n_parts partial states of one query head, part_stride floats apart, in their order, into
+// out[head_dim]. All parts empty: out = 0.
 using AttentionMergeFunction = void(const float* partials, uint32_t n_parts, size_t part_stride,
                                     uint32_t head_dim, float* out);
 
@@ -57,10 +61,10 @@ struct AttentionPrefillParams {
   size_t out_stride = 0;
 };
 
-// One KV head, query tokens [token_begin, token_end) of the params. `scratch`: attention_prefill_scratch_bytes
-// bytes, 64-byte aligned, of the calling thread alone.
-// Callers give tiles that start at multiples of kPrefillTile_tokens from token 0; the value for a token depends
-// neither on the tile nor on n_tokens: any split gives the same bytes.
+// One KV head, query tokens [token_begin, token_end) of the params. `scratch`:
+// attention_prefill_scratch_bytes bytes, 64-byte aligned, of the calling thread alone. Callers give tiles
+// that start at multiples of kPrefillTile_tokens from token 0; the value for a token depends neither on the
+// tile nor on n_tokens: any split gives the same bytes.
 using AttentionPrefillFunction = void(const AttentionPrefillParams& params, uint32_t kv_head,
                                       uint32_t token_begin, uint32_t token_end, uint8_t* scratch);
 constexpr uint32_t kPrefillTile_tokens = 32;

@@ -1,9 +1,9 @@
-#include "kernels/norm/rms_norm.h"
+#include "kernels/norm/rms_norm_simd.h"
 
 namespace leoam::kernels {
 
 void rms_norm_avx512(const float* x, const float* weight, uint32_t n, float eps, float* out) {
-  rms_norm_scalar(x, weight, n, eps, out);
+  rms_norm_simd(x, weight, n, eps, out);
 }
 
 }  // namespace leoam::kernels

@@ -1,18 +1,18 @@
-#include "kernels/sampling/sampling.h"
+#include "kernels/sampling/sampling_simd.h"
 
 namespace leoam::kernels {
 
 LogitsMaximum logits_maximum_avx512(const float* logits, uint32_t n) {
-  return logits_maximum_scalar(logits, n);
+  return logits_maximum_simd(logits, n);
 }
 
 double logits_exp_sum_avx512(const float* logits, uint32_t n, float maximum, float inverse_temperature) {
-  return logits_exp_sum_scalar(logits, n, maximum, inverse_temperature);
+  return logits_exp_sum_simd(logits, n, maximum, inverse_temperature);
 }
 
 uint32_t logits_above_avx512(const float* logits, uint32_t n, float threshold, uint32_t* indices,
                              uint32_t capacity) {
-  return logits_above_scalar(logits, n, threshold, indices, capacity);
+  return logits_above_simd(logits, n, threshold, indices, capacity);
 }
 
 }  // namespace leoam::kernels

@@ -1,9 +1,9 @@
-#include "kernels/softmax/softmax.h"
+#include "kernels/softmax/softmax_simd.h"
 
 namespace leoam::kernels {
 
 void softmax_avx512(const float* x, uint32_t n, float* out) {
-  softmax_scalar(x, n, out);
+  softmax_simd(x, n, out);
 }
 
 }  // namespace leoam::kernels

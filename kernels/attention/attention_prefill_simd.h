@@ -1,0 +1,379 @@
+// Prefill attention over Simd.
+//
+// Rows are pairs (query token, head of the group), token by token. For each block of keys, K and V are
+// converted to f32 panels in scratch, once for all rows; then, for each group of rows of one register tile:
+// scores by matrix product, one step of the online softmax, weighted values by matrix product. The scores of
+// a group stay in the first-level cache, the panels in the second.
+#pragma once
+
+#include "kernels/attention/attention.h"
+#include "kernels/attention/gemm_tile.h"
+#include "kernels/attention/prefill_scratch.h"
+#include "kernels/attention/visible.h"
+#include "kernels/simd/simd.h"
+
+namespace leoam::kernels {
+namespace {
+
+constexpr uint32_t kStripTokens = 16;
+constexpr uint32_t kStripVectors = kStripTokens / Simd::kLanes;
+constexpr uint32_t kMaxBlockStrips = 256 / kStripTokens;
+constexpr uint32_t kPanelStrips = kTileColumns / kStripTokens;
+static_assert(kPrefillRowStep % kTileRows == 0);
+
+// 16 slots of a page, the first n_tokens of them valid.
+template <class Element>
+struct KeyStrip {
+  const Element* key;
+  const Element* value;
+  int32_t first_position;
+  uint32_t n_tokens;
+};
+
+template <class Element>
+struct KeyBlock {
+  KeyStrip<Element> strips[kMaxBlockStrips];
+  uint32_t n_strips = 0;
+  int32_t index = 0;
+};
+
+// A group of rows that share a register tile.
+struct RowGroup {
+  uint32_t first_row;  // of the chunk
+  uint32_t n_rows;
+};
+
+// A chunk of rows of one call.
+struct RowChunk {
+  const AttentionPrefillParams* params;
+  uint32_t kv_head;
+  uint32_t group;      // query heads of the KV head
+  uint32_t row_begin;  // row r of the call is token r / group, head r % group
+  uint32_t n_rows;
+  float* query;
+  float* output;
+  float* key;
+  float* value;
+  float* scores;
+  float* maximum;
+  float* sum;
+
+  uint32_t token_of(uint32_t row) const { return (row_begin + row) / group; }
+  int32_t position_of(uint32_t row) const {
+    return params->first_position + static_cast<int32_t>(token_of(row));
+  }
+  size_t channel_of(uint32_t row) const {
+    return (size_t{kv_head} * group + (row_begin + row) % group) * params->layout.head_dim;
+  }
+  PositionRange visible(uint32_t row) const { return visible_positions(position_of(row), params->window); }
+  // Rows of a group stand together, channel by channel.
+  float* query_of(uint32_t first_row) const { return query + size_t{first_row} * params->layout.head_dim; }
+};
+
+// Calls f.operator()<tile rows>(group) for all rows; the last tile may be smaller, and not full.
+template <class F>
+LEOAM_INLINE void for_each_group(uint32_t n_rows, F f) {
+  uint32_t row = 0;
+  for (; row + kTileRows <= n_rows; row += kTileRows)
+    f.template operator()<kTileRows>(RowGroup{row, kTileRows});
+  const RowGroup rest{row, n_rows - row};
+  if (rest.n_rows == 0) return;
+  if (rest.n_rows <= 4) {
+    f.template operator()<4>(rest);
+  } else if (kTileRows > 8 && rest.n_rows <= 8) {
+    f.template operator()<(kTileRows > 8 ? 8 : kTileRows)>(rest);
+  } else {
+    f.template operator()<kTileRows>(rest);
+  }
+}
+
+// Queries times the scale and log2(e), so that softmax is a power of two.
+template <uint32_t kRows>
+void pack_queries(const RowChunk& chunk, RowGroup rows) {
+  const AttentionPrefillParams& params = *chunk.params;
+  const uint32_t head_dim = params.layout.head_dim;
+  constexpr float kLog2E = 0x1.715476p+0f;
+  const float factor = params.scale * kLog2E;
+  float* packed = chunk.query_of(rows.first_row);
+  for (uint32_t r = 0; r < kRows; ++r) {
+    if (r >= rows.n_rows) {
+      for (uint32_t c = 0; c < head_dim; ++c) packed[c * kRows + r] = 0;
+      continue;
+    }
+    const uint32_t row = rows.first_row + r;
+    const float* q = params.q + chunk.token_of(row) * params.q_stride + chunk.channel_of(row);
+    for (uint32_t c = 0; c < head_dim; ++c) packed[c * kRows + r] = q[c] * factor;
+  }
+}
+
+// Panels of kTileColumns tokens, [head_dim][kTileColumns].
+template <class Element>
+void convert_keys(const KeyBlock<Element>& block, const KvLayout& layout, float* panels) {
+  for (uint32_t s = 0; s < block.n_strips; ++s) {
+    const Element* from = block.strips[s].key;
+    float* to = panels + s / kPanelStrips * (size_t{layout.head_dim} * kTileColumns) +
+                s % kPanelStrips * kStripTokens;
+    for (uint32_t c = 0; c < layout.head_dim; ++c, from += layout.page_tokens, to += kTileColumns) {
+      LEOAM_UNROLL
+      for (uint32_t v = 0; v < kStripVectors; ++v) {
+        Simd::store(to + v * Simd::kLanes, Simd::load(from + v * Simd::kLanes));
+      }
+    }
+  }
+}
+
+// Panels of kTileColumns channels, [tokens][kTileColumns]; the last one may be a single vector wide. Slots
+// that hold nothing become 0, for their weights are 0 and 0 times NaN is NaN.
+template <class Element>
+void convert_values(const KeyBlock<Element>& block, uint32_t head_dim, float* panels) {
+  const size_t n_tokens = size_t{block.n_strips} * kStripTokens;
+  const uint32_t n_vectors = (head_dim + Simd::kLanes - 1) / Simd::kLanes;
+  for (uint32_t s = 0; s < block.n_strips; ++s) {
+    const KeyStrip<Element>& strip = block.strips[s];
+    for (uint32_t t = 0; t < kStripTokens; ++t) {
+      const Element* row = strip.value + size_t{t} * head_dim;
+      const size_t token = size_t{s} * kStripTokens + t;
+      for (uint32_t v = 0; v < n_vectors; ++v) {
+        const uint32_t panel_vector = v % kTileVectors;
+        const bool single = v - panel_vector + 1 == n_vectors;
+        const size_t width = single ? Simd::kLanes : kTileColumns;
+        float* to = panels + (v - panel_vector) * Simd::kLanes * n_tokens + token * width +
+                    panel_vector * Simd::kLanes;
+        const uint32_t channel = v * Simd::kLanes;
+        if (t >= strip.n_tokens) {
+          Simd::store(to, Simd::zero());
+        } else if (head_dim - channel >= Simd::kLanes) {
+          Simd::store(to, Simd::load(row + channel));
+        } else {
+          Simd::store(to, Simd::load_first(row + channel, head_dim - channel));
+        }
+      }
+    }
+  }
+}
+
+// Strips [begin, end) of a block that hold something visible.
+struct StripRange {
+  uint32_t begin;
+  uint32_t end;
+};
+
+template <class Element>
+StripRange visible_strips(const KeyBlock<Element>& block, PositionRange visible) {
+  StripRange range{0, block.n_strips};
+  while (range.end > 0 && block.strips[range.end - 1].first_position > visible.last) --range.end;
+  while (range.begin < range.end) {
+    const KeyStrip<Element>& strip = block.strips[range.begin];
+    if (int64_t{strip.first_position} + strip.n_tokens > visible.first) break;
+    ++range.begin;
+  }
+  return range;
+}
+
+// Scores of what a row may not see become -inf. False when it sees nothing.
+template <class Element>
+bool mask_row(const KeyBlock<Element>& block, StripRange range, PositionRange visible, float* scores) {
+  const Simd::Float lowest = Simd::broadcast(-__builtin_inff());
+  bool any = false;
+  for (uint32_t s = range.begin; s < range.end; ++s) {
+    const KeyStrip<Element>& strip = block.strips[s];
+    const SlotRange slots =
+        visible_slots({nullptr, strip.first_position, static_cast<int32_t>(strip.n_tokens)}, visible);
+    any = any || slots.begin < slots.end;
+    if (slots.end - slots.begin == kStripTokens) continue;
+    LEOAM_UNROLL
+    for (uint32_t v = 0; v < kStripVectors; ++v) {
+      const uint32_t first = v * Simd::kLanes;
+      const uint32_t begin = slots.begin > first ? slots.begin - first : 0;
+      const uint32_t end = slots.end > first ? slots.end - first : 0;
+      float* at = scores + s * kStripTokens + first;
+      Simd::store(at, Simd::select_lanes(Simd::load(at), begin < Simd::kLanes ? begin : Simd::kLanes,
+                                         end < Simd::kLanes ? end : Simd::kLanes, lowest));
+    }
+  }
+  return any;
+}
+
+// One step of the online softmax of one row over tokens [begin, end) of the block, whose scores become
+// weights. Returns the factor for what the row has accumulated.
+LEOAM_INLINE float soften_row(float* scores, uint32_t begin, uint32_t end, float* maximum, float* sum) {
+  Simd::Float largest[2] = {Simd::broadcast(*maximum), Simd::broadcast(*maximum)};
+  for (uint32_t t = begin; t < end; t += kStripTokens) {
+    LEOAM_UNROLL
+    for (uint32_t v = 0; v < kStripVectors; ++v) {
+      largest[v] = Simd::max(Simd::load(scores + t + v * Simd::kLanes), largest[v]);
+    }
+  }
+  const float top = Simd::maximum(Simd::max(largest[0], largest[1]));
+  const Simd::Float tops = Simd::broadcast(top);
+  Simd::Float sums[2] = {Simd::zero(), Simd::zero()};
+  for (uint32_t t = begin; t < end; t += kStripTokens) {
+    LEOAM_UNROLL
+    for (uint32_t v = 0; v < kStripVectors; ++v) {
+      float* at = scores + t + v * Simd::kLanes;
+      const Simd::Float weight = exp2_negative(Simd::load(at) - tops);
+      Simd::store(at, weight);
+      sums[v] = sums[v] + weight;
+    }
+  }
+  const float rescale = Simd::first(exp2_negative(Simd::broadcast(*maximum - top)));
+  *maximum = top;
+  *sum = *sum * rescale + Simd::sum(sums[0] + sums[1]);
+  return rescale;
+}
+
+template <uint32_t kRows, class Element>
+void run_rows(const RowChunk& chunk, const KeyBlock<Element>& block, bool gaps, RowGroup rows) {
+  const uint32_t head_dim = chunk.params->layout.head_dim;
+  const uint32_t last_row = rows.first_row + rows.n_rows - 1;
+  const StripRange range =
+      visible_strips(block, {chunk.visible(rows.first_row).first, chunk.visible(last_row).last});
+  if (range.begin == range.end) return;
+
+  const float* query = chunk.query_of(rows.first_row);
+  for (uint32_t panel = range.begin / kPanelStrips; panel * kPanelStrips < range.end; ++panel) {
+    gemm_tile<kRows, kTileVectors, 1, kRows>(query, chunk.key + panel * (size_t{head_dim} * kTileColumns),
+                                             head_dim, chunk.scores + panel * kTileColumns,
+                                             kPrefillScoreStride, nullptr);
+  }
+
+  const KeyStrip<Element>& last_strip = block.strips[range.end - 1];
+  const int32_t first_position = block.strips[range.begin].first_position;
+  const int32_t last_position = last_strip.first_position + static_cast<int32_t>(last_strip.n_tokens) - 1;
+  const uint32_t begin = range.begin * kStripTokens;
+  const uint32_t end = range.end * kStripTokens;
+  float rescale[kRows];
+  for (uint32_t r = 0; r < kRows; ++r) {
+    float* scores = chunk.scores + r * kPrefillScoreStride;
+    const uint32_t row = rows.first_row + r;
+    bool any = r < rows.n_rows;
+    if (any) {
+      const PositionRange visible = chunk.visible(row);
+      if (gaps || visible.first > first_position || visible.last < last_position) {
+        any = mask_row(block, range, visible, scores);
+      }
+    }
+    rescale[r] = 1;
+    if (any) {
+      rescale[r] = soften_row(scores, begin, end, chunk.maximum + row, chunk.sum + row);
+    } else {
+      for (uint32_t t = begin; t < end; t += Simd::kLanes) Simd::store(scores + t, Simd::zero());
+    }
+  }
+
+  const size_t dim = prefill_padded_dim(head_dim);
+  const uint32_t n_vectors = (head_dim + Simd::kLanes - 1) / Simd::kLanes;
+  const size_t n_tokens = size_t{block.n_strips} * kStripTokens;
+  float* output = chunk.output + rows.first_row * dim;
+  for (uint32_t v = 0; v < n_vectors; v += kTileVectors) {
+    const float* panel = chunk.value + v * Simd::kLanes * n_tokens;
+    if (v + 1 < n_vectors) {
+      gemm_tile<kRows, kTileVectors, kPrefillScoreStride, 1>(chunk.scores + begin,
+                                                             panel + begin * kTileColumns, end - begin,
+                                                             output + v * Simd::kLanes, dim, rescale);
+    } else {
+      gemm_tile<kRows, 1, kPrefillScoreStride, 1>(chunk.scores + begin, panel + begin * Simd::kLanes,
+                                                  end - begin, output + v * Simd::kLanes, dim, rescale);
+    }
+  }
+}
+
+template <class Element>
+void run_block(const RowChunk& chunk, KeyBlock<Element>& block) {
+  if (block.n_strips == 0) return;
+  convert_keys(block, chunk.params->layout, chunk.key);
+  convert_values(block, chunk.params->layout.head_dim, chunk.value);
+  bool gaps = false;
+  for (uint32_t s = 0; s < block.n_strips; ++s) gaps = gaps || block.strips[s].n_tokens < kStripTokens;
+  for_each_group(chunk.n_rows,
+                 [&]<uint32_t kRows>(RowGroup rows) { run_rows<kRows>(chunk, block, gaps, rows); });
+  block.n_strips = 0;
+}
+
+// Blocks hold the keys of one multiple of the block size of positions, so where they begin does not depend on
+// the rows, on the window or on the first page.
+template <class Element>
+void run_pages(const RowChunk& chunk) {
+  const AttentionPrefillParams& params = *chunk.params;
+  const KvLayout& layout = params.layout;
+  const int32_t block_tokens = static_cast<int32_t>(prefill_block_tokens(layout.head_dim));
+  const PositionRange seen{chunk.visible(0).first, chunk.visible(chunk.n_rows - 1).last};
+  KeyBlock<Element> block;
+  for (uint32_t p = 0; p < params.n_pages; ++p) {
+    const KvPageRef& page = params.pages[p];
+    const SlotRange slots = visible_slots(page, seen);
+    const auto* key = reinterpret_cast<const Element*>(page.data + layout.key_offset(chunk.kv_head));
+    const auto* value = reinterpret_cast<const Element*>(page.data + layout.value_offset(chunk.kv_head));
+    for (uint32_t slot = slots.begin / kStripTokens * kStripTokens; slot < slots.end; slot += kStripTokens) {
+      const int32_t position = page.first_position + static_cast<int32_t>(slot);
+      const uint32_t valid = static_cast<uint32_t>(page.n_tokens) - slot;
+      const int32_t index = position / block_tokens;
+      if (index != block.index || block.n_strips * kStripTokens == static_cast<uint32_t>(block_tokens)) {
+        run_block(chunk, block);
+        block.index = index;
+      }
+      block.strips[block.n_strips++] = {key + slot, value + layout.value_element(slot, 0), position,
+                                        valid < kStripTokens ? valid : kStripTokens};
+    }
+  }
+  run_block(chunk, block);
+}
+
+LEOAM_INLINE void start_rows(const RowChunk& chunk) {
+  const uint32_t rows = (chunk.n_rows + kPrefillRowStep - 1) / kPrefillRowStep * kPrefillRowStep;
+  const size_t floats = rows * size_t{prefill_padded_dim(chunk.params->layout.head_dim)};
+  for (size_t i = 0; i < floats; i += Simd::kLanes) Simd::store(chunk.output + i, Simd::zero());
+  for (uint32_t row = 0; row < rows; ++row) {
+    chunk.maximum[row] = -__builtin_inff();
+    chunk.sum[row] = 0;
+  }
+  for_each_group(chunk.n_rows, [&]<uint32_t kRows>(RowGroup group) { pack_queries<kRows>(chunk, group); });
+}
+
+LEOAM_INLINE void finish_rows(const RowChunk& chunk) {
+  const AttentionPrefillParams& params = *chunk.params;
+  const uint32_t head_dim = params.layout.head_dim;
+  for (uint32_t row = 0; row < chunk.n_rows; ++row) {
+    const float* from = chunk.output + row * size_t{prefill_padded_dim(head_dim)};
+    float* to = params.out + chunk.token_of(row) * params.out_stride + chunk.channel_of(row);
+    const Simd::Float inverse = Simd::broadcast(chunk.sum[row] == 0 ? 0 : 1.0f / chunk.sum[row]);
+    uint32_t c = 0;
+    for (; c + Simd::kLanes <= head_dim; c += Simd::kLanes)
+      Simd::store(to + c, Simd::load(from + c) * inverse);
+    if (c < head_dim) Simd::store_first(to + c, Simd::load(from + c) * inverse, head_dim - c);
+  }
+}
+
+LEOAM_INLINE void attention_prefill_simd(const AttentionPrefillParams& params, uint32_t kv_head,
+                                         uint32_t token_begin, uint32_t token_end, uint8_t* scratch) {
+  const uint32_t group = params.n_heads / params.layout.n_kv_heads;
+  const uint32_t row_end = token_end * group;
+  const PrefillScratch places = prefill_scratch(params.layout.head_dim, (token_end - token_begin) * group);
+  const auto at = [scratch](size_t offset) { return reinterpret_cast<float*>(scratch + offset); };
+  RowChunk chunk{&params,
+                 kv_head,
+                 group,
+                 0,
+                 0,
+                 at(places.query),
+                 at(places.output),
+                 at(places.key),
+                 at(places.value),
+                 at(places.scores),
+                 at(places.maximum),
+                 at(places.sum)};
+  for (uint32_t row = token_begin * group; row < row_end; row += chunk.n_rows) {
+    chunk.row_begin = row;
+    chunk.n_rows = row_end - row < kPrefillRows ? row_end - row : kPrefillRows;
+    start_rows(chunk);
+    if (params.layout.type == KvType::f32) {
+      run_pages<float>(chunk);
+    } else {
+      run_pages<uint16_t>(chunk);
+    }
+    finish_rows(chunk);
+  }
+}
+
+}  // namespace
+}  // namespace leoam::kernels

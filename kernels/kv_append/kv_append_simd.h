@@ -1,0 +1,93 @@
+// KV append over Simd. Values are rows of the page as they come; keys become columns: a run of tokens is
+// transposed in registers, so that a channel's tokens are stored together.
+#pragma once
+
+#include "kernels/kv_append/kv_append.h"
+#include "kernels/simd/simd.h"
+
+namespace leoam::kernels {
+namespace {
+
+template <class Element>
+void append_values(const float* v, size_t stride, uint32_t n_tokens, uint32_t head_dim, Element* rows) {
+  constexpr uint32_t kLanes = Simd::kLanes;
+  for (uint32_t t = 0; t < n_tokens; ++t, v += stride, rows += head_dim) {
+    uint32_t c = 0;
+    for (; c + kLanes <= head_dim; c += kLanes) Simd::store(rows + c, Simd::load(v + c));
+    if (c < head_dim) Simd::store_first(rows + c, Simd::load_first(v + c, head_dim - c), head_dim - c);
+  }
+}
+
+// n <= kLanes channels of one token to a column of the page.
+template <class Element>
+void append_key_column(const float* k, uint32_t n, uint32_t page_tokens, Element* column) {
+  constexpr uint32_t kLanes = Simd::kLanes;
+  Element values[kLanes];
+  Simd::store(values, n < kLanes ? Simd::load_first(k, n) : Simd::load(k));
+  for (uint32_t c = 0; c < n; ++c) column[size_t{c} * page_tokens] = values[c];
+}
+
+// n_channels <= kLanes channels of n_tokens <= kLanes tokens.
+template <class Element>
+void append_key_block(const float* k, size_t stride, uint32_t n_tokens, uint32_t n_channels,
+                      uint32_t page_tokens, Element* column) {
+  constexpr uint32_t kLanes = Simd::kLanes;
+  Simd::Float rows[kLanes];
+  for (uint32_t t = 0; t < kLanes; ++t) {
+    rows[t] = t >= n_tokens          ? Simd::zero()
+              : n_channels == kLanes ? Simd::load(k + t * stride)
+                                     : Simd::load_first(k + t * stride, n_channels);
+  }
+  Simd::transpose(rows);
+  for (uint32_t c = 0; c < n_channels; ++c, column += page_tokens) {
+    if (n_tokens == kLanes) {
+      Simd::store(column, rows[c]);
+    } else {
+      Simd::store_first(column, rows[c], n_tokens);
+    }
+  }
+}
+
+template <class Element>
+void append_keys(const float* k, size_t stride, uint32_t n_tokens, uint32_t head_dim, uint32_t page_tokens,
+                 Element* column) {
+  constexpr uint32_t kLanes = Simd::kLanes;
+  for (uint32_t t = 0; t < n_tokens; t += kLanes) {
+    const uint32_t tokens = n_tokens - t < kLanes ? n_tokens - t : kLanes;
+    for (uint32_t c = 0; c < head_dim; c += kLanes) {
+      const uint32_t channels = head_dim - c < kLanes ? head_dim - c : kLanes;
+      const float* block = k + t * stride + c;
+      Element* to = column + size_t{c} * page_tokens + t;
+      if (tokens == 1) {
+        append_key_column(block, channels, page_tokens, to);
+      } else {
+        append_key_block(block, stride, tokens, channels, page_tokens, to);
+      }
+    }
+  }
+}
+
+template <class Element>
+void append_heads(const KvAppendParams& params, uint32_t head_begin, uint32_t head_end) {
+  const KvLayout& layout = params.layout;
+  for (uint32_t head = head_begin; head < head_end; ++head) {
+    const size_t source = size_t{head} * layout.head_dim;
+    auto* key = reinterpret_cast<Element*>(params.page + layout.key_offset(head));
+    auto* value = reinterpret_cast<Element*>(params.page + layout.value_offset(head));
+    append_keys(params.k + source, params.stride, params.n_tokens, layout.head_dim, layout.page_tokens,
+                key + layout.key_element(0, params.first_slot));
+    append_values(params.v + source, params.stride, params.n_tokens, layout.head_dim,
+                  value + layout.value_element(params.first_slot, 0));
+  }
+}
+
+LEOAM_INLINE void kv_append_simd(const KvAppendParams& params, uint32_t head_begin, uint32_t head_end) {
+  if (params.layout.type == KvType::f32) {
+    append_heads<float>(params, head_begin, head_end);
+  } else {
+    append_heads<uint16_t>(params, head_begin, head_end);
+  }
+}
+
+}  // namespace
+}  // namespace leoam::kernels

@@ -1,0 +1,136 @@
+// Simd for AVX2, FMA and F16C. Included by simd.h alone.
+#pragma once
+
+namespace leoam::kernels {
+namespace {
+
+struct Simd {
+  using Float = __m256;
+  static constexpr uint32_t kLanes = 8;
+  static constexpr uint32_t kRegisters = 16;
+
+  LEOAM_INLINE Float zero() { return _mm256_setzero_ps(); }
+  LEOAM_INLINE Float broadcast(float value) { return _mm256_set1_ps(value); }
+
+  LEOAM_INLINE Float load(const float* p) { return _mm256_loadu_ps(p); }
+  LEOAM_INLINE Float load(const uint16_t* p) {
+    return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  }
+  // n < kLanes values, the other lanes 0; nothing behind them is read.
+  LEOAM_INLINE Float load_first(const float* p, uint32_t n) { return _mm256_maskload_ps(p, lanes_below(n)); }
+  LEOAM_INLINE Float load_first(const uint16_t* p, uint32_t n) {
+    uint16_t values[kLanes] = {};
+    for (uint32_t i = 0; i < n; ++i) values[i] = p[i];
+    return load(values);
+  }
+  LEOAM_INLINE void store(float* p, Float v) { _mm256_storeu_ps(p, v); }
+  LEOAM_INLINE void store(uint16_t* p, Float v) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
+                     _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+  }
+  LEOAM_INLINE void store_first(float* p, Float v, uint32_t n) { _mm256_maskstore_ps(p, lanes_below(n), v); }
+  LEOAM_INLINE void store_first(uint16_t* p, Float v, uint32_t n) {
+    uint16_t values[kLanes];
+    store(values, v);
+    for (uint32_t i = 0; i < n; ++i) p[i] = values[i];
+  }
+
+  // a * b + c, rounded once.
+  LEOAM_INLINE Float fma(Float a, Float b, Float c) { return _mm256_fmadd_ps(a, b, c); }
+  // a * b - c in the even lanes, a * b + c in the odd ones.
+  LEOAM_INLINE Float fma_subtract_even(Float a, Float b, Float c) { return _mm256_fmaddsub_ps(a, b, c); }
+  // When one of them is NaN: b.
+  LEOAM_INLINE Float max(Float a, Float b) { return _mm256_max_ps(a, b); }
+  LEOAM_INLINE Float min(Float a, Float b) { return _mm256_min_ps(a, b); }
+  LEOAM_INLINE Float round(Float v) {
+    return _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  }
+  // v * 2^whole for v in [1/2, 2) and whole in [-124, 128]; overflow gives infinity.
+  LEOAM_INLINE Float multiply_exp2(Float v, Float whole) {
+    const __m256i biased = _mm256_add_epi32(_mm256_cvtps_epi32(whole), _mm256_set1_epi32(127 - 1));
+    return v * _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23)) * broadcast(2.0f);
+  }
+  // v, but 0 in the lanes with x < bound.
+  LEOAM_INLINE Float zero_where_less(Float v, Float x, float bound) {
+    return _mm256_and_ps(v, _mm256_cmp_ps(x, broadcast(bound), _CMP_NLT_UQ));
+  }
+  LEOAM_INLINE Float zero_where_nan(Float v) { return _mm256_and_ps(v, _mm256_cmp_ps(v, v, _CMP_ORD_Q)); }
+  // v in lanes [begin, end), `other` elsewhere.
+  LEOAM_INLINE Float select_lanes(Float v, uint32_t begin, uint32_t end, Float other) {
+    const __m256i inside = _mm256_andnot_si256(lanes_below(begin), lanes_below(end));
+    return _mm256_blendv_ps(other, v, _mm256_castsi256_ps(inside));
+  }
+  // One bit a lane.
+  LEOAM_INLINE uint32_t lanes_not_below(Float v, Float bound) {
+    return static_cast<uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(v, bound, _CMP_GE_OQ)));
+  }
+  LEOAM_INLINE uint32_t lanes_equal(Float a, Float b) {
+    return static_cast<uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_EQ_OQ)));
+  }
+
+  LEOAM_INLINE float first(Float v) { return _mm256_cvtss_f32(v); }
+  LEOAM_INLINE float sum(Float v) {
+    __m128 s = _mm256_castps256_ps128(v) + _mm256_extractf128_ps(v, 1);
+    s = s + _mm_movehl_ps(s, s);
+    return _mm_cvtss_f32(s + _mm_movehdup_ps(s));
+  }
+  // No lane is NaN.
+  LEOAM_INLINE float maximum(Float v) {
+    __m128 m = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    m = _mm_max_ps(m, _mm_movehl_ps(m, m));
+    return _mm_cvtss_f32(_mm_max_ps(m, _mm_movehdup_ps(m)));
+  }
+
+  // kLanes / 2 values (n of them are read), each in two neighbouring lanes.
+  LEOAM_INLINE Float load_twice(const float* p, uint32_t n) {
+    return _mm256_permutevar8x32_ps(load_first(p, n), _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3));
+  }
+  LEOAM_INLINE Float swap_neighbours(Float v) { return _mm256_permute_ps(v, 0xb1); }
+
+  LEOAM_INLINE void transpose(Float (&rows)[kLanes]) {
+    __m256 a[kLanes];
+    LEOAM_UNROLL
+    for (uint32_t i = 0; i < 8; i += 2) {
+      a[i] = _mm256_unpacklo_ps(rows[i], rows[i + 1]);
+      a[i + 1] = _mm256_unpackhi_ps(rows[i], rows[i + 1]);
+    }
+    LEOAM_UNROLL
+    for (uint32_t i = 0; i < 8; i += 4) {
+      rows[i] = _mm256_shuffle_ps(a[i], a[i + 2], 0x44);
+      rows[i + 1] = _mm256_shuffle_ps(a[i], a[i + 2], 0xee);
+      rows[i + 2] = _mm256_shuffle_ps(a[i + 1], a[i + 3], 0x44);
+      rows[i + 3] = _mm256_shuffle_ps(a[i + 1], a[i + 3], 0xee);
+    }
+    LEOAM_UNROLL
+    for (uint32_t i = 0; i < 4; ++i) {
+      a[i] = _mm256_permute2f128_ps(rows[i], rows[i + 4], 0x20);
+      a[i + 4] = _mm256_permute2f128_ps(rows[i], rows[i + 4], 0x31);
+    }
+    LEOAM_UNROLL
+    for (uint32_t i = 0; i < 8; ++i) rows[i] = a[i];
+  }
+
+  // Sums in double precision.
+  struct DoubleSum {
+    __m256d low = _mm256_setzero_pd();
+    __m256d high = _mm256_setzero_pd();
+    [[gnu::always_inline]] inline void add(Float v) {
+      low = low + _mm256_cvtps_pd(_mm256_castps256_ps128(v));
+      high = high + _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1));
+    }
+    [[gnu::always_inline]] inline double total() const {
+      const __m256d s = low + high;
+      const __m128d pair = _mm256_castpd256_pd128(s) + _mm256_extractf128_pd(s, 1);
+      return _mm_cvtsd_f64(pair + _mm_unpackhi_pd(pair, pair));
+    }
+  };
+
+ private:
+  LEOAM_INLINE __m256i lanes_below(uint32_t n) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)),
+                              _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  }
+};
+
+}  // namespace
+}  // namespace leoam::kernels

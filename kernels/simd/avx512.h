@@ -1,0 +1,145 @@
+// Simd for AVX-512 (F, BW, DQ, VL). Included by simd.h alone.
+#pragma once
+
+namespace leoam::kernels {
+namespace {
+
+struct Simd {
+  using Float = __m512;
+  static constexpr uint32_t kLanes = 16;
+  static constexpr uint32_t kRegisters = 32;
+
+  LEOAM_INLINE Float zero() { return _mm512_setzero_ps(); }
+  LEOAM_INLINE Float broadcast(float value) { return _mm512_set1_ps(value); }
+
+  LEOAM_INLINE Float load(const float* p) { return _mm512_loadu_ps(p); }
+  LEOAM_INLINE Float load(const uint16_t* p) {
+    return _mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  }
+  // n < kLanes values, the other lanes 0; nothing behind them is read.
+  LEOAM_INLINE Float load_first(const float* p, uint32_t n) {
+    return _mm512_maskz_loadu_ps(lanes_below(n), p);
+  }
+  LEOAM_INLINE Float load_first(const uint16_t* p, uint32_t n) {
+    return _mm512_maskz_cvtph_ps(0xffff, _mm256_maskz_loadu_epi16(lanes_below(n), p));
+  }
+  LEOAM_INLINE void store(float* p, Float v) { _mm512_storeu_ps(p, v); }
+  LEOAM_INLINE void store(uint16_t* p, Float v) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), to_half(v));
+  }
+  LEOAM_INLINE void store_first(float* p, Float v, uint32_t n) {
+    _mm512_mask_storeu_ps(p, lanes_below(n), v);
+  }
+  LEOAM_INLINE void store_first(uint16_t* p, Float v, uint32_t n) {
+    _mm256_mask_storeu_epi16(p, lanes_below(n), to_half(v));
+  }
+
+  // a * b + c, rounded once.
+  LEOAM_INLINE Float fma(Float a, Float b, Float c) { return _mm512_fmadd_ps(a, b, c); }
+  // a * b - c in the even lanes, a * b + c in the odd ones.
+  LEOAM_INLINE Float fma_subtract_even(Float a, Float b, Float c) { return _mm512_fmaddsub_ps(a, b, c); }
+  // When one of them is NaN: b.
+  LEOAM_INLINE Float max(Float a, Float b) { return _mm512_maskz_max_ps(0xffff, a, b); }
+  LEOAM_INLINE Float min(Float a, Float b) { return _mm512_maskz_min_ps(0xffff, a, b); }
+  LEOAM_INLINE Float round(Float v) {
+    return _mm512_maskz_roundscale_ps(0xffff, v, _MM_FROUND_TO_NEAREST_INT);
+  }
+  // v * 2^whole for v in [1/2, 2) and whole in [-124, 128]; overflow gives infinity.
+  LEOAM_INLINE Float multiply_exp2(Float v, Float whole) { return _mm512_maskz_scalef_ps(0xffff, v, whole); }
+  // v, but 0 in the lanes with x < bound.
+  LEOAM_INLINE Float zero_where_less(Float v, Float x, float bound) {
+    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, broadcast(bound), _CMP_NLT_UQ), v);
+  }
+  LEOAM_INLINE Float zero_where_nan(Float v) {
+    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(v, v, _CMP_ORD_Q), v);
+  }
+  // v in lanes [begin, end), `other` elsewhere.
+  LEOAM_INLINE Float select_lanes(Float v, uint32_t begin, uint32_t end, Float other) {
+    return _mm512_mask_mov_ps(other, static_cast<__mmask16>(lanes_below(end) & ~lanes_below(begin)), v);
+  }
+  // One bit a lane.
+  LEOAM_INLINE uint32_t lanes_not_below(Float v, Float bound) {
+    return _mm512_cmp_ps_mask(v, bound, _CMP_GE_OQ);
+  }
+  LEOAM_INLINE uint32_t lanes_equal(Float a, Float b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
+
+  LEOAM_INLINE float first(Float v) { return _mm512_cvtss_f32(v); }
+  LEOAM_INLINE float sum(Float v) {
+    const __m256 half = lower(v) + upper(v);
+    __m128 s = _mm256_castps256_ps128(half) + _mm256_extractf128_ps(half, 1);
+    s = s + _mm_movehl_ps(s, s);
+    return _mm_cvtss_f32(s + _mm_movehdup_ps(s));
+  }
+  // No lane is NaN.
+  LEOAM_INLINE float maximum(Float v) {
+    const __m256 half = _mm256_max_ps(lower(v), upper(v));
+    __m128 m = _mm_max_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+    m = _mm_max_ps(m, _mm_movehl_ps(m, m));
+    return _mm_cvtss_f32(_mm_max_ps(m, _mm_movehdup_ps(m)));
+  }
+
+  // kLanes / 2 values (n of them are read), each in two neighbouring lanes.
+  LEOAM_INLINE Float load_twice(const float* p, uint32_t n) {
+    const __m512i index = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+    return _mm512_maskz_permutexvar_ps(0xffff, index, _mm512_maskz_loadu_ps(lanes_below(n), p));
+  }
+  LEOAM_INLINE Float swap_neighbours(Float v) { return _mm512_maskz_permute_ps(0xffff, v, 0xb1); }
+
+  LEOAM_INLINE void transpose(Float (&rows)[kLanes]) {
+    __m512 a[kLanes];
+    LEOAM_UNROLL
+    for (uint32_t i = 0; i < 16; i += 2) {
+      a[i] = _mm512_maskz_unpacklo_ps(0xffff, rows[i], rows[i + 1]);
+      a[i + 1] = _mm512_maskz_unpackhi_ps(0xffff, rows[i], rows[i + 1]);
+    }
+    LEOAM_UNROLL
+    for (uint32_t i = 0; i < 16; i += 4) {
+      rows[i] = _mm512_maskz_shuffle_ps(0xffff, a[i], a[i + 2], 0x44);
+      rows[i + 1] = _mm512_maskz_shuffle_ps(0xffff, a[i], a[i + 2], 0xee);
+      rows[i + 2] = _mm512_maskz_shuffle_ps(0xffff, a[i + 1], a[i + 3], 0x44);
+      rows[i + 3] = _mm512_maskz_shuffle_ps(0xffff, a[i + 1], a[i + 3], 0xee);
+    }
+    LEOAM_UNROLL
+    for (uint32_t i = 0; i < 4; ++i) {
+      a[i] = _mm512_maskz_shuffle_f32x4(0xffff, rows[i], rows[i + 4], 0x88);
+      a[i + 4] = _mm512_maskz_shuffle_f32x4(0xffff, rows[i], rows[i + 4], 0xdd);
+      a[i + 8] = _mm512_maskz_shuffle_f32x4(0xffff, rows[i + 8], rows[i + 12], 0x88);
+      a[i + 12] = _mm512_maskz_shuffle_f32x4(0xffff, rows[i + 8], rows[i + 12], 0xdd);
+    }
+    LEOAM_UNROLL
+    for (uint32_t i = 0; i < 4; ++i) {
+      rows[i] = _mm512_maskz_shuffle_f32x4(0xffff, a[i], a[i + 8], 0x88);
+      rows[i + 8] = _mm512_maskz_shuffle_f32x4(0xffff, a[i], a[i + 8], 0xdd);
+      rows[i + 4] = _mm512_maskz_shuffle_f32x4(0xffff, a[i + 4], a[i + 12], 0x88);
+      rows[i + 12] = _mm512_maskz_shuffle_f32x4(0xffff, a[i + 4], a[i + 12], 0xdd);
+    }
+  }
+
+  // Sums in double precision.
+  struct DoubleSum {
+    __m512d low = _mm512_setzero_pd();
+    __m512d high = _mm512_setzero_pd();
+    [[gnu::always_inline]] inline void add(Float v) {
+      low = low + _mm512_maskz_cvtps_pd(0xff, lower(v));
+      high = high + _mm512_maskz_cvtps_pd(0xff, upper(v));
+    }
+    [[gnu::always_inline]] inline double total() const {
+      const __m512d s = low + high;
+      const __m256d half =
+          _mm512_maskz_extractf64x4_pd(0xff, s, 0) + _mm512_maskz_extractf64x4_pd(0xff, s, 1);
+      const __m128d pair = _mm256_castpd256_pd128(half) + _mm256_extractf128_pd(half, 1);
+      return _mm_cvtsd_f64(pair + _mm_unpackhi_pd(pair, pair));
+    }
+  };
+
+ private:
+  LEOAM_INLINE __m256 lower(Float v) { return _mm512_maskz_extractf32x8_ps(0xff, v, 0); }
+  LEOAM_INLINE __m256 upper(Float v) { return _mm512_maskz_extractf32x8_ps(0xff, v, 1); }
+  LEOAM_INLINE __mmask16 lanes_below(uint32_t n) { return static_cast<__mmask16>((1u << n) - 1u); }
+  LEOAM_INLINE __m256i to_half(Float v) {
+    return _mm512_maskz_cvtps_ph(0xffff, v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  }
+};
+
+}  // namespace
+}  // namespace leoam::kernels
