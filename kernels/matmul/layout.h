@@ -2,11 +2,10 @@
 // formulas, shared by pack, unpack and every instruction set's kernels.
 //
 // A packed matrix is a sequence of groups of R rows (the last one padded with zero rows); R = 16 with VNNI
-// and its unsigned bytes, else 8. A group of float weights is [n_cols][R] elements. A group of quantised
-// weights is
-//
-//   scales [n_cols / super columns], see ScaleForm, then zeros up to a multiple of 64 bytes
-//   codes  [n_cols / 32], one record for 32 columns
+// and its unsigned bytes, else 8. A group begins at a multiple of 64 bytes. A group of float weights is
+// [n_cols][R] elements. A group of quantised weights is a sequence of units, of 32 columns or of a
+// super-block of 256, read from front to back: the unit's scales (see ScaleForm), then a record of codes for
+// each 32 columns.
 //
 // A record holds the unsigned integer codes of R rows x 32 columns, split into planes by bits so that a code
 // takes the bits that it has in the file. A register is R rows x 4 consecutive columns, a byte each (the
@@ -27,7 +26,7 @@
 
 namespace leoam::kernels {
 
-// How a code becomes a value, and what the group's scale area holds. [R] stands for one element a row.
+// How a code becomes a value, and which scales begin a unit. [R] stands for one element a row.
 enum class ScaleForm : uint8_t {
   none,       // float weights
   block,      // value = d (code - offset); per 32 columns: d f16[R]
@@ -91,7 +90,7 @@ constexpr bool has_super_blocks(ScaleForm scale) {
   return scale == ScaleForm::super32_min || scale == ScaleForm::super16 || scale == ScaleForm::super16_min;
 }
 
-// Bytes of the scales of 32 columns, or of a super-block, a row.
+// Bytes of a unit's scales, a row.
 constexpr uint32_t scale_bytes_per_row(ScaleForm scale) {
   switch (scale) {
     case ScaleForm::none:
@@ -129,18 +128,21 @@ constexpr size_t round_up_64(size_t bytes) {
   return (bytes + 63) & ~size_t{63};
 }
 
-// Bytes of one group's scales: the offset of its codes.
-constexpr size_t group_scale_bytes(PackedForm form, uint32_t rows, uint32_t n_cols) {
-  const uint32_t columns = has_super_blocks(form.scale) ? 256 : kBlockColumns;
-  return round_up_64(size_t{n_cols / columns} * scale_bytes_per_row(form.scale) * rows);
+constexpr uint32_t unit_blocks(ScaleForm scale) {
+  return has_super_blocks(scale) ? 8 : 1;
+}
+
+// Size of a unit, a row.
+constexpr uint32_t unit_bytes_per_row(PackedForm form) {
+  return scale_bytes_per_row(form.scale) + unit_blocks(form.scale) * record_bytes_per_row(form);
 }
 
 constexpr size_t group_bytes(WeightType type, uint32_t rows, uint32_t n_cols) {
   const PackedForm form = packed_form(type);
   if (form.scale == ScaleForm::none)
     return round_up_64(size_t{n_cols} * rows * (type == WeightType::f32 ? 4 : 2));
-  return group_scale_bytes(form, rows, n_cols) +
-         round_up_64(size_t{n_cols / kBlockColumns} * record_bytes_per_row(form) * rows);
+  const size_t n_units = n_cols / (unit_blocks(form.scale) * kBlockColumns);
+  return round_up_64(n_units * unit_bytes_per_row(form) * rows);
 }
 
 // A quantised activation row is a sequence of these: x[c] = scale q[c].

@@ -11,7 +11,7 @@ template <WeightType type>
 float quantised_dot(const TileArguments& tile, uint32_t r) {
   constexpr ScaleForm kScale = packed_form(type).scale;
   constexpr bool kHalves = kScale == ScaleForm::super16 || kScale == ScaleForm::super16_min;
-  PackedRow<kPlainRows, type> row(tile.group, tile.n_cols, r);
+  PackedRow<kPlainRows, type> row(tile.group, r);
   const auto* block = reinterpret_cast<const ActivationBlock*>(tile.x);
   float sum = 0.0f;
   for (uint32_t c = 0; c < tile.n_cols; c += kBlockColumns, row.next(), ++block) {

@@ -27,30 +27,25 @@ void store_scales(const uint8_t* block, uint32_t r, uint8_t* dst) {
 template <uint32_t R, WeightType type>
 void pack_group(uint32_t n_cols, uint32_t n_rows_here, const uint8_t* src, uint8_t* dst) {
   constexpr PackedForm kForm = packed_form(type);
-  constexpr uint32_t kBlocks = has_super_blocks(kForm.scale) ? 8 : 1;  // records a file block
+  constexpr uint32_t kBlocks = unit_blocks(kForm.scale);
   constexpr uint32_t kFileBytes = file_block_bytes(type);
-  const uint32_t n_file_blocks = n_cols / (kBlocks * kBlockColumns);
-  const size_t row_bytes = size_t{n_file_blocks} * kFileBytes;
-  const size_t scale_area_bytes = group_scale_bytes(kForm, R, n_cols);
-  if (n_rows_here < R) {
-    std::memset(dst, 0, group_bytes(type, R, n_cols));
-  } else {
-    const size_t used = size_t{n_file_blocks} * scale_bytes_per_row(kForm.scale) * R;
-    std::memset(dst + used, 0, scale_area_bytes - used);
-  }
-  uint8_t* record = dst + scale_area_bytes;
-  for (uint32_t b = 0; b < n_file_blocks; ++b) {
-    uint8_t* scales = dst + size_t{b} * scale_bytes_per_row(kForm.scale) * R;
+  const uint32_t n_units = n_cols / (kBlocks * kBlockColumns);
+  const size_t row_bytes = size_t{n_units} * kFileBytes;
+  const size_t bytes = group_bytes(type, R, n_cols);
+  const size_t used = size_t{n_units} * unit_bytes_per_row(kForm) * R;
+  const size_t kept = n_rows_here < R ? 0 : used;
+  std::memset(dst + kept, 0, bytes - kept);
+  for (uint32_t u = 0; u < n_units; ++u, dst += unit_bytes_per_row(kForm) * R) {
     for (uint32_t r = 0; r < n_rows_here; ++r) {
-      const uint8_t* block = src + r * row_bytes + size_t{b} * kFileBytes;
-      store_scales<R, type>(block, r, scales);
-      for (uint32_t i = 0; i < kBlocks; ++i) {
+      const uint8_t* block = src + r * row_bytes + size_t{u} * kFileBytes;
+      store_scales<R, type>(block, r, dst);
+      uint8_t* record = dst + scale_bytes_per_row(kForm.scale) * R + 4 * r;
+      for (uint32_t i = 0; i < kBlocks; ++i, record += record_bytes_per_row(kForm) * R) {
         BlockCodes codes;
         file_codes<type>(block, i, codes);
-        store_codes<R, kForm>(codes, record + i * record_bytes_per_row(kForm) * R + 4 * r);
+        store_codes<R, kForm>(codes, record);
       }
     }
-    record += size_t{kBlocks} * record_bytes_per_row(kForm) * R;
   }
 }
 
@@ -71,7 +66,7 @@ void pack_float_group(uint32_t n_cols, uint32_t n_rows_here, const uint8_t* src,
 
 template <uint32_t R, WeightType type>
 void unpack_quantised(const uint8_t* group, uint32_t n_cols, uint32_t r, float* out) {
-  PackedRow<R, type> row(group, n_cols, r);
+  PackedRow<R, type> row(group, r);
   for (uint32_t c = 0; c < n_cols; c += kBlockColumns, row.next()) {
     int8_t codes[kBlockColumns];
     row.load(codes);

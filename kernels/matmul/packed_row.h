@@ -72,8 +72,8 @@ struct RowScale {
 template <uint32_t R, WeightType type>
 class PackedRow {
  public:
-  PackedRow(const uint8_t* group, uint32_t n_cols, uint32_t r)
-      : scales_(group), record_(group + group_scale_bytes(kForm, R, n_cols) + 4 * r), r_(r) {}
+  PackedRow(const uint8_t* group, uint32_t r)
+      : scales_(group), record_(group + scale_bytes_per_row(kScale) * R + 4 * r), r_(r) {}
 
   void load(int8_t (&codes)[kBlockColumns]) const {
     BlockCodes block;
@@ -101,9 +101,10 @@ class PackedRow {
 
   void next() {
     record_ += record_bytes_per_row(kForm) * R;
-    if (has_super_blocks(kScale) && ++index_ < 8) return;
+    if (++index_ < unit_blocks(kScale)) return;
     index_ = 0;
-    scales_ += scale_bytes_per_row(kScale) * R;
+    record_ += scale_bytes_per_row(kScale) * R;
+    scales_ += unit_bytes_per_row(kForm) * R;
   }
 
  private:
@@ -112,7 +113,7 @@ class PackedRow {
   const uint8_t* scales_;
   const uint8_t* record_;
   uint32_t r_;
-  uint32_t index_ = 0;  // block in its super-block
+  uint32_t index_ = 0;  // block in its unit
 };
 
 }  // namespace

@@ -104,33 +104,45 @@ LEOAM_INLINE void store_tile(const TileArguments& tile, const typename Isa::Floa
   }
 }
 
+// Weights are read front to back through the whole matrix, mostly once and from memory: asking for them this
+// far ahead hides what the hardware's prefetchers, which stop at pages and restart slowly, leave open.
+constexpr uint32_t kPrefetchBytes = 4096;
+
+template <uint32_t kBytes>
+LEOAM_INLINE void prefetch(const uint8_t* at) {
+  LEOAM_UNROLL
+  for (uint32_t i = 0; i < kBytes; i += 64) __builtin_prefetch(at + kPrefetchBytes + i);
+}
+
 template <class Isa, WeightType type, int T>
 void quantised_tile(const TileArguments& tile) {
   constexpr PackedForm kForm = packed_form(type);
-  constexpr bool kSuper = has_super_blocks(kForm.scale);
-  constexpr uint32_t kBlocks = kSuper ? 8 : 1;
-  const uint8_t* scales = tile.group;
-  const uint8_t* record = tile.group + group_scale_bytes(kForm, Isa::kRows, tile.n_cols);
+  constexpr uint32_t kBlocks = unit_blocks(kForm.scale);
+  constexpr uint32_t kScaleBytes = scale_bytes_per_row(kForm.scale) * Isa::kRows;
+  constexpr uint32_t kRecordBytes = record_bytes_per_row(kForm) * Isa::kRows;
+  const uint8_t* unit = tile.group;
   const uint8_t* x = tile.x;
   typename Isa::Floats acc[T];
   LEOAM_UNROLL
   for (int t = 0; t < T; ++t) acc[t] = Isa::zero();
   for (uint32_t column = 0; column < tile.n_cols; column += kBlocks * kBlockColumns) {
-    const auto d = Isa::load_halves(scales);
+    const auto d = Isa::load_halves(unit);
     auto m = Isa::zero();
     if constexpr (has_minimum(kForm.scale)) {
-      m = Isa::load_halves(scales + 2 * Isa::kRows);
+      m = Isa::load_halves(unit + 2 * Isa::kRows);
       // Super-blocks subtract their minimum.
-      if constexpr (kSuper) m = Isa::negate(m);
+      if constexpr (has_super_blocks(kForm.scale)) m = Isa::negate(m);
     }
-    const uint8_t* sub = scales + sub_scale_offset(kForm.scale) * Isa::kRows;
+    const uint8_t* sub = unit + sub_scale_offset(kForm.scale) * Isa::kRows;
+    unit += kScaleBytes;
+    prefetch<kScaleBytes>(unit - kScaleBytes);
     for (uint32_t b = 0; b < kBlocks; ++b) {
-      add_block<Isa, type, T>(record, sub, d, m, x, tile.x_stride_bytes, acc);
-      record += record_bytes_per_row(kForm) * Isa::kRows;
+      prefetch<kRecordBytes>(unit);
+      add_block<Isa, type, T>(unit, sub, d, m, x, tile.x_stride_bytes, acc);
+      unit += kRecordBytes;
       sub += 2 * Isa::kRows;
       x += sizeof(ActivationBlock);
     }
-    scales += scale_bytes_per_row(kForm.scale) * Isa::kRows;
   }
   store_tile<Isa, T>(tile, acc);
 }
