@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <cstdlib>
 #include <cstring>
 #include <string_view>
 
@@ -38,10 +37,11 @@ std::string system_bytes(int pages_name) {
   return fmt::format("{}", static_cast<uint64_t>(pages) * static_cast<uint64_t>(page_bytes));
 }
 
-std::string cpu_reason(const EngineOptions& options) {
+std::string cpu_reason(const Engine& engine, const EngineOptions& options) {
   if (options.cpu_level) return "asked for by the instance's options";
-  if (const char* level = std::getenv("LEOAM_CPU"); level && *level) return "asked for by LEOAM_CPU";
-  return "the best of this machine";
+  const bool best =
+      engine.device_info().detail.starts_with(kernels::cpu_level_name(kernels::best_cpu_level()));
+  return best ? "the best of this machine" : "asked for by LEOAM_CPU";
 }
 
 }  // namespace
@@ -61,7 +61,7 @@ std::vector<std::pair<std::string, std::string>> describe(const Engine& engine,
   facts.emplace_back("cpu.name", cpu_name());
   facts.emplace_back("cpu.best", kernels::cpu_level_name(kernels::best_cpu_level()));
   facts.emplace_back("cpu.chosen", engine.device_info().detail);
-  facts.emplace_back("cpu.reason", cpu_reason(options));
+  facts.emplace_back("cpu.reason", cpu_reason(engine, options));
   facts.emplace_back("device.name", engine.device_info().name);
   facts.emplace_back("device.reason", "this build computes on the CPU only");
   facts.emplace_back("threads", fmt::format("{}", engine.n_threads()));

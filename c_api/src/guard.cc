@@ -51,11 +51,6 @@ leoam_status report(const Status& status, leoam_error* error) noexcept {
   return static_cast<leoam_status>(status.kind());
 }
 
-Status not_in_callback(const char* function) {
-  if (callback_depth == 0) return {};
-  return error(ErrorKind::busy, "{} inside a callback", function);
-}
-
 Status check_pointer(const void* pointer, const char* name) {
   if (pointer) return {};
   return error(ErrorKind::invalid_argument, "{}: NULL", name);

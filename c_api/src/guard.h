@@ -53,20 +53,6 @@ leoam_status guarded_with(const void* handle, leoam_error* error, Body&& body) n
   });
 }
 
-// How deep this thread is inside callbacks of the user. Trivial, so that it does not keep the library mapped.
-inline constinit thread_local int callback_depth = 0;
-
-class CallbackScope {
- public:
-  CallbackScope() { ++callback_depth; }
-  CallbackScope(const CallbackScope&) = delete;
-  CallbackScope& operator=(const CallbackScope&) = delete;
-  ~CallbackScope() { --callback_depth; }
-};
-
-// Fails with busy inside a callback: the call would wait for the thread that it runs on.
-Status not_in_callback(const char* function);
-
 Status check_pointer(const void* pointer, const char* name);
 
 // Largest struct_size that is taken seriously; a larger one is a variable that was not initialised.

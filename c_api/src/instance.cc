@@ -20,7 +20,7 @@ Result<std::shared_ptr<InstanceObject>> InstanceObject::create(EngineOptions opt
 }
 
 void InstanceObject::destroy(InstanceObject* instance) {
-  if (callback_depth == 0) {
+  if (!instance->callbacks_.has_this_thread()) {
     delete instance;
     return;
   }
@@ -47,7 +47,7 @@ void InstanceObject::detach() {
     }
   }
   for (const auto& object : requests) object->request->cancel();
-  for (const auto& object : requests) object->request->detach();
+  for (const auto& object : requests) object->detach();
   log_.detach();
 }
 
@@ -87,7 +87,6 @@ leoam_status leoam_instance_create(const leoam_instance_options* options, leoam_
   return guarded(error, [&]() -> Status {
     LEOAM_RETURN_IF_ERROR(check_pointer(out_instance, "out_instance"));
     *out_instance = nullptr;
-    LEOAM_RETURN_IF_ERROR(not_in_callback("leoam_instance_create"));
     leoam_instance_options c;
     LEOAM_RETURN_IF_ERROR(read_struct(options, "options", &c));
     LEOAM_ASSIGN_OR_RETURN(EngineOptions parsed, read_options(c));

@@ -6,13 +6,15 @@
 #include <string_view>
 
 #include "c_api/include/leoam/leoam.h"
+#include "c_api/src/callback_list.h"
 #include "runtime/base/log.h"
 
 namespace leoam::c_api {
 
 class LogBridge {
  public:
-  LogBridge(leoam_log_function function, void* user_data) : function_(function), user_data_(user_data) {}
+  LogBridge(leoam_log_function function, void* user_data, CallbackList& callbacks)
+      : function_(function), user_data_(user_data), callbacks_(callbacks) {}
 
   // A LogSink::Function; user_data is the bridge.
   static void write(void* user_data, LogLevel level, std::string_view text);
@@ -24,6 +26,7 @@ class LogBridge {
   std::recursive_mutex mutex_;
   leoam_log_function function_;
   void* const user_data_;
+  CallbackList& callbacks_;
 };
 
 }  // namespace leoam::c_api

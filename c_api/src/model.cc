@@ -72,7 +72,7 @@ Result<std::shared_ptr<ModelObject>> load(const std::shared_ptr<InstanceObject>&
   LoadProgress progress;
   if (c.on_progress) {
     progress = [&](uint64_t done, uint64_t total) {
-      const CallbackScope scope;
+      const CallbackList::Scope scope(instance->callbacks());
       if (!cancel.cancelled() && c.on_progress(done, total, c.user_data) != LEOAM_CONTINUE) cancel.cancel();
     };
   }
@@ -175,7 +175,7 @@ leoam_status leoam_model_load(leoam_instance* instance, const char* path, uint64
     *out_model = nullptr;
     const Pinned<InstanceObject> object(instance);
     if (!object) return invalid_handle<InstanceObject>();
-    LEOAM_RETURN_IF_ERROR(not_in_callback("leoam_model_load"));
+    LEOAM_RETURN_IF_ERROR(object->callbacks().refuse("leoam_model_load"));
     std::string file;
     LEOAM_RETURN_IF_ERROR(read_path(path, path_size, &file));
     leoam_load_options c;

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "c_api/src/callback_list.h"
 #include "c_api/src/handle_table.h"
 #include "c_api/src/log_bridge.h"
 #include "runtime/base/cancel.h"
@@ -28,6 +29,7 @@ class InstanceObject : public Object {
                                                         void* log_user_data);
 
   Engine& engine() { return *engine_; }
+  CallbackList& callbacks() { return callbacks_; }
   const std::vector<std::pair<std::string, std::string>>& facts() const { return facts_; }
 
   void add_request(const std::shared_ptr<RequestObject>& request);
@@ -35,9 +37,12 @@ class InstanceObject : public Object {
   void detach();
 
  private:
-  InstanceObject(leoam_log_function log, void* log_user_data) : Object(kType), log_(log, log_user_data) {}
+  InstanceObject(leoam_log_function log, void* log_user_data)
+      : Object(kType), log_(log, log_user_data, callbacks_) {}
   static void destroy(InstanceObject* instance);
 
+  // Before the engine, which calls back until it ends.
+  CallbackList callbacks_;
   LogBridge log_;
   std::unique_ptr<Engine> engine_;
   std::vector<std::pair<std::string, std::string>> facts_;
@@ -83,20 +88,30 @@ class SessionObject : public Object {
 // The user's functions of one request, shared with the engine.
 class RequestCallbacks {
  public:
-  RequestCallbacks(leoam_event_function on_event, leoam_sampler_function on_logits, void* user_data)
-      : on_event_(on_event), on_logits_(on_logits), user_data_(user_data) {}
+  // `list` outlives the engine.
+  RequestCallbacks(const leoam_request_options& options, CallbackList& list)
+      : on_event_(options.on_event),
+        on_logits_(options.on_logits),
+        user_data_(options.user_data),
+        list_(list) {}
   bool event(const Event& event);
   void logits(std::span<float> logits);
   // The request to cancel when on_logits asks to stop; set once it exists.
   void bind(const std::shared_ptr<Request>& request);
+  // Neither function is running when this returns, and neither starts again; inside one of them it returns at
+  // once.
+  void detach();
 
  private:
   const leoam_event_function on_event_;
   const leoam_sampler_function on_logits_;
   void* const user_data_;
-  std::mutex mutex_;
-  std::weak_ptr<Request> request_;
+  CallbackList& list_;
+  // Held during a callback; recursive, so that it may detach itself.
+  std::recursive_mutex mutex_;
+  bool detached_ = false;
   bool stopped_ = false;
+  std::weak_ptr<Request> request_;
 };
 
 class RequestObject : public Object {
@@ -105,9 +120,12 @@ class RequestObject : public Object {
   static constexpr const char* kName = "request";
   RequestObject() : Object(kType) {}
   void on_release() override;
+  void detach();
+  InstanceObject& instance() const { return *session->model->instance; }
 
   std::shared_ptr<SessionObject> session;
   std::shared_ptr<Request> request;
+  std::shared_ptr<RequestCallbacks> callbacks;
   Delivery delivery = Delivery::poll;
   std::atomic<bool> polled{false};  // somebody is inside poll
 };

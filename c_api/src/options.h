@@ -2,8 +2,8 @@
 #pragma once
 
 #include "c_api/include/leoam/leoam.h"
-#include "kernels/kv_layout.h"
 #include "runtime/base/status.h"
+#include "runtime/engine/session.h"
 
 namespace leoam::c_api {
 

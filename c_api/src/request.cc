@@ -23,40 +23,45 @@ leoam_event to_c(const Event& event) {
 }
 
 bool RequestCallbacks::event(const Event& event) {
-  const CallbackScope scope;
+  const std::lock_guard lock(mutex_);
+  if (detached_) return false;
+  const CallbackList::Scope scope(list_);
   const leoam_event c = to_c(event);
   return on_event_(&c, user_data_) == LEOAM_CONTINUE;
 }
 
 void RequestCallbacks::logits(std::span<float> logits) {
-  const CallbackScope scope;
+  const std::lock_guard lock(mutex_);
+  if (detached_) return;
+  const CallbackList::Scope scope(list_);
   if (on_logits_(logits.data(), logits.size(), user_data_) == LEOAM_CONTINUE) return;
-  std::shared_ptr<Request> request;
-  {
-    const std::lock_guard lock(mutex_);
-    stopped_ = true;
-    request = request_.lock();
-  }
-  if (request) request->cancel();
+  stopped_ = true;
+  if (const std::shared_ptr<Request> request = request_.lock()) request->cancel();
 }
 
 void RequestCallbacks::bind(const std::shared_ptr<Request>& request) {
-  bool stopped = false;
-  {
-    const std::lock_guard lock(mutex_);
-    request_ = request;
-    stopped = stopped_;
-  }
-  if (stopped) request->cancel();
+  const std::lock_guard lock(mutex_);
+  request_ = request;
+  if (stopped_) request->cancel();
+}
+
+void RequestCallbacks::detach() {
+  const std::lock_guard lock(mutex_);
+  detached_ = true;
+}
+
+void RequestObject::detach() {
+  request->cancel();
+  callbacks->detach();
+  request->detach();
 }
 
 // Outside callbacks the session is free again when the release returns: a cancelled request ends soon.
 void RequestObject::on_release() {
-  request->detach();
+  detach();
   constexpr uint64_t kPatienceUs = 10'000'000;
-  if (callback_depth == 0 && delivery != Delivery::step) {
-    static_cast<void>(request->wait(kPatienceUs));
-  }
+  if (delivery == Delivery::step || instance().callbacks().has_this_thread()) return;
+  static_cast<void>(request->wait(kPatienceUs));
 }
 
 namespace {
@@ -176,22 +181,24 @@ leoam_status leoam_session_submit(leoam_session* session, const leoam_request_op
     *out_request = nullptr;
     const Pinned<SessionObject> parent(session);
     if (!parent) return invalid_handle<SessionObject>();
-    LEOAM_RETURN_IF_ERROR(not_in_callback("leoam_session_submit"));
+    CallbackList& list = parent->model->instance->callbacks();
+    LEOAM_RETURN_IF_ERROR(list.refuse("leoam_session_submit"));
     leoam_request_options c;
     LEOAM_RETURN_IF_ERROR(read_struct(options, "options", &c));
     LEOAM_ASSIGN_OR_RETURN(RequestOptions parsed, read_options(c));
-    const auto callbacks = std::make_shared<RequestCallbacks>(c.on_event, c.on_logits, c.user_data);
+    const auto callbacks = std::make_shared<RequestCallbacks>(c, list);
     if (c.on_event) parsed.on_event = [callbacks](const Event& event) { return callbacks->event(event); };
     if (c.on_logits) parsed.on_logits = [callbacks](std::span<float> logits) { callbacks->logits(logits); };
 
     auto object = std::make_shared<RequestObject>();
     object->session = parent.share();
+    object->callbacks = callbacks;
     object->delivery = parsed.delivery;
     LEOAM_ASSIGN_OR_RETURN(object->request, parent->session->submit(std::move(parsed)));
     callbacks->bind(object->request);
     const Status handed = hand_out(object, out_request);
     if (!handed.ok()) {
-      object->request->detach();
+      object->detach();
       return handed.clone();
     }
     parent->model->instance->add_request(object);
@@ -235,7 +242,7 @@ leoam_status leoam_request_step(leoam_request* request, uint64_t budget_us, int3
   return guarded_with<RequestObject>(request, error, [&](RequestObject& object) -> Status {
     LEOAM_RETURN_IF_ERROR(check_pointer(out_finished, "out_finished"));
     *out_finished = 0;
-    LEOAM_RETURN_IF_ERROR(not_in_callback("leoam_request_step"));
+    LEOAM_RETURN_IF_ERROR(object.instance().callbacks().refuse("leoam_request_step"));
     LEOAM_ASSIGN_OR_RETURN(const bool finished, object.request->step(budget_us));
     *out_finished = finished ? 1 : 0;
     return {};
@@ -252,14 +259,14 @@ leoam_status leoam_request_cancel(leoam_request* request) noexcept {
 
 leoam_status leoam_request_wait(leoam_request* request, uint64_t timeout_us, leoam_error* error) noexcept {
   return guarded_with<RequestObject>(request, error, [&](RequestObject& object) -> Status {
-    LEOAM_RETURN_IF_ERROR(not_in_callback("leoam_request_wait"));
+    LEOAM_RETURN_IF_ERROR(object.instance().callbacks().refuse("leoam_request_wait"));
     return object.request->wait(timeout_us);
   });
 }
 
 leoam_status leoam_request_detach(leoam_request* request, leoam_error* error) noexcept {
   return guarded_with<RequestObject>(request, error, [&](RequestObject& object) -> Status {
-    object.request->detach();
+    object.detach();
     return {};
   });
 }

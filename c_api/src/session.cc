@@ -18,19 +18,19 @@ Result<SessionOptions> read_options(const leoam_session_options& c) {
   return options;
 }
 
-EvaluateOptions make_options(const leoam_evaluate_options& c, const CancelFlag* cancel) {
+EvaluateOptions make_options(const leoam_evaluate_options& c, const CancelFlag* cancel, CallbackList& list) {
   EvaluateOptions options;
   options.all_logits = (c.flags & LEOAM_EVALUATE_ALL_LOGITS) != 0;
   options.cancel = cancel;
   if (c.on_logits) {
-    options.on_logits = [&c](uint64_t position, std::span<const float> logits) {
-      const CallbackScope scope;
+    options.on_logits = [&c, &list](uint64_t position, std::span<const float> logits) {
+      const CallbackList::Scope scope(list);
       return c.on_logits(position, logits.data(), logits.size(), c.user_data) == LEOAM_CONTINUE;
     };
   }
   if (c.on_progress) {
-    options.on_progress = [&c](uint64_t done, uint64_t total) {
-      const CallbackScope scope;
+    options.on_progress = [&c, &list](uint64_t done, uint64_t total) {
+      const CallbackList::Scope scope(list);
       return c.on_progress(done, total, c.user_data) == LEOAM_CONTINUE;
     };
   }
@@ -88,7 +88,8 @@ leoam_status leoam_session_get_info(leoam_session* session, leoam_session_info* 
 leoam_status leoam_session_evaluate(leoam_session* session, const int32_t* tokens, uint64_t n_tokens,
                                     const leoam_evaluate_options* options, leoam_error* error) noexcept {
   return guarded_with<SessionObject>(session, error, [&](SessionObject& object) -> Status {
-    LEOAM_RETURN_IF_ERROR(not_in_callback("leoam_session_evaluate"));
+    CallbackList& list = object.model->instance->callbacks();
+    LEOAM_RETURN_IF_ERROR(list.refuse("leoam_session_evaluate"));
     std::span<const int32_t> input;
     LEOAM_RETURN_IF_ERROR(read_array(tokens, n_tokens, "tokens", &input));
     leoam_evaluate_options c;
@@ -96,13 +97,13 @@ leoam_status leoam_session_evaluate(leoam_session* session, const int32_t* token
     LEOAM_RETURN_IF_ERROR(check_flags(c.flags, LEOAM_EVALUATE_ALL_LOGITS, "flags"));
     const Pinned<CancelFlagObject> flag(c.cancel);
     if (c.cancel && !flag) return invalid_handle<CancelFlagObject>();
-    return object.session->evaluate(input, make_options(c, flag ? &flag->flag : nullptr));
+    return object.session->evaluate(input, make_options(c, flag ? &flag->flag : nullptr, list));
   });
 }
 
 leoam_status leoam_session_truncate(leoam_session* session, uint64_t n_tokens, leoam_error* error) noexcept {
   return guarded_with<SessionObject>(session, error, [&](SessionObject& object) -> Status {
-    LEOAM_RETURN_IF_ERROR(not_in_callback("leoam_session_truncate"));
+    LEOAM_RETURN_IF_ERROR(object.model->instance->callbacks().refuse("leoam_session_truncate"));
     return object.session->truncate(n_tokens);
   });
 }

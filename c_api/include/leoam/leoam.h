@@ -1,23 +1,24 @@
 /* leoam.h: the C interface of LeoAM, local language models over very long context.
  *
- * Compiles as C99, C11 and C++. ABI.md beside this folder holds the rules in full; in short:
+ * Compiles as C99, C11 and C++. c_api/ABI.md of the source holds the rules in full; in short:
  *
  * - Objects are handles, never addresses: a stale, wrong-typed or NULL handle gives
- * LEOAM_ERROR_INVALID_HANDLE. Release functions accept NULL. A parent that is released lives on until its
- * children are gone.
+ *   LEOAM_ERROR_INVALID_HANDLE. Release functions accept NULL. A parent that is released lives on until its
+ *   children are gone.
  * - Functions return 0 or a positive LEOAM_ERROR_ code. The last parameter of most is an optional leoam_error
- *   that receives the reason; NULL when only the code is wanted. There is no "last error" anywhere else.
+ *   that receives the reason; NULL when the code is enough. There is no "last error" anywhere else.
  * - Structs begin with struct_size, set by the caller (LEOAM_INIT does it). In structs that are read, every
- * zero means the default and a NULL pointer to options means all defaults; a shorter struct is extended with
- * zeros, a longer one is accepted when what the library does not know is zero, else LEOAM_ERROR_VERSION. In
- * structs that are filled, as many bytes as fit are written.
- * - Text is UTF-8, pointer and length in bytes, not terminated by zero. Sizes are in bytes unless the name
- * says _tokens; times are in microseconds.
+ *   zero means the default, and a NULL pointer to options means all defaults; a shorter struct is extended
+ *   with zeros, a longer one is accepted when what the library does not know is zero, else
+ *   LEOAM_ERROR_VERSION. In structs that are filled, as many bytes as fit are written.
+ * - Text is UTF-8, pointer and length, without a zero at the end. Sizes are in bytes unless the name says
+ *   _tokens; times are in microseconds.
  * - Lists and texts are returned into the caller's buffer: the count needed is always reported; a NULL buffer
- * of capacity 0 asks for it alone (LEOAM_OK), a buffer that is too small stays untouched
- * (LEOAM_ERROR_NO_SPACE).
- * - Callbacks return LEOAM_CONTINUE or LEOAM_STOP, must not throw or jump out, and get the user_data they
- * were given with. Inside one, functions marked "not in callbacks" return LEOAM_ERROR_BUSY.
+ *   of capacity 0 asks for it alone (LEOAM_OK), a buffer that is too small stays untouched
+ *   (LEOAM_ERROR_NO_SPACE).
+ * - Callbacks return LEOAM_CONTINUE or LEOAM_STOP, must not throw or jump out, and get the user_data that
+ *   they were given with. Inside one, functions of the same instance that are marked "not in callbacks"
+ *   return LEOAM_ERROR_BUSY.
  * - The library never prints, aborts, exits, installs signal handlers or touches locale and environment.
  *
  * Thread rule of each function: [any] from any thread at any time; [driver] one thread at a time for one
@@ -27,88 +28,11 @@
 #ifndef LEOAM_LEOAM_H
 #define LEOAM_LEOAM_H
 
-#include <stdint.h>
-#include <string.h>
-
-#if defined(__cplusplus) && __cplusplus >= 201103L
-#define LEOAM_NOEXCEPT noexcept
-#else
-#define LEOAM_NOEXCEPT
-#endif
-
-#if defined(LEOAM_BUILDING) && defined(__GNUC__)
-#define LEOAM_API __attribute__((visibility("default")))
-#else
-#define LEOAM_API
-#endif
+#include "leoam/types.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* Version. */
-
-#define LEOAM_VERSION_MAJOR 0
-#define LEOAM_VERSION_MINOR 1
-#define LEOAM_VERSION_PATCH 0
-
-/* The version of the function table: grows when functions are appended, never changes otherwise. */
-#define LEOAM_API_VERSION 1
-
-/* Zeroes a struct variable of this header and sets its struct_size. */
-#define LEOAM_INIT(variable) \
-  (memset(&(variable), 0, sizeof(variable)), (variable).struct_size = (uint32_t)sizeof(variable))
-
-/* Basic types. */
-
-typedef struct leoam_instance leoam_instance;       /* threads, device, budgets; the root of everything */
-typedef struct leoam_cancel_flag leoam_cancel_flag; /* a wish to stop, for load and evaluate */
-typedef struct leoam_model leoam_model;             /* one model file, immutable, shared by sessions */
-typedef struct leoam_session leoam_session;         /* one sequence of tokens with its KV cache */
-typedef struct leoam_request leoam_request;         /* one generation on a session */
-
-/* Text, not terminated. This struct never grows. data may be NULL when size is 0. */
-typedef struct leoam_string {
-  const char* data;
-  uint64_t size; /* bytes */
-} leoam_string;
-
-/* 0 or one of the codes below. Codes are never renumbered; unknown codes of later versions are failures. */
-typedef int32_t leoam_status;
-enum {
-  LEOAM_OK = 0,
-  LEOAM_ERROR_INVALID_ARGUMENT = 1, /* the caller's value; the message names the parameter */
-  LEOAM_ERROR_INVALID_HANDLE = 2,   /* stale, wrong-typed or NULL handle */
-  LEOAM_ERROR_NOT_FOUND = 3,        /* a file, a name or an index does not exist */
-  LEOAM_ERROR_UNSUPPORTED = 4,      /* well formed, and this build cannot do it */
-  LEOAM_ERROR_CORRUPT = 5,          /* a file breaks its format; message: field, offset, expected, found */
-  LEOAM_ERROR_OUT_OF_MEMORY = 6,    /* the system refused memory */
-  LEOAM_ERROR_NO_SPACE = 7,         /* a budget or buffer is too small; needed and available are set */
-  LEOAM_ERROR_IO = 8,               /* the operating system failed a file operation */
-  LEOAM_ERROR_BUSY = 9,         /* another thread uses the object, a wait timed out, or inside a callback */
-  LEOAM_ERROR_CANCELLED = 10,   /* the caller asked to stop */
-  LEOAM_ERROR_DEVICE_LOST = 11, /* the accelerator is gone; its instance is unusable */
-  LEOAM_ERROR_VERSION = 12,     /* the library is older than what the caller asks for */
-  LEOAM_ERROR_INTERNAL = 13     /* a fault of the library */
-};
-
-/* What went wrong in one call. Owned by the caller, copyable, tied to no thread. Written by every call that
- * it is passed to: code 0 and an empty message on success. */
-typedef struct leoam_error {
-  uint32_t struct_size;
-  leoam_status code;
-  uint64_t needed_bytes;    /* LEOAM_ERROR_NO_SPACE of a budget or a byte buffer, else 0 */
-  uint64_t available_bytes; /* likewise */
-  uint32_t message_size;    /* bytes of the message, without the zero behind it */
-  uint32_t reserved;
-  char message[480]; /* English, whole code points, terminated by zero, cut when longer */
-} leoam_error;
-
-/* What a callback returns. */
-enum { LEOAM_CONTINUE = 0, LEOAM_STOP = 1 };
-
-/* done of total, in the unit of the call that takes the function. [the calling thread] */
-typedef int32_t (*leoam_progress_function)(uint64_t done, uint64_t total, void* user_data);
 
 /* Library. */
 
@@ -133,6 +57,9 @@ LEOAM_API leoam_status leoam_get_build_info(leoam_build_info* out_info, leoam_er
 LEOAM_API const char* leoam_error_name(leoam_status code) LEOAM_NOEXCEPT;
 
 /* Instance. */
+
+/* done of total, in the unit of the call that takes the function. [the calling thread] */
+typedef int32_t (*leoam_progress_function)(uint64_t done, uint64_t total, void* user_data);
 
 typedef int32_t leoam_log_level;
 enum {
@@ -172,7 +99,7 @@ typedef struct leoam_instance_statistics {
 } leoam_instance_statistics;
 
 /* Starts an instance; any number may live side by side. Fails with INVALID_ARGUMENT, UNSUPPORTED (a CPU level
- * that the machine lacks), OUT_OF_MEMORY. [any; not in callbacks] */
+ * that the machine lacks), OUT_OF_MEMORY. [any] */
 LEOAM_API leoam_status leoam_instance_create(const leoam_instance_options* options,
                                              leoam_instance** out_instance,
                                              leoam_error* error) LEOAM_NOEXCEPT;
@@ -438,7 +365,7 @@ typedef struct leoam_session_info {
   uint32_t struct_size;
   leoam_kv_type kv_type;
   leoam_string policy;
-  uint64_t n_tokens; /* tokens whose KV is in place */
+  uint64_t n_tokens; /* of the sequence; the last drawn ones may have no KV yet */
   uint64_t context_tokens;
   uint64_t kv_bytes; /* held by this session */
   uint32_t page_tokens;
@@ -472,9 +399,10 @@ LEOAM_API leoam_status leoam_session_release(leoam_session* session) LEOAM_NOEXC
 LEOAM_API leoam_status leoam_session_get_info(leoam_session* session, leoam_session_info* out_info,
                                               leoam_error* error) LEOAM_NOEXCEPT;
 
-/* Appends tokens and computes their KV on the calling thread and the instance's. All or nothing: after a
- * failure the session is as before. Fails with INVALID_ARGUMENT (no such token), NO_SPACE (budget or
- * context), CANCELLED (within 100 ms of the flag, or by a callback). [driver; not in callbacks] */
+/* Appends tokens and computes their KV on the calling thread and the instance's, in pieces. Fails with
+ * INVALID_ARGUMENT (a token id, the context is full), NO_SPACE (the KV budget), CANCELLED (within 100 ms of
+ * the flag, or by a callback). After NO_SPACE and CANCELLED the session keeps the whole pieces before;
+ * leoam_session_get_info says how many tokens. [driver; not in callbacks] */
 LEOAM_API leoam_status leoam_session_evaluate(leoam_session* session, const int32_t* tokens,
                                               uint64_t n_tokens, const leoam_evaluate_options* options,
                                               leoam_error* error) LEOAM_NOEXCEPT;
@@ -488,8 +416,9 @@ LEOAM_API leoam_status leoam_session_truncate(leoam_session* session, uint64_t n
 LEOAM_API leoam_status leoam_session_copy_tokens(leoam_session* session, uint64_t begin, int32_t* tokens,
                                                  uint64_t count, leoam_error* error) LEOAM_NOEXCEPT;
 
-/* Copies the logits of the newest token; count must be n_vocab. Fails with INVALID_ARGUMENT when the session
- * is empty or was truncated since. [driver] */
+/* Copies the logits of the newest token; count must be n_vocab. Fails with INVALID_ARGUMENT when there are
+ * none: the session is empty, was truncated, or its newest token was drawn by a request and has no KV yet.
+ * [driver] */
 LEOAM_API leoam_status leoam_session_copy_logits(leoam_session* session, float* logits, uint64_t count,
                                                  leoam_error* error) LEOAM_NOEXCEPT;
 
@@ -586,8 +515,9 @@ typedef struct leoam_request_statistics {
 } leoam_request_statistics;
 
 /* Starts a generation; everything in options is copied. With LEOAM_DELIVERY_CALLBACK events may come before
- * this returns. The session is busy until the request has finished. Fails with INVALID_ARGUMENT, NO_SPACE
- * (the prompt cannot fit), BUSY. [driver; not in callbacks] */
+ * this returns. The session is busy until the request has finished. Fails with INVALID_ARGUMENT (an option, a
+ * token id, a prompt that the context cannot hold, an empty one without logits), BUSY. [driver; not in
+ * callbacks] */
 LEOAM_API leoam_status leoam_session_submit(leoam_session* session, const leoam_request_options* options,
                                             leoam_request** out_request, leoam_error* error) LEOAM_NOEXCEPT;
 
@@ -635,72 +565,10 @@ LEOAM_API leoam_status leoam_request_get_statistics(leoam_request* request,
  * callback. [any] */
 LEOAM_API leoam_status leoam_request_release(leoam_request* request) LEOAM_NOEXCEPT;
 
-/* Function table. */
-
-/* The functions above, for programs that load the library at run time. Append-only: a member never moves,
- * changes or goes away. */
-typedef struct leoam_api {
-  uint32_t struct_size; /* of the library's table */
-  uint32_t api_version; /* LEOAM_API_VERSION of the library */
-  uint32_t (*version)(void);
-  leoam_status (*get_build_info)(leoam_build_info*, leoam_error*);
-  const char* (*error_name)(leoam_status);
-  leoam_status (*instance_create)(const leoam_instance_options*, leoam_instance**, leoam_error*);
-  leoam_status (*instance_release)(leoam_instance*);
-  leoam_status (*instance_set_host_kv_budget)(leoam_instance*, uint64_t, leoam_error*);
-  leoam_status (*instance_get_statistics)(leoam_instance*, leoam_instance_statistics*, leoam_error*);
-  leoam_status (*instance_describe)(leoam_instance*, uint64_t, leoam_string*, leoam_string*, leoam_error*);
-  leoam_status (*instance_detach)(leoam_instance*, leoam_error*);
-  leoam_status (*cancel_flag_create)(leoam_instance*, leoam_cancel_flag**, leoam_error*);
-  leoam_status (*cancel_flag_set)(leoam_cancel_flag*);
-  leoam_status (*cancel_flag_clear)(leoam_cancel_flag*);
-  leoam_status (*cancel_flag_release)(leoam_cancel_flag*);
-  leoam_status (*model_plan)(leoam_instance*, const char*, uint64_t, const leoam_load_options*,
-                             const leoam_plan_options*, leoam_plan*, leoam_error*);
-  leoam_status (*model_load)(leoam_instance*, const char*, uint64_t, const leoam_load_options*, leoam_model**,
-                             leoam_error*);
-  leoam_status (*model_release)(leoam_model*);
-  leoam_status (*model_get_info)(leoam_model*, leoam_model_info*, leoam_error*);
-  leoam_status (*model_get_metadata)(leoam_model*, uint64_t, leoam_string*, leoam_string*, leoam_error*);
-  leoam_status (*model_get_token)(leoam_model*, int32_t, leoam_token_info*, leoam_error*);
-  leoam_status (*model_find_token)(leoam_model*, const char*, uint64_t, int32_t*, leoam_error*);
-  leoam_status (*model_tokenize)(leoam_model*, const char*, uint64_t, uint64_t, int32_t*, uint64_t, uint64_t*,
-                                 leoam_error*);
-  leoam_status (*model_detokenize)(leoam_model*, const int32_t*, uint64_t, uint64_t, char*, uint64_t,
-                                   uint64_t*, leoam_error*);
-  leoam_status (*model_render_chat)(leoam_model*, const leoam_chat*, char*, uint64_t, uint64_t*,
-                                    leoam_error*);
-  leoam_status (*model_tokenize_chat)(leoam_model*, const leoam_chat*, int32_t*, uint64_t, uint64_t*,
-                                      leoam_error*);
-  leoam_status (*session_create)(leoam_model*, const leoam_session_options*, leoam_session**, leoam_error*);
-  leoam_status (*session_release)(leoam_session*);
-  leoam_status (*session_get_info)(leoam_session*, leoam_session_info*, leoam_error*);
-  leoam_status (*session_evaluate)(leoam_session*, const int32_t*, uint64_t, const leoam_evaluate_options*,
-                                   leoam_error*);
-  leoam_status (*session_truncate)(leoam_session*, uint64_t, leoam_error*);
-  leoam_status (*session_copy_tokens)(leoam_session*, uint64_t, int32_t*, uint64_t, leoam_error*);
-  leoam_status (*session_copy_logits)(leoam_session*, float*, uint64_t, leoam_error*);
-  leoam_status (*session_submit)(leoam_session*, const leoam_request_options*, leoam_request**, leoam_error*);
-  leoam_status (*request_poll)(leoam_request*, leoam_event*, leoam_error*);
-  leoam_status (*request_get_event_fd)(leoam_request*, int32_t*, leoam_error*);
-  leoam_status (*request_step)(leoam_request*, uint64_t, int32_t*, leoam_error*);
-  leoam_status (*request_cancel)(leoam_request*);
-  leoam_status (*request_wait)(leoam_request*, uint64_t, leoam_error*);
-  leoam_status (*request_detach)(leoam_request*, leoam_error*);
-  leoam_status (*request_get_result)(leoam_request*, leoam_finish_reason*, leoam_error*);
-  leoam_status (*request_get_statistics)(leoam_request*, leoam_request_statistics*, leoam_error*);
-  leoam_status (*request_release)(leoam_request*);
-} leoam_api;
-
-/* The table for a program that was compiled with this header: leoam_get_api(LEOAM_API_VERSION,
- * sizeof(leoam_api), &api). Lives as long as the library is loaded. Fails with VERSION (and *out_api NULL)
- * when the library is older than `version` or its table is shorter than struct_size; leoam_get_build_info
- * then says which library was found where. [any] */
-LEOAM_API leoam_status leoam_get_api(uint32_t version, uint64_t struct_size,
-                                     const leoam_api** out_api) LEOAM_NOEXCEPT;
-
 #ifdef __cplusplus
 }
 #endif
+
+#include "leoam/api.h"
 
 #endif /* LEOAM_LEOAM_H */

@@ -1,0 +1,151 @@
+// Session: a sequence of tokens with its KV cache. Part of leoam.hpp.
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "leoam/request.hpp"
+
+namespace leoam {
+inline namespace v1 {
+
+struct SessionOptions {
+  std::string policy{};  // empty: "exact"
+  KvType kv_type = KvType::f16;
+  uint32_t page_tokens = 0;     // 0: 32
+  uint32_t context_tokens = 0;  // 0: the model's
+  uint32_t piece_tokens = 0;    // 0: the library's choice
+};
+
+struct EvaluateOptions {
+  bool all_logits = false;  // on_logits for every position, not only the last
+  std::function<bool(uint64_t position, std::span<const float> logits)> on_logits{};  // false stops
+  Progress on_progress{};                                                             // tokens
+  std::optional<CancelFlag> cancel{};
+};
+
+class Session {
+ public:
+  explicit Session(const Model& model, const SessionOptions& options = {})
+      : state_(std::make_shared<State>(model)) {
+    auto c = detail::make<leoam_session_options>();
+    c.kv_type = static_cast<leoam_kv_type>(options.kv_type);
+    c.policy = detail::view(options.policy);
+    c.page_tokens = options.page_tokens;
+    c.context_tokens = options.context_tokens;
+    c.piece_tokens = options.piece_tokens;
+    detail::call(leoam_session_create, model.get(), &c, state_->handle.out());
+  }
+
+  leoam_session* get() const { return state_->handle.get(); }
+  const Model& model() const { return state_->model; }
+
+  leoam_session_info info() const {
+    auto info = detail::make<leoam_session_info>();
+    detail::call(leoam_session_get_info, get(), &info);
+    return info;
+  }
+  uint64_t n_tokens() const { return info().n_tokens; }
+
+  // Appends tokens and computes their KV; all or nothing.
+  void evaluate(std::span<const int32_t> tokens, const EvaluateOptions& options = {}) {
+    Evaluation evaluation{options, nullptr};
+    auto c = detail::make<leoam_evaluate_options>();
+    c.flags = options.all_logits ? LEOAM_EVALUATE_ALL_LOGITS : 0;
+    if (options.on_logits) c.on_logits = Evaluation::on_logits;
+    if (options.on_progress) c.on_progress = Evaluation::on_progress;
+    c.user_data = &evaluation;
+    if (options.cancel) c.cancel = options.cancel->get();
+    auto error = detail::make<leoam_error>();
+    const leoam_status code = leoam_session_evaluate(get(), tokens.data(), tokens.size(), &c, &error);
+    if (evaluation.thrown) std::rethrow_exception(evaluation.thrown);
+    detail::check(code, error);
+  }
+
+  void truncate(uint64_t n_tokens) { detail::call(leoam_session_truncate, get(), n_tokens); }
+
+  std::vector<int32_t> tokens(uint64_t begin, uint64_t count) const {
+    std::vector<int32_t> out(static_cast<size_t>(count));
+    detail::call(leoam_session_copy_tokens, get(), begin, out.data(), count);
+    return out;
+  }
+  std::vector<int32_t> tokens() const { return tokens(0, n_tokens()); }
+
+  // Of the newest token.
+  std::vector<float> logits() const {
+    std::vector<float> out(info().n_vocab);
+    detail::call(leoam_session_copy_logits, get(), out.data(), static_cast<uint64_t>(out.size()));
+    return out;
+  }
+
+  // Starts a generation.
+  Request submit(RequestOptions options) {
+    auto sampler = detail::make<leoam_sampler_options>();
+    sampler.temperature = options.sampler.temperature;
+    sampler.top_k = options.sampler.top_k;
+    sampler.top_p = options.sampler.top_p;
+    sampler.min_p = options.sampler.min_p;
+    sampler.repetition_penalty = options.sampler.repetition_penalty;
+    sampler.repetition_window_tokens = options.sampler.repetition_window_tokens;
+    sampler.seed = options.sampler.seed;
+    std::vector<leoam_string> stop;
+    for (const std::string& text : options.stop) stop.push_back(detail::view(text));
+
+    Request request;
+    request.state_->session = state_;
+    request.state_->delivery = options.delivery;
+    Request::Callbacks& callbacks = *request.state_->callbacks;
+    callbacks.on_event = std::move(options.on_event);
+    callbacks.on_logits = std::move(options.on_logits);
+
+    auto c = detail::make<leoam_request_options>();
+    c.delivery = static_cast<leoam_delivery>(options.delivery);
+    c.flags = (options.ignore_end ? LEOAM_REQUEST_IGNORE_END : 0) |
+              (options.show_special ? LEOAM_REQUEST_SHOW_SPECIAL : 0) |
+              (options.prefill_only ? LEOAM_REQUEST_PREFILL_ONLY : 0);
+    c.prompt = options.prompt.data();
+    c.n_prompt = options.prompt.size();
+    c.sampler = &sampler;
+    c.stop = stop.data();
+    c.n_stop = stop.size();
+    c.max_tokens = options.prefill_only ? 0 : options.max_tokens;
+    if (callbacks.on_event) c.on_event = Request::on_event;
+    if (callbacks.on_logits) c.on_logits = Request::on_logits;
+    c.user_data = &callbacks;
+    detail::call(leoam_session_submit, get(), &c, request.state_->handle.out());
+    return request;
+  }
+
+ private:
+  struct State {
+    explicit State(Model owner) : model(std::move(owner)) {}
+    Model model;
+    detail::Handle<leoam_session, leoam_session_release> handle;
+  };
+  struct Evaluation {
+    const EvaluateOptions& options;
+    std::exception_ptr thrown;
+    static int32_t on_logits(uint64_t position, const float* logits, uint64_t n_vocab, void* user_data) {
+      auto* self = static_cast<Evaluation*>(user_data);
+      return detail::run(self->thrown, [&] {
+        return self->options.on_logits(position, {logits, static_cast<size_t>(n_vocab)});
+      });
+    }
+    static int32_t on_progress(uint64_t done, uint64_t total, void* user_data) {
+      auto* self = static_cast<Evaluation*>(user_data);
+      return detail::run(self->thrown, [&] { return self->options.on_progress(done, total); });
+    }
+  };
+
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace v1
+}  // namespace leoam
