@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "runtime/model/gguf.h"
 #include "runtime/model/tokenizer/byte_alphabet.h"
 #include "runtime/model/tokenizer/symbol_merger.h"
 #include "runtime/model/tokenizer/vocabulary.h"
@@ -13,7 +14,7 @@ Result<std::unique_ptr<Tokenizer>> BpeTokenizer::create(TokenizerData data) {
   if (!pre) {
     return error(ErrorKind::unsupported,
                  "tokenizer.ggml.pre: expected smollm, gpt-2, llama-bpe, qwen2 or default, found \"{}\"",
-                 printable_prefix(data.pre));
+                 printable(data.pre));
   }
   LEOAM_ASSIGN_OR_RETURN(std::unique_ptr<const Vocabulary> vocabulary,
                          Vocabulary::build(SpellingKind::byte_level, *pre == PreTokenizer::llama_bpe, &data));
@@ -26,7 +27,10 @@ BpeTokenizer::BpeTokenizer(std::unique_ptr<const Vocabulary> vocabulary, MergeTa
 
 Status BpeTokenizer::append_text(std::string_view text, bool, MergeScratch* scratch,
                                  std::vector<int32_t>* tokens) const {
-  for (WordScanner words(pre_, text); !words.done();) append_word(words.next(), scratch, tokens);
+  for (WordScanner words(pre_, text); !words.done();) {
+    const std::string_view word = words.next();
+    scratch->words.append(word, tokens, [&](std::vector<int32_t>* out) { append_word(word, scratch, out); });
+  }
   return {};
 }
 

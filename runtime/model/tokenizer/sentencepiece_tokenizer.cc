@@ -35,6 +35,15 @@ Result<std::vector<uint32_t>> read_priorities(const std::vector<float>& scores) 
   return priorities;
 }
 
+// Positions within a section have 32 bits, and a blank takes three bytes there.
+constexpr size_t kMaxSectionBytes = INT32_MAX / 3;
+
+Status check_section(size_t size) {
+  if (size <= kMaxSectionBytes) return {};
+  return error(ErrorKind::invalid_argument, "text: expected at most {} bytes between two words, found {}",
+               kMaxSectionBytes, size);
+}
+
 // A literal U+2581 is a blank too: the format does not tell them apart.
 size_t blank_length(std::string_view text, size_t at) {
   if (text[at] == ' ') return 1;
@@ -86,34 +95,37 @@ size_t SentencePieceTokenizer::section_end(std::string_view text, size_t begin) 
 
 Status SentencePieceTokenizer::append_text(std::string_view text, bool opens, MergeScratch* scratch,
                                            std::vector<int32_t>* tokens) const {
-  std::string& section = scratch->spelling;
-  section.clear();
-  if (opens && strips_leading_space()) {
-    // The added blank belongs to the first section even where that starts with blanks of its own.
-    section = kBlank;
-  }
+  bool adds_space = opens && strips_leading_space();
   for (size_t at = 0; at < text.size();) {
-    const size_t end = section_end(text, at);
-    while (at < end) {
-      if (text[at] == ' ') {
-        section.append(kBlank);
-      } else {
-        section.push_back(text[at]);
-      }
-      ++at;
+    const std::string_view section = text.substr(at, section_end(text, at) - at);
+    // The added blank belongs to the first section even where that starts with blanks of its own.
+    LEOAM_RETURN_IF_ERROR(check_section(section.size()));
+    if (adds_space) {
+      append_section(section, adds_space, scratch, tokens);
+    } else {
+      scratch->words.append(section, tokens,
+                            [&](std::vector<int32_t>* out) { append_section(section, false, scratch, out); });
     }
-    if (section.size() > INT32_MAX) {
-      return error(ErrorKind::invalid_argument, "text: expected at most {} bytes between two words, found {}",
-                   INT32_MAX, section.size());
-    }
-    append_section(section, scratch, tokens);
-    section.clear();
+    adds_space = false;
+    at += section.size();
   }
   return {};
 }
 
-void SentencePieceTokenizer::append_section(std::string_view section, MergeScratch* scratch,
+void SentencePieceTokenizer::append_section(std::string_view text, bool adds_space, MergeScratch* scratch,
                                             std::vector<int32_t>* tokens) const {
+  std::string& section_text = scratch->spelling;
+  section_text.clear();
+  if (adds_space) section_text = kBlank;
+  for (const char c : text) {
+    if (c == ' ') {
+      section_text.append(kBlank);
+    } else {
+      section_text.push_back(c);
+    }
+  }
+  const std::string_view section = section_text;
+
   scratch->clear();
   for (size_t at = 0; at < section.size();) {
     const uint32_t size = code_point_at(section, at).size;

@@ -22,8 +22,9 @@ class SentencePieceTokenizer final : public Tokenizer {
 
   Status append_text(std::string_view text, bool opens, MergeScratch* scratch,
                      std::vector<int32_t>* tokens) const override;
-  // `section`: blanks already spelt U+2581.
-  void append_section(std::string_view section, MergeScratch* scratch, std::vector<int32_t>* tokens) const;
+  // `adds_space`: puts a blank in front.
+  void append_section(std::string_view text, bool adds_space, MergeScratch* scratch,
+                      std::vector<int32_t>* tokens) const;
   size_t section_end(std::string_view text, size_t begin) const;
   int32_t find_text(std::string_view spelling) const;
   void find_joiners();

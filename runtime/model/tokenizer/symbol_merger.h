@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "runtime/model/tokenizer/word_cache.h"
+
 namespace leoam {
 
 // A run of a word's bytes. Merged-away symbols have size 0.
@@ -27,6 +29,8 @@ struct Join {
 
 // Memory that one call of tokenize keeps from word to word.
 struct MergeScratch {
+  explicit MergeScratch(size_t text_bytes) : words(text_bytes) {}
+
   struct Candidate {
     uint64_t order;  // priority << 32 | index of the left symbol
     int32_t id;
@@ -36,6 +40,7 @@ struct MergeScratch {
   std::vector<Symbol> symbols;
   std::vector<Candidate> heap;
   std::string spelling;
+  WordCache words;
 
   // Starts a word; add_symbol then appends its symbols from left to right.
   void clear() { symbols.clear(); }

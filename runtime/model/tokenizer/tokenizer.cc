@@ -3,6 +3,7 @@
 #include <climits>
 #include <utility>
 
+#include "runtime/model/gguf.h"
 #include "runtime/model/tokenizer/bpe_tokenizer.h"
 #include "runtime/model/tokenizer/sentencepiece_tokenizer.h"
 #include "runtime/model/tokenizer/symbol_merger.h"
@@ -14,7 +15,7 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::create(TokenizerData data) {
   if (data.model == "gpt2") return BpeTokenizer::create(std::move(data));
   if (data.model == "llama") return SentencePieceTokenizer::create(std::move(data));
   return error(ErrorKind::unsupported, "tokenizer.ggml.model: expected gpt2 or llama, found \"{}\"",
-               printable_prefix(data.model));
+               printable(data.model));
 }
 
 Tokenizer::Tokenizer(std::unique_ptr<const Vocabulary> vocabulary, bool adds_space)
@@ -37,7 +38,7 @@ Result<std::vector<int32_t>> Tokenizer::tokenize(std::string_view text,
   if (options.add_bos && add_bos_by_default() && bos() >= 0) tokens.push_back(bos());
 
   const auto recognised = [&](int32_t id) { return options.parse_special || !vocabulary_->is_special(id); };
-  MergeScratch scratch;
+  MergeScratch scratch(text.size());
   bool opens = true;
   for (size_t at = 0; at < text.size();) {
     const TokenTrie::Match match = vocabulary_->trie().find(text, at, recognised);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "runtime/model/gguf.h"
 #include "runtime/model/tokenizer/byte_alphabet.h"
 #include "runtime/model/tokenizer/unicode.h"
 
@@ -74,19 +75,6 @@ Status check_spelling(size_t id, const std::string& spelling) {
 
 }  // namespace
 
-std::string printable_prefix(std::string_view text) {
-  constexpr size_t kShownBytes = 32;
-  std::string shown;
-  for (const char c : text.substr(0, kShownBytes)) {
-    if (c >= 0x20 && c < 0x7F) {
-      shown.push_back(c);
-    } else {
-      shown += fmt::format("\\x{:02X}", static_cast<uint8_t>(c));
-    }
-  }
-  return text.size() > kShownBytes ? shown + "..." : shown;
-}
-
 Vocabulary::Vocabulary(SpellingKind kind, TokenizerData* data)
     : kind_(kind), spellings_(std::move(data->tokens)), table_(spellings_) {
   byte_tokens_.fill(-1);
@@ -135,7 +123,7 @@ Status Vocabulary::index_spellings() {
     if (inserted == TokenTable::Insert::duplicate) {
       return error(ErrorKind::corrupt,
                    "tokenizer.ggml.tokens[{}]: expected distinct tokens, found \"{}\" of {} again", i,
-                   printable_prefix(spellings_[i]), id);
+                   printable(spellings_[i]), id);
     }
     return error(ErrorKind::corrupt, "tokenizer.ggml.tokens[{}]: more than {} tokens share a hash", i,
                  kMaxProbes);
@@ -232,7 +220,7 @@ Status Vocabulary::read_byte_tokens() {
       return error(
           ErrorKind::corrupt,
           "tokenizer.ggml.tokens[{}]: expected a byte token <0x00> to <0xFF>, once each, found \"{}\"", i,
-          printable_prefix(spellings_[i]));
+          printable(spellings_[i]));
     }
     byte_tokens_[static_cast<size_t>(byte)] = id;
     ++n_bytes;

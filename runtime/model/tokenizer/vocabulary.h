@@ -18,9 +18,6 @@ namespace leoam {
 // How spellings stand for bytes: printable byte alphabet, or U+2581 for a blank and <0xHH> for a byte.
 enum class SpellingKind : uint8_t { byte_level, sentence_piece };
 
-// The start of a text from a file, its other than printable ASCII bytes escaped, fit for a message.
-std::string printable_prefix(std::string_view text);
-
 // Thread rule: immutable once built.
 class Vocabulary {
  public:
