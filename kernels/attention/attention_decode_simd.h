@@ -51,9 +51,9 @@ LEOAM_INLINE void prefetch(const Element* p) {
 
 // Scores of kStrips strips for kHeads heads; q and scores: rows q_stride and kBlockTokens apart.
 template <uint32_t kHeads, uint32_t kStrips, class Element>
-LEOAM_INLINE void score_strips(const Strip<Element>* strips, const Element* const* ahead,
-                               uint32_t page_tokens, uint32_t head_dim, const float* q, float scale,
-                               float* scores) {
+[[gnu::noinline]] void score_strips(const Strip<Element>* strips, const Element* const* ahead,
+                                    uint32_t page_tokens, uint32_t head_dim, const float* q, float scale,
+                                    float* scores) {
   constexpr uint32_t kVectors = kStrips * kStripVectors;
   Simd::Float sums[kHeads][kVectors];
   LEOAM_UNROLL
@@ -144,9 +144,9 @@ float soften(const Block<Element>& block, float* scores, float* partial) {
 // Adds the block's weighted value rows to kVectors vectors of output from `channel` on; `partial`: of head 0.
 // kTail: one vector of which only `tail` channels exist.
 template <uint32_t kHeads, uint32_t kVectors, bool kTail, class Element>
-LEOAM_INLINE void add_values(const Block<Element>& block, uint32_t head_dim, uint32_t channel, uint32_t tail,
-                             const float* weights, const float* rescale, float* partial,
-                             size_t partial_stride, const Element* next_key) {
+[[gnu::noinline]] void add_values(const Block<Element>& block, uint32_t head_dim, uint32_t channel,
+                                  uint32_t tail, const float* weights, const float* rescale, float* partial,
+                                  size_t partial_stride, const Element* next_key) {
   Simd::Float sums[kHeads][kVectors];
   float* output = partial + kPartialOutput + channel;
   LEOAM_UNROLL
@@ -162,8 +162,9 @@ LEOAM_INLINE void add_values(const Block<Element>& block, uint32_t head_dim, uin
     const Element* ahead = s + 2 < block.n_strips
                                ? block.strips[s + 2].value + channel
                                : next_key + (s + 2 - block.n_strips) * kStripTokens * head_dim;
-    const float* weight = weights + s * kStripTokens;
-    for (uint32_t t = strip.begin; t < strip.end; ++t, row += head_dim, ahead += head_dim) {
+    const float* weight = weights + s * kStripTokens + strip.begin;
+    const float* const end = weights + s * kStripTokens + strip.end;
+    for (; weight != end; ++weight, row += head_dim, ahead += head_dim) {
       constexpr uint32_t kLines = (kVectors * Simd::kLanes * sizeof(Element) + 63) / 64;
       LEOAM_UNROLL
       for (uint32_t line = 0; line < kLines; ++line) prefetch(ahead + line * (64 / sizeof(Element)));
@@ -175,14 +176,14 @@ LEOAM_INLINE void add_values(const Block<Element>& block, uint32_t head_dim, uin
         }
         LEOAM_UNROLL
         for (uint32_t h = 0; h < kHeads; ++h) {
-          const Simd::Float factor = Simd::broadcast(weight[h * kBlockTokens + t]);
+          const Simd::Float factor = Simd::broadcast(weight[h * size_t{kBlockTokens}]);
           LEOAM_UNROLL
           for (uint32_t v = 0; v < kVectors; ++v) sums[h][v] = Simd::fma(values[v], factor, sums[h][v]);
         }
       } else {
         Simd::Float factors[kHeads];
         LEOAM_UNROLL
-        for (uint32_t h = 0; h < kHeads; ++h) factors[h] = Simd::broadcast(weight[h * kBlockTokens + t]);
+        for (uint32_t h = 0; h < kHeads; ++h) factors[h] = Simd::broadcast(weight[h * size_t{kBlockTokens}]);
         LEOAM_UNROLL
         for (uint32_t v = 0; v < kVectors; ++v) {
           const Simd::Float value = kTail ? Simd::load_first(row, tail) : Simd::load(row + v * Simd::kLanes);
@@ -244,7 +245,7 @@ void run_block(const Block<Element>& block, const BlockWork<Element>& work) {
                                         rescale, work.partials, work.partial_stride, work.next_key);
     channel += kVectors * Simd::kLanes;
   };
-  constexpr uint32_t kWide = accumulators_per_head(kHeads, 8);
+  constexpr uint32_t kWide = accumulators_per_head(kHeads, kHeads == 1 ? 8 : 4);
   while (channel + kWide * Simd::kLanes <= work.head_dim) add.template operator()<kWide, false>();
   if constexpr (kWide > 4) {
     if (channel + 4 * Simd::kLanes <= work.head_dim) add.template operator()<4, false>();

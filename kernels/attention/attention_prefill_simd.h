@@ -106,47 +106,83 @@ void pack_queries(const RowChunk& chunk, RowGroup rows) {
   }
 }
 
+LEOAM_INLINE void prefetch(const void* p) {
+  _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0);
+}
+
 // Panels of kTileColumns tokens, [head_dim][kTileColumns].
 template <class Element>
 void convert_keys(const KeyBlock<Element>& block, const KvLayout& layout, float* panels) {
-  for (uint32_t s = 0; s < block.n_strips; ++s) {
-    const Element* from = block.strips[s].key;
-    float* to = panels + s / kPanelStrips * (size_t{layout.head_dim} * kTileColumns) +
-                s % kPanelStrips * kStripTokens;
-    for (uint32_t c = 0; c < layout.head_dim; ++c, from += layout.page_tokens, to += kTileColumns) {
+  for (uint32_t s = 0; s < block.n_strips; s += kPanelStrips) {
+    const Element* from[kPanelStrips];
+    for (uint32_t k = 0; k < kPanelStrips; ++k) {
+      from[k] = block.strips[s + k < block.n_strips ? s + k : s].key;
+    }
+    // What is converted next: pages are scattered, the hardware would start anew at each of them.
+    const uint32_t next = s + kPanelStrips;
+    const Element* ahead = next < block.n_strips ? block.strips[next].key : block.strips[0].value;
+    for (uint32_t c = 0; c < layout.head_dim; ++c, panels += kTileColumns) {
+      const size_t row = size_t{c} * layout.page_tokens;
+      prefetch(ahead + row);
       LEOAM_UNROLL
-      for (uint32_t v = 0; v < kStripVectors; ++v) {
-        Simd::store(to + v * Simd::kLanes, Simd::load(from + v * Simd::kLanes));
+      for (uint32_t v = 0; v < kTileVectors; ++v) {
+        const uint32_t part = v % kStripVectors * Simd::kLanes;
+        Simd::store(panels + v * Simd::kLanes, Simd::load(from[v / kStripVectors] + row + part));
       }
     }
   }
 }
 
-// Panels of kTileColumns channels, [tokens][kTileColumns]; the last one may be a single vector wide. Slots
-// that hold nothing become 0, for their weights are 0 and 0 times NaN is NaN.
+// kVectors vectors of a strip's value rows to [kStripTokens][kVectors vectors].
+template <uint32_t kVectors, class Element>
+LEOAM_INLINE void convert_value_rows(const Element* row, uint32_t head_dim, const Element* ahead, float* to) {
+  for (uint32_t t = 0; t < kStripTokens; ++t, row += head_dim, ahead += head_dim) {
+    prefetch(ahead);
+    LEOAM_UNROLL
+    for (uint32_t v = 0; v < kVectors; ++v, to += Simd::kLanes) {
+      Simd::store(to, Simd::load(row + v * Simd::kLanes));
+    }
+  }
+}
+
+// The same for n_tokens valid rows and n_channels channels. Slots that hold nothing become 0, for their
+// weights are 0 and 0 times NaN is NaN.
+template <class Element>
+void convert_partial_value_rows(const Element* row, uint32_t head_dim, uint32_t n_tokens, uint32_t n_channels,
+                                uint32_t n_vectors, float* to) {
+  for (uint32_t t = 0; t < kStripTokens; ++t, row += head_dim) {
+    for (uint32_t v = 0; v < n_vectors; ++v, to += Simd::kLanes) {
+      const uint32_t channel = v * Simd::kLanes;
+      if (t >= n_tokens) {
+        Simd::store(to, Simd::zero());
+      } else if (n_channels - channel >= Simd::kLanes) {
+        Simd::store(to, Simd::load(row + channel));
+      } else {
+        Simd::store(to, Simd::load_first(row + channel, n_channels - channel));
+      }
+    }
+  }
+}
+
+// Panels of kTileColumns channels, [tokens][kTileColumns]; the last one may be a single vector wide.
 template <class Element>
 void convert_values(const KeyBlock<Element>& block, uint32_t head_dim, float* panels) {
   const size_t n_tokens = size_t{block.n_strips} * kStripTokens;
-  const uint32_t n_vectors = (head_dim + Simd::kLanes - 1) / Simd::kLanes;
   for (uint32_t s = 0; s < block.n_strips; ++s) {
     const KeyStrip<Element>& strip = block.strips[s];
-    for (uint32_t t = 0; t < kStripTokens; ++t) {
-      const Element* row = strip.value + size_t{t} * head_dim;
-      const size_t token = size_t{s} * kStripTokens + t;
-      for (uint32_t v = 0; v < n_vectors; ++v) {
-        const uint32_t panel_vector = v % kTileVectors;
-        const bool single = v - panel_vector + 1 == n_vectors;
-        const size_t width = single ? Simd::kLanes : kTileColumns;
-        float* to = panels + (v - panel_vector) * Simd::kLanes * n_tokens + token * width +
-                    panel_vector * Simd::kLanes;
-        const uint32_t channel = v * Simd::kLanes;
-        if (t >= strip.n_tokens) {
-          Simd::store(to, Simd::zero());
-        } else if (head_dim - channel >= Simd::kLanes) {
-          Simd::store(to, Simd::load(row + channel));
-        } else {
-          Simd::store(to, Simd::load_first(row + channel, head_dim - channel));
-        }
+    const Element* next = s + 1 < block.n_strips ? block.strips[s + 1].value : strip.value;
+    for (uint32_t channel = 0; channel < head_dim; channel += kTileColumns) {
+      const uint32_t n_channels = head_dim - channel;
+      const uint32_t n_vectors = n_channels > Simd::kLanes ? 2 : 1;
+      const size_t width = n_vectors * Simd::kLanes;
+      float* to = panels + channel * n_tokens + s * kStripTokens * width;
+      if (strip.n_tokens < kStripTokens || n_channels < width) {
+        convert_partial_value_rows(strip.value + channel, head_dim, strip.n_tokens, n_channels, n_vectors,
+                                   to);
+      } else if (n_vectors == kTileVectors) {
+        convert_value_rows<kTileVectors>(strip.value + channel, head_dim, next + channel, to);
+      } else {
+        convert_value_rows<1>(strip.value + channel, head_dim, next + channel, to);
       }
     }
   }
