@@ -1,0 +1,67 @@
+#include <array>
+#include <cmath>
+
+#include "common.h"
+
+namespace leoam::cli {
+
+uint64_t parse_size(const std::string& text) {
+  static constexpr std::array<std::pair<std::string_view, double>, 5> kUnits = {
+      {{"", 1.0}, {"B", 1.0}, {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}}};
+  const auto refuse = [&] {
+    return CLI::ValidationError("size", "expected a number with KiB, MiB or GiB, found '" + text + "'");
+  };
+  size_t end = 0;
+  double value = 0;
+  try {
+    value = std::stod(text, &end);
+  } catch (const std::exception&) {
+    throw refuse();
+  }
+  while (end < text.size() && text[end] == ' ') ++end;
+  for (const auto& [unit, factor] : kUnits) {
+    if (text.substr(end) != unit) continue;
+    if (!(value >= 0) || value * factor >= 0x1p63) throw refuse();
+    return static_cast<uint64_t>(value * factor);
+  }
+  throw refuse();
+}
+
+void add_instance_options(CLI::App& command, CommonOptions& options) {
+  command.add_option("--threads", options.n_threads, "Threads; 0: the CPUs of this process, at most 16");
+  command.add_option("--cpu", options.cpu_level, "scalar, avx2 or avx512; default: the best of the machine");
+  command.add_flag("--json", options.json, "One JSON object on standard output, and nothing else there");
+}
+
+void add_model_options(CLI::App& command, CommonOptions& options) {
+  command.add_option("MODEL", options.model, "GGUF file")->required();
+  add_instance_options(command, options);
+  command
+      .add_option_function<std::string>(
+          "--kv-budget", [&options](const std::string& text) { options.kv_budget_bytes = parse_size(text); },
+          "Most bytes of KV cache in memory (KiB, MiB, GiB); default: half of the machine's memory")
+      ->type_name("SIZE");
+  command.add_option("--kv", options.kv_type, "Type of the KV cache")->check(CLI::IsMember({"f16", "f32"}));
+  command.add_option("--context", options.context_tokens, "Most tokens of a session; 0: the model's context");
+  command.add_option("--policy", options.policy, "Which KV is attended to: exact");
+  command.add_option("--rope-scaling", options.rope_scaling, "Override of the file")
+      ->check(CLI::IsMember({"none", "linear", "yarn"}));
+  command.add_option("--rope-factor", options.rope_factor, "Override of the file: context extension, >= 1");
+  command.add_option("--rope-base", options.rope_base, "Override of the file: frequency base");
+  command.add_option("--rope-original-context", options.rope_original_context_tokens,
+                     "Override of the file: context before the extension");
+}
+
+void add_sampling_options(CLI::App& command, SamplingOptions& options) {
+  command.add_option("--max-tokens", options.max_tokens, "Most tokens to generate")->capture_default_str();
+  command.add_option("--temperature", options.sampler.temperature, "0: always the likeliest token")
+      ->capture_default_str();
+  command.add_option("--top-k", options.sampler.top_k, "Keep the K likeliest tokens; 0: off");
+  command.add_option("--top-p", options.sampler.top_p, "Keep the likeliest tokens up to this probability");
+  command.add_option("--min-p", options.sampler.min_p, "Drop tokens below this share of the likeliest one");
+  command.add_option("--repetition-penalty", options.sampler.repetition_penalty, "1: off");
+  command.add_option("--seed", options.sampler.seed, "The same seed gives the same tokens");
+  command.add_option("--stop", options.stop, "Stop at this text (may be repeated)");
+}
+
+}  // namespace leoam::cli

@@ -1,0 +1,138 @@
+#include "common.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <sstream>
+
+#include "interrupt.h"
+#include "terminal.h"
+
+namespace leoam::cli {
+
+Instance open_instance(const CommonOptions& options) {
+  InstanceOptions instance;
+  instance.n_threads = options.n_threads;
+  instance.cpu_level = options.cpu_level;
+  instance.host_kv_budget_bytes = options.kv_budget_bytes;
+  instance.log = [](LogLevel, std::string_view text) { std::cerr << "leoam: " << text << '\n'; };
+  return Instance(std::move(instance));
+}
+
+LoadOptions load_options(const CommonOptions& options) {
+  LoadOptions load;
+  if (options.rope_scaling == "none") load.rope_scaling = RopeScaling::none;
+  if (options.rope_scaling == "linear") load.rope_scaling = RopeScaling::linear;
+  if (options.rope_scaling == "yarn") load.rope_scaling = RopeScaling::yarn;
+  load.rope_factor = options.rope_factor;
+  load.rope_base = options.rope_base;
+  load.rope_original_context_tokens = options.rope_original_context_tokens;
+  return load;
+}
+
+Model open_model(const Instance& instance, const CommonOptions& options) {
+  CancelFlag cancel(instance);
+  const Interrupt interrupt(&cancel);
+  ProgressBar bar("load", "MiB", uint64_t{1} << 20);
+  LoadOptions load = load_options(options);
+  load.cancel = cancel;
+  load.on_progress = [&bar](uint64_t done, uint64_t total) {
+    bar.update(done, total);
+    return true;
+  };
+  return Model(instance, options.model, load);
+}
+
+Session open_session(const Model& model, const CommonOptions& options, uint64_t least_context_tokens) {
+  SessionOptions session;
+  session.policy = options.policy;
+  session.kv_type = options.kv_type == "f32" ? KvType::f32 : KvType::f16;
+  session.context_tokens = options.context_tokens;
+  if (options.context_tokens == 0 && least_context_tokens > model.info().context_tokens)
+    session.context_tokens = static_cast<uint32_t>(least_context_tokens);
+  return Session(model, session);
+}
+
+std::string read_text(const std::string& path) {
+  if (path == "-") return {std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  if (file && file.peek() != std::ifstream::traits_type::eof()) text << file.rdbuf();
+  if (!file.is_open() || file.bad() || text.bad()) throw Failure("cannot read " + path);
+  return std::move(text).str();
+}
+
+std::vector<int32_t> read_tokens(const std::string& path) {
+  const auto json = nlohmann::json::parse(read_text(path), nullptr, false);
+  if (!json.is_array()) throw Failure(path + ": expected a JSON array of token ids");
+  std::vector<int32_t> tokens;
+  tokens.reserve(json.size());
+  for (const auto& id : json) {
+    if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() > INT32_MAX)
+      throw Failure(path + ": entry " + std::to_string(tokens.size()) + " is not a token id: " + id.dump());
+    tokens.push_back(id.get<int32_t>());
+  }
+  return tokens;
+}
+
+void print_json(const Json& json) {
+  std::cout << json.dump(-1, ' ', false, Json::error_handler_t::replace) << std::endl;
+}
+
+std::string_view finish_name(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::stop:
+      return "stop";
+    case FinishReason::length:
+      return "length";
+    case FinishReason::cancelled:
+      return "cancelled";
+    case FinishReason::failed:
+      return "failed";
+    case FinishReason::none:
+      break;
+  }
+  return "none";
+}
+
+Json statistics_json(const leoam_request_statistics& s) {
+  const auto rate = [](uint64_t tokens, uint64_t us) {
+    return us == 0 ? 0.0 : static_cast<double>(tokens) * 1e6 / static_cast<double>(us);
+  };
+  return {
+      {"prompt_tokens", s.prompt_tokens},
+      {"generated_tokens", s.generated_tokens},
+      {"time_to_first_token_us", s.time_to_first_token_us},
+      {"prefill_us", s.prefill_us},
+      {"decode_us", s.decode_us},
+      {"prefill_tokens_per_second", rate(s.prefilled_tokens, s.prefill_us)},
+      {"decode_tokens_per_second", rate(s.generated_tokens > 0 ? s.generated_tokens - 1 : 0, s.decode_us)},
+      {"kv_bytes_read", s.kv_bytes_read},
+      {"weight_bytes_read", s.weight_bytes_read}};
+}
+
+Generated run_request(Session& session, RequestOptions options,
+                      const std::function<void(std::string_view)>& on_text) {
+  options.delivery = Delivery::poll;
+  Request request = session.submit(std::move(options));
+  const Interrupt interrupt(nullptr, &request);
+  ProgressBar bar("prefill", "tokens");
+  Generated generated;
+  for (const Event& event : request) {
+    if (event.kind == EventKind::prefill) {
+      bar.update(event.done_tokens, event.total_tokens);
+      continue;
+    }
+    bar.clear();
+    if (event.kind == EventKind::token) generated.tokens.push_back(event.token);
+    generated.text += event.text;
+    if (!event.text.empty()) on_text(event.text);
+  }
+  generated.finish = request.finish_reason();
+  generated.statistics = request.statistics();
+  return generated;
+}
+
+}  // namespace leoam::cli

@@ -1,0 +1,89 @@
+// What the commands share: the options of every command, opening a model, reading input.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <functional>
+#include <leoam/leoam.hpp>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace leoam::cli {
+
+using Json = nlohmann::ordered_json;
+
+// Options that every command with a model takes.
+struct CommonOptions {
+  std::string model;
+  uint32_t n_threads = 0;
+  std::string cpu_level;
+  bool json = false;
+  uint64_t kv_budget_bytes = 0;
+  std::string kv_type = "f16";
+  uint32_t context_tokens = 0;
+  std::string policy = "exact";
+  std::string rope_scaling;
+  float rope_factor = 0;
+  float rope_base = 0;
+  uint32_t rope_original_context_tokens = 0;
+};
+
+struct SamplingOptions {
+  SamplerOptions sampler;
+  uint32_t max_tokens = 256;
+  std::vector<std::string> stop;
+};
+
+// Adds the options to a command.
+void add_instance_options(CLI::App& command, CommonOptions& options);
+void add_model_options(CLI::App& command, CommonOptions& options);
+void add_sampling_options(CLI::App& command, SamplingOptions& options);
+
+// "512", "64KiB", "1.5 GiB" -> bytes. Throws CLI::ValidationError.
+uint64_t parse_size(const std::string& text);
+
+Instance open_instance(const CommonOptions& options);
+// Loads with a progress bar; Ctrl-C ends it with LEOAM_ERROR_CANCELLED.
+Model open_model(const Instance& instance, const CommonOptions& options);
+Session open_session(const Model& model, const CommonOptions& options, uint64_t least_context_tokens = 0);
+LoadOptions load_options(const CommonOptions& options);
+
+// The whole file, or standard input for "-". Throws Failure.
+std::string read_text(const std::string& path);
+// A JSON array of token ids.
+std::vector<int32_t> read_tokens(const std::string& path);
+
+// A failure of the command itself: its words, exit status 1.
+struct Failure : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// One JSON object on a line of standard output. Bytes that are not UTF-8 become U+FFFD.
+void print_json(const Json& json);
+std::string_view finish_name(FinishReason reason);
+Json statistics_json(const leoam_request_statistics& statistics);
+
+// Runs a request to its end with a progress bar for the prompt and Ctrl-C as cancel. `on_text` gets each
+// piece of text as it comes.
+struct Generated {
+  std::vector<int32_t> tokens;
+  std::string text;
+  FinishReason finish = FinishReason::none;
+  leoam_request_statistics statistics{};
+};
+Generated run_request(Session& session, RequestOptions options,
+                      const std::function<void(std::string_view)>& on_text);
+
+// Declares one command on the program; `run` is called when it was chosen and parsed.
+void add_doctor(CLI::App& program, std::function<void()>& run);
+void add_info(CLI::App& program, std::function<void()>& run);
+void add_tokenize(CLI::App& program, std::function<void()>& run);
+void add_generate(CLI::App& program, std::function<void()>& run);
+void add_ask(CLI::App& program, std::function<void()>& run);
+void add_chat(CLI::App& program, std::function<void()>& run);
+void add_eval(CLI::App& program, std::function<void()>& run);
+void add_bench(CLI::App& program, std::function<void()>& run);
+
+}  // namespace leoam::cli
