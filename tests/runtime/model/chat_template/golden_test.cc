@@ -1,0 +1,123 @@
+// Renderings of the models' templates, byte for byte as Jinja gives them: tests/golden/chat_template/make.py.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "runtime/model/chat_template/chat_template.h"
+
+namespace leoam {
+namespace {
+
+// Keeps the order of members, which templates can see.
+using Json = nlohmann::ordered_json;
+
+std::filesystem::path golden_folder() {
+  const char* root = std::getenv("LEOAM_SOURCE_DIR");
+  return std::filesystem::path(root == nullptr ? "." : root) / "tests/golden/chat_template";
+}
+
+std::vector<std::filesystem::path> golden_files() {
+  std::vector<std::filesystem::path> files;
+  std::error_code none;
+  for (const auto& entry : std::filesystem::directory_iterator(golden_folder(), none)) {
+    if (entry.path().extension() == ".json") files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+ChatMessage message_of(const Json& json) {
+  ChatMessage message;
+  for (const auto& [name, value] : json.items()) {
+    if (name == "role") {
+      message.role = value;
+    } else if (name == "content" && value.is_string()) {
+      message.content = value;
+    } else {
+      message.fields.emplace_back(name, value.dump());
+    }
+  }
+  return message;
+}
+
+ChatTemplateInput input_of(const Json& golden, const Json& test_case) {
+  ChatTemplateInput input;
+  for (const Json& message : test_case["messages"]) input.messages.push_back(message_of(message));
+  input.add_generation_prompt = test_case.value("add_generation_prompt", true);
+  input.bos_token = golden["bos_token"];
+  input.eos_token = golden["eos_token"];
+  if (test_case.contains("now_s")) input.now_s = test_case["now_s"].get<int64_t>();
+  if (test_case.contains("variables")) {
+    for (const auto& [name, value] : test_case["variables"].items())
+      input.variables.emplace_back(name, value.dump());
+  }
+  return input;
+}
+
+std::string joined(const std::vector<RenderedSpan>& spans) {
+  std::string text;
+  for (const RenderedSpan& span : spans) text += span.text;
+  return text;
+}
+
+void check(const ChatTemplate& chat_template, const ChatTemplateInput& input, const Json& expected) {
+  const auto rendered = chat_template.render(input);
+  if (expected.contains("output")) {
+    ASSERT_TRUE(rendered.ok()) << rendered.status().message();
+    EXPECT_EQ(joined(*rendered), expected["output"].get<std::string>());
+    for (size_t i = 0; i < rendered->size(); ++i) {
+      EXPECT_FALSE((*rendered)[i].text.empty());
+      if (i > 0) {
+        EXPECT_NE((*rendered)[i].from_user, (*rendered)[i - 1].from_user);
+      }
+    }
+    return;
+  }
+  ASSERT_FALSE(rendered.ok()) << joined(*rendered);
+  const std::string& message = rendered.status().message();
+  EXPECT_NE(message.find("chat template: line "), std::string::npos) << message;
+  if (expected.contains("refusal")) {
+    EXPECT_EQ(rendered.status().kind(), ErrorKind::invalid_argument);
+    const std::string refusal = ": " + expected["refusal"].get<std::string>();
+    ASSERT_GE(message.size(), refusal.size());
+    EXPECT_EQ(message.substr(message.size() - refusal.size()), refusal);
+  } else {
+    EXPECT_TRUE(rendered.status().kind() == ErrorKind::invalid_argument ||
+                rendered.status().kind() == ErrorKind::unsupported)
+        << message;
+  }
+}
+
+class ChatTemplateGolden : public testing::TestWithParam<std::filesystem::path> {};
+
+TEST_P(ChatTemplateGolden, RendersAsJinja) {
+  std::ifstream file(GetParam());
+  const Json golden = Json::parse(file);
+  const std::string source = golden["template"];
+  const auto parsed = ChatTemplate::parse(source);
+  ASSERT_TRUE(parsed.ok()) << parsed.status().message();
+  for (const Json& test_case : golden["cases"]) {
+    SCOPED_TRACE(test_case["name"].get<std::string>());
+    check(**parsed, input_of(golden, test_case), test_case);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ChatTemplateGolden, testing::ValuesIn(golden_files()), [](const auto& golden) {
+  std::string name = golden.param.stem().string();
+  for (char& c : name) {
+    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
+  }
+  return name;
+});
+
+TEST(ChatTemplateGoldens, AreThere) {
+  EXPECT_GE(golden_files().size(), 12u) << golden_folder();
+}
+
+}  // namespace
+}  // namespace leoam
