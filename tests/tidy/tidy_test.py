@@ -68,6 +68,8 @@ class Rules(unittest.TestCase):
         self.assertFalse(direction("c_api/src/a.cc", '"runtime/engine/engine.h"'))
         self.assertFalse(direction("sdk/cli/a.cc", '"leoam/leoam.h"'))
         self.assertFalse(direction("sdk/cli/a.cc", "<CLI/CLI.hpp>"))
+        self.assertFalse(direction("sdk/cli/a.cc", '"terminal.h"'))
+        self.assertTrue(direction("sdk/cli/a.cc", '"../include/x.h"'))
 
     def test_link_direction(self):
         link = lambda path, text: found(checks.link_direction, path, text)
