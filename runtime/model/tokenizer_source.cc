@@ -8,6 +8,7 @@ namespace leoam {
 namespace {
 
 constexpr std::string_view kTokens = "tokenizer.ggml.tokens";
+constexpr std::string_view kMerges = "tokenizer.ggml.merges";
 // The largest in use are about 450,000; a vocabulary is bounded by the embedding's rows.
 constexpr uint64_t kMaxMerges = 1u << 20;
 
@@ -78,7 +79,8 @@ Result<std::optional<TokenizerData>> read_tokenizer_data(const Gguf& gguf, const
   data.tokens = copy_strings(tokens);
   LEOAM_ASSIGN_OR_RETURN(data.scores, gguf.find_floats("tokenizer.ggml.scores", config.n_vocab));
   LEOAM_RETURN_IF_ERROR(read_types(gguf, config.n_vocab, &data.types));
-  LEOAM_ASSIGN_OR_RETURN(const GgufStrings merges, gguf.find_strings("tokenizer.ggml.merges", kMaxMerges));
+  if (data.model == "gpt2" && !gguf.find(kMerges)) return KeyReader(gguf, "").missing(kMerges);
+  LEOAM_ASSIGN_OR_RETURN(const GgufStrings merges, gguf.find_strings(kMerges, kMaxMerges));
   data.merges = copy_strings(merges);
 
   LEOAM_RETURN_IF_ERROR(read_id(gguf, "tokenizer.ggml.bos_token_id", &data.bos));

@@ -47,7 +47,7 @@ void GgufFile::set(const std::string& key, std::string_view value) {
   set_raw(key, static_cast<uint32_t>(GgufType::string), std::move(payload));
 }
 
-void GgufFile::set_array(const std::string& key, const std::vector<std::string>& values) {
+void GgufFile::set_strings(const std::string& key, const std::vector<std::string>& values) {
   std::vector<uint8_t> elements;
   for (const std::string& value : values) append_string(&elements, value);
   set_array_raw(key, static_cast<uint32_t>(GgufType::string), values.size(), elements);

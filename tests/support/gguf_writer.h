@@ -7,13 +7,12 @@
 //   std::vector<uint8_t> bytes = file.bytes();
 #pragma once
 
-#include <concepts>
 #include <cstdint>
 #include <cstring>
-#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "kernels/weight_type.h"
@@ -23,18 +22,21 @@ namespace leoam::testing {
 
 // The GGUF type of a C++ type.
 template <class T>
-consteval GgufType gguf_type_of() {
-  if constexpr (std::same_as<T, uint8_t>) return GgufType::u8;
-  if constexpr (std::same_as<T, int8_t>) return GgufType::i8;
-  if constexpr (std::same_as<T, uint16_t>) return GgufType::u16;
-  if constexpr (std::same_as<T, int16_t>) return GgufType::i16;
-  if constexpr (std::same_as<T, uint32_t>) return GgufType::u32;
-  if constexpr (std::same_as<T, int32_t>) return GgufType::i32;
-  if constexpr (std::same_as<T, uint64_t>) return GgufType::u64;
-  if constexpr (std::same_as<T, int64_t>) return GgufType::i64;
-  if constexpr (std::same_as<T, float>) return GgufType::f32;
-  if constexpr (std::same_as<T, double>) return GgufType::f64;
-  if constexpr (std::same_as<T, bool>) return GgufType::boolean;
+requires std::is_arithmetic_v<T>
+constexpr GgufType gguf_type_of() {
+  if (std::is_same_v<T, bool>) return GgufType::boolean;
+  if (std::is_floating_point_v<T>) return sizeof(T) == 8 ? GgufType::f64 : GgufType::f32;
+  constexpr bool kSigned = std::is_signed_v<T>;
+  switch (sizeof(T)) {
+    case 1:
+      return kSigned ? GgufType::i8 : GgufType::u8;
+    case 2:
+      return kSigned ? GgufType::i16 : GgufType::u16;
+    case 4:
+      return kSigned ? GgufType::i32 : GgufType::u32;
+    default:
+      return kSigned ? GgufType::i64 : GgufType::u64;
+  }
 }
 
 template <class T>
@@ -86,12 +88,13 @@ class GgufFile {
   void set(const std::string& key, std::string_view value);
   void set(const std::string& key, const char* value) { set(key, std::string_view(value)); }
   template <class T>
+  requires std::is_arithmetic_v<T>
   void set_array(const std::string& key, const std::vector<T>& values) {
     std::vector<uint8_t> elements;
     for (const T value : values) append_raw(&elements, value);
     set_array_raw(key, static_cast<uint32_t>(gguf_type_of<T>()), values.size(), elements);
   }
-  void set_array(const std::string& key, const std::vector<std::string>& values);
+  void set_strings(const std::string& key, const std::vector<std::string>& values);
   // Any element type and count over any bytes.
   void set_array_raw(const std::string& key, uint32_t element_type, uint64_t count,
                      const std::vector<uint8_t>& elements);

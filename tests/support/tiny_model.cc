@@ -120,7 +120,7 @@ class TinyModelBuilder {
     tokens_.resize(options_.n_vocab);
     types_.resize(options_.n_vocab);
     scores_.resize(options_.n_vocab);
-    file_.set_array("tokenizer.ggml.tokens", tokens_);
+    file_.set_strings("tokenizer.ggml.tokens", tokens_);
     file_.set_array("tokenizer.ggml.token_type", types_);
   }
 
@@ -151,7 +151,7 @@ class TinyModelBuilder {
       add_token(left + right, 1);
     }
     write_tokens();
-    file_.set_array("tokenizer.ggml.merges", merges);
+    file_.set_strings("tokenizer.ggml.merges", merges);
     file_.set("tokenizer.ggml.bos_token_id", uint32_t{1});
     file_.set("tokenizer.ggml.eos_token_id", uint32_t{2});
     file_.set("tokenizer.ggml.add_bos_token", false);
