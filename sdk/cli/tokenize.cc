@@ -19,7 +19,7 @@ void add_tokenize(CLI::App& program, std::function<void()>& run) {
   command->add_flag("--bos", options->bos,
                     "Begin with the beginning-of-sequence token where the file asks for it");
   auto* file = command->add_option("--text-file", options->text_file, "Text to tokenise");
-  command->add_option("-,STDIN", options->dash, "-: text from standard input")
+  command->add_option("STDIN", options->dash, "-: text from standard input")
       ->check(CLI::IsMember({"-"}))
       ->excludes(file);
   command->callback([options, &run] {

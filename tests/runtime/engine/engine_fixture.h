@@ -1,0 +1,63 @@
+// An engine with a tiny random model, for tests of sessions and requests.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include "runtime/engine/engine.h"
+#include "tests/support/temp_file.h"
+#include "tests/support/tiny_model.h"
+
+namespace leoam::testing {
+
+class EngineTest : public ::testing::Test {
+ protected:
+  static TinyModelOptions with_tokenizer() {
+    TinyModelOptions options;
+    options.tokenizer = TinyTokenizer::byte_level;
+    return options;
+  }
+
+  void start(const TinyModelOptions& model = with_tokenizer(), EngineOptions options = {}) {
+    if (options.n_threads == 0) options.n_threads = 2;
+    model_.reset();
+    file_ = std::make_unique<TempFile>(tiny_model(model).bytes());
+    Result<std::unique_ptr<Engine>> engine = Engine::create(options);
+    ASSERT_TRUE(engine.ok()) << engine.status().message();
+    engine_ = std::move(engine).value();
+    auto loaded = engine_->load_model(file_->path(), {}, {}, nullptr);
+    ASSERT_TRUE(loaded.ok()) << loaded.status().message();
+    model_ = std::move(loaded).value();
+  }
+
+  std::shared_ptr<Session> session(const SessionOptions& options = {}) {
+    auto created = engine_->create_session(model_, options);
+    EXPECT_TRUE(created.ok()) << created.status().message();
+    return std::move(created).value();
+  }
+
+  static std::vector<int32_t> tokens(size_t n, uint32_t seed = 1) {
+    std::vector<int32_t> out(n);
+    for (int32_t& token : out)
+      token = static_cast<int32_t>((seed = seed * 1664525u + 1013904223u) >> 8) % 256;
+    return out;
+  }
+
+  static std::vector<float> logits(Session& session) {
+    std::vector<float> out(session.model().config().n_vocab);
+    const Status status = session.copy_logits(out);
+    EXPECT_TRUE(status.ok()) << status.message();
+    return out;
+  }
+
+  static double largest_difference(const std::vector<float>& a, const std::vector<float>& b) {
+    double largest = 0;
+    for (size_t i = 0; i < a.size(); ++i) largest = std::max(largest, std::abs(double{a[i]} - double{b[i]}));
+    return largest;
+  }
+
+  std::unique_ptr<TempFile> file_;
+  std::unique_ptr<Engine> engine_;
+  std::shared_ptr<const Model> model_;
+};
+
+}  // namespace leoam::testing
