@@ -14,7 +14,7 @@ struct Avx2 {
   using Floats = __m256;
   using Ints = __m256i;
   static constexpr uint32_t kRows = kPlainRows;
-  static constexpr uint32_t kMaxTokens = 4;
+  static constexpr uint32_t kMaxTokens = 6;
 
   static LEOAM_INLINE Floats zero() { return _mm256_setzero_ps(); }
   static LEOAM_INLINE Floats broadcast(float value) { return _mm256_set1_ps(value); }
@@ -109,6 +109,9 @@ struct Avx2 {
     return codes;
   }
 
+  // Left alone, the compiler regroups integer sums as a tree and spills all its leaves.
+  static LEOAM_INLINE void keep_order(Ints& sum) { asm("" : "+x"(sum)); }
+
   // pairs[t] (+)= registers [g, g_end), at most a run.
   template <WeightType type, bool first, int g, int g_end, int T>
   static LEOAM_INLINE void add_pairs(const uint8_t* record, const uint8_t* x, size_t stride,
@@ -125,6 +128,7 @@ struct Avx2 {
         if constexpr (packed_form(type).bytes) activations = _mm256_sign_epi8(activations, codes);
         const Ints products = _mm256_maddubs_epi16(magnitudes, activations);
         pairs[t] = first ? products : _mm256_add_epi16(pairs[t], products);
+        keep_order(pairs[t]);
       }
       add_pairs<type, false, g + 1, g_end, T>(record, x, stride, pairs);
     }
@@ -138,8 +142,10 @@ struct Avx2 {
       Ints pairs[T];
       add_pairs<type, true, g, kEnd, T>(record, x, stride, pairs);
       LEOAM_UNROLL
-      for (int t = 0; t < T; ++t)
+      for (int t = 0; t < T; ++t) {
         sum[t] = _mm256_add_epi32(sum[t], _mm256_madd_epi16(pairs[t], _mm256_set1_epi16(1)));
+        keep_order(sum[t]);
+      }
       add_runs<type, kEnd, g_end, T>(record, x, stride, sum);
     }
   }

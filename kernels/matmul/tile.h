@@ -104,14 +104,15 @@ LEOAM_INLINE void store_tile(const TileArguments& tile, const typename Isa::Floa
   }
 }
 
-// Weights are read front to back through the whole matrix, mostly once and from memory: asking for them this
-// far ahead hides what the hardware's prefetchers, which stop at pages and restart slowly, leave open.
-constexpr uint32_t kPrefetchBytes = 4096;
+// Weights are read front to back through the whole matrix, mostly once and from memory. Asking for them this
+// far ahead, into the second-level cache, keeps more lines under way than the first level can and goes on
+// where the hardware's prefetchers stop, at the ends of pages.
+constexpr uint32_t kPrefetchBytes = 8192;
 
 template <uint32_t kBytes>
 LEOAM_INLINE void prefetch(const uint8_t* at) {
   LEOAM_UNROLL
-  for (uint32_t i = 0; i < kBytes; i += 64) __builtin_prefetch(at + kPrefetchBytes + i);
+  for (uint32_t i = 0; i < kBytes; i += 64) __builtin_prefetch(at + kPrefetchBytes + i, 0, 2);
 }
 
 template <class Isa, WeightType type, int T>
@@ -147,6 +148,11 @@ void quantised_tile(const TileArguments& tile) {
   store_tile<Isa, T>(tile, acc);
 }
 
+template <class Isa>
+constexpr uint32_t column_bytes(WeightType type) {
+  return Isa::kRows * (type == WeightType::f32 ? 4 : 2);
+}
+
 template <class Isa, WeightType type>
 LEOAM_INLINE typename Isa::Floats load_column(const uint8_t* src) {
   if constexpr (type == WeightType::f32) return Isa::load_floats(src);
@@ -154,22 +160,35 @@ LEOAM_INLINE typename Isa::Floats load_column(const uint8_t* src) {
   return Isa::load_bfloats(src);
 }
 
+// acc[t] += column c of the weights x element c of token t.
+template <class Isa, WeightType type, int T>
+LEOAM_INLINE void add_column(const TileArguments& tile, uint32_t c, typename Isa::Floats (&acc)[T]) {
+  const auto column = load_column<Isa, type>(tile.group + size_t{c} * column_bytes<Isa>(type));
+  LEOAM_UNROLL
+  for (int t = 0; t < T; ++t) {
+    float value;
+    __builtin_memcpy(&value, tile.x + t * tile.x_stride_bytes + c * sizeof value, sizeof value);
+    acc[t] = Isa::multiply_add(column, Isa::broadcast(value), acc[t]);
+  }
+}
+
+// Even and odd columns are summed apart: two chains of additions hide each other's latency for one token.
 template <class Isa, WeightType type, int T>
 void float_tile(const TileArguments& tile) {
-  constexpr uint32_t kColumnBytes = Isa::kRows * (type == WeightType::f32 ? 4 : 2);
-  typename Isa::Floats acc[T];
+  constexpr uint32_t kColumnBytes = column_bytes<Isa>(type);
+  typename Isa::Floats even[T], odd[T];
   LEOAM_UNROLL
-  for (int t = 0; t < T; ++t) acc[t] = Isa::zero();
-  for (uint32_t c = 0; c < tile.n_cols; ++c) {
-    const auto column = load_column<Isa, type>(tile.group + size_t{c} * kColumnBytes);
-    LEOAM_UNROLL
-    for (int t = 0; t < T; ++t) {
-      float value;
-      __builtin_memcpy(&value, tile.x + t * tile.x_stride_bytes + c * sizeof value, sizeof value);
-      acc[t] = Isa::multiply_add(column, Isa::broadcast(value), acc[t]);
-    }
+  for (int t = 0; t < T; ++t) even[t] = odd[t] = Isa::zero();
+  uint32_t c = 0;
+  for (; c + 1 < tile.n_cols; c += 2) {
+    prefetch<2 * kColumnBytes>(tile.group + size_t{c} * kColumnBytes);
+    add_column<Isa, type, T>(tile, c, even);
+    add_column<Isa, type, T>(tile, c + 1, odd);
   }
-  store_tile<Isa, T>(tile, acc);
+  if (c < tile.n_cols) add_column<Isa, type, T>(tile, c, even);
+  LEOAM_UNROLL
+  for (int t = 0; t < T; ++t) even[t] = Isa::add(even[t], odd[t]);
+  store_tile<Isa, T>(tile, even);
 }
 
 template <class Isa, WeightType type>
