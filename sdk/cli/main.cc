@@ -1,5 +1,6 @@
 // The leoam command: the library's public interface from a terminal or a script.
 // Exit status: 0 done, 1 failed (the reason on standard error), 2 wrong usage.
+#include <cstdio>
 #include <iostream>
 
 #include "common.h"
@@ -27,7 +28,9 @@ int main(int argc, char** argv) {
   }
   try {
     run();
-    return 0;
+    // A full disk or a closed pipe shows here at the latest.
+    if (std::cout.flush() && std::fflush(stdout) == 0) return 0;
+    std::cerr << "leoam: cannot write to standard output\n";
   } catch (const leoam::Error& error) {
     std::cerr << "leoam: " << error.name() << ": " << error.what() << '\n';
     if (error.needed_bytes() > 0)
