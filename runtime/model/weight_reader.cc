@@ -10,12 +10,12 @@
 namespace leoam {
 namespace {
 
-// All threads together read about one progress interval between two looks at the cancel flag and two reports.
-constexpr uint64_t kProgressInterval_bytes = 4u << 20;
-constexpr uint64_t kMinItem_bytes = 256u << 10;
-constexpr uint64_t kMaxItem_bytes = 1u << 20;
-// A region of the pool holds up the steps of other sessions, so it stays short.
-constexpr uint64_t kRegion_bytes = 16u << 20;
+// A region of the pool holds up the steps of other sessions, and ends with a report of progress: it stays
+// short.
+constexpr uint64_t kRegion_bytes = 4u << 20;
+// Small enough for several items a thread in a region, large enough that a read's fixed cost does not show.
+constexpr uint64_t kMinItem_bytes = 64u << 10;
+constexpr uint64_t kMaxItem_bytes = 256u << 10;
 
 struct Item {
   const WeightTransfer* transfer;
@@ -50,8 +50,7 @@ class WeightReader {
 
   void cut_items(std::span<const WeightTransfer> transfers) {
     const auto n_threads = static_cast<uint64_t>(pool_.n_threads());
-    const uint64_t target_bytes =
-        std::clamp(kProgressInterval_bytes / n_threads, kMinItem_bytes, kMaxItem_bytes);
+    const uint64_t target_bytes = std::clamp(kRegion_bytes / (4 * n_threads), kMinItem_bytes, kMaxItem_bytes);
     const uint64_t granule = device_.row_granule();
     for (const WeightTransfer& transfer : transfers) {
       const uint64_t n_granules = std::max<uint64_t>(1, target_bytes / (granule * transfer.row_bytes));
@@ -76,9 +75,11 @@ class WeightReader {
 
   // Returns the first item after the region.
   size_t run_region(size_t begin) {
-    size_t end = begin;
-    for (uint64_t bytes = 0; end < items_.size() && bytes < kRegion_bytes; ++end)
+    size_t end = begin + 1;
+    for (uint64_t bytes = items_[begin].bytes(); end < items_.size(); ++end) {
       bytes += items_[end].bytes();
+      if (bytes > kRegion_bytes) break;
+    }
     pool_.run([&](int thread) {
       for (;;) {
         const size_t index = begin + static_cast<size_t>(pool_.next_item(0));

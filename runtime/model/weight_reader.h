@@ -25,8 +25,8 @@ struct WeightTransfer {
 };
 
 // Fails with io, corrupt (a vector with a value that is not finite; the file shrank), cancelled,
-// out_of_memory, or as Device::pack_rows. Destinations are void after a failure. Staging is about 1 MiB a
-// thread, or one row granule of the widest matrix where that is more.
+// out_of_memory, or as Device::pack_rows. Destinations are void after a failure. Staging is at most 256
+// KiB a thread, or one row granule of the widest matrix where that is more.
 Status read_weights(const File& file, std::span<const WeightTransfer> transfers, Device& device,
                     ThreadPool& pool, const LoadProgress& progress, const CancelFlag* cancel);
 
