@@ -27,8 +27,9 @@ Value loop_attribute(const Value& object, const std::string& name) {
   if (name == "first") return index == 0;
   if (name == "last") return index == size - 1;
   if (name == "length") return size;
-  if (name == "depth") return int64_t{loop.depth};
-  if (name == "depth0") return int64_t{loop.depth} - 1;
+  // Only recursive loops, which are not there, go deeper.
+  if (name == "depth") return int64_t{1};
+  if (name == "depth0") return int64_t{0};
   if (name == "previtem") return index > 0 ? items[loop.index - 1] : Value(Undefined{&name});
   if (name == "nextitem") return index + 1 < size ? items[loop.index + 1] : Value(Undefined{&name});
   return method_or_undefined(object, name, &name);

@@ -1,4 +1,3 @@
-#include <array>
 
 #include "runtime/model/chat_template/access.h"
 #include "runtime/model/chat_template/characters.h"
@@ -113,6 +112,16 @@ Result<bool> is_lower(Context& context, Subject subject, const Arguments& argume
   return is_in_case(context, subject, false);
 }
 
+// Scalars are the same when type and value are, lists and dicts when they are one object.
+Result<bool> is_same(Context& context, Subject subject, const Arguments& arguments) {
+  LEOAM_ASSIGN_OR_RETURN(const auto bound, arguments.bind("the test 'sameas'", {"other"}, 1));
+  const Value& other = *bound[0];
+  if (subject.kind() != other.kind()) return false;
+  if (subject.is(Kind::list)) return subject.list() == other.list();
+  if (subject.is(Kind::dict)) return subject.dict() == other.dict();
+  return equal(context.budget, subject, other);
+}
+
 Result<bool> is_filter(Context&, Subject subject, const Arguments& arguments) {
   LEOAM_RETURN_IF_ERROR(arguments.expect_none("the test 'filter'"));
   return subject.is_text() && find_filter(subject.text().view()) != nullptr;
@@ -157,6 +166,7 @@ constexpr Named<Test> kTests[] = {
     {"odd", is_odd},
     {"even", is_even},
     {"divisibleby", is_divisible},
+    {"sameas", is_same},
     {"upper", is_upper},
     {"lower", is_lower},
     {"filter", is_filter},

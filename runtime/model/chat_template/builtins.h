@@ -74,9 +74,10 @@ Test find_test(std::string_view name);
 const Method* find_method(const Value& self, std::string_view name);
 const Global* find_global(std::string_view name);
 
-// Parts of find_filter.
+// Parts of find_filter and find_method.
 Filter find_text_filter(std::string_view name);
 Filter find_item_filter(std::string_view name);
+const Method* find_text_method(std::string_view name);
 
 template <class Table>
 auto find_named(const Table& table, std::string_view name) -> decltype(&table[0]) {

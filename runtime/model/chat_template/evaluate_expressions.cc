@@ -259,7 +259,6 @@ Result<Value> Evaluator::call_macro(const MacroNode& macro, const Arguments& arg
   }
   // A macro sees the template's own variables and its own, not its caller's.
   const size_t visible_from = std::exchange(visible_from_, frames_.size());
-  const uint32_t n_loops = std::exchange(n_loops_, 0);
   frames_.emplace_back();
   for (size_t i = 0; i < parameters.size(); ++i) {
     Value value = Undefined{parameters[i].first.spelling};
@@ -274,7 +273,6 @@ Result<Value> Evaluator::call_macro(const MacroNode& macro, const Arguments& arg
   frames_.pop_back();
   auto output = capture(macro.body, std::move(frame));
   visible_from_ = visible_from;
-  n_loops_ = n_loops;
   return output;
 }
 

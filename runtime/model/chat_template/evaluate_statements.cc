@@ -101,10 +101,8 @@ Status Evaluator::run(const ForNode& node) {
 }
 
 Status Evaluator::run_turns(const ForNode& node, const ListRef& items) {
-  ++n_loops_;
   const auto loop = std::make_shared<Loop>();
   loop->items = items;
-  loop->depth = n_loops_;
   for (size_t i = 0; i < items->items.size(); ++i) {
     LEOAM_RETURN_IF_ERROR(context_.budget.spend(1));
     // Each turn begins without the variables of the last one.
@@ -115,7 +113,6 @@ Status Evaluator::run_turns(const ForNode& node, const ListRef& items) {
     LEOAM_RETURN_IF_ERROR(run(node.body));
     if (std::exchange(flow_, Flow::next) == Flow::leave_loop) break;
   }
-  --n_loops_;
   return {};
 }
 

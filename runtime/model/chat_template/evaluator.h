@@ -82,7 +82,6 @@ class Evaluator {
   uint32_t depth_ = 0;
   uint32_t line_ = 1;
   Flow flow_ = Flow::next;
-  uint32_t n_loops_ = 0;
   std::vector<Frame> frames_;
   // Frames that a name is looked up in: the first, and those from here on.
   size_t visible_from_ = 0;

@@ -1,12 +1,11 @@
 #include <algorithm>
-#include <array>
 
 #include "runtime/model/chat_template/access.h"
 
 namespace leoam::chat {
 namespace {
 
-Result<Value> text_item_or_self(Context& context, const Value& value) {
+Result<Value> without_case(Context& context, const Value& value) {
   if (!value.is_text()) return value;
   return change_case(context, value.text(), false);
 }
@@ -36,7 +35,7 @@ Result<Value> sort_key(Context& context, const Value& element, const Value* attr
   if (attribute != nullptr && !attribute->is(Kind::none)) {
     LEOAM_ASSIGN_OR_RETURN(key, reach(context, element, *attribute));
   }
-  return case_sensitive ? Result<Value>(std::move(key)) : text_item_or_self(context, key);
+  return case_sensitive ? Result<Value>(std::move(key)) : without_case(context, key);
 }
 
 struct Keyed {
@@ -259,8 +258,13 @@ Result<Value> filter_batch(Context& context, const Value& subject, const Argumen
   return iterate_later(batches.finish());
 }
 
+// The elements of anything true, and none of none.
+Result<ListRef> elements_if_true(Context& context, const Value& subject) {
+  return elements(context, subject.truth() ? subject : Value(Undefined{}));
+}
+
 Result<Value> filter_map(Context& context, const Value& subject, const Arguments& arguments) {
-  LEOAM_ASSIGN_OR_RETURN(const ListRef list, elements(context, subject));
+  LEOAM_ASSIGN_OR_RETURN(const ListRef list, elements_if_true(context, subject));
   ListBuilder mapped(context.budget);
   if (arguments.positional.empty()) {
     LEOAM_ASSIGN_OR_RETURN(const auto bound, arguments.bind("map", {"attribute", "default"}, 1));
@@ -302,7 +306,7 @@ Result<Value> select(Context& context, const Value& subject, const Arguments& ar
     if (test == nullptr) return error(ErrorKind::unsupported, "the test '{}'", name.view());
   }
   const Arguments rest = arguments.after(n_before + 1);
-  LEOAM_ASSIGN_OR_RETURN(const ListRef list, elements(context, subject));
+  LEOAM_ASSIGN_OR_RETURN(const ListRef list, elements_if_true(context, subject));
   ListBuilder selected(context.budget);
   for (const Value& item : list->items) {
     LEOAM_RETURN_IF_ERROR(context.budget.spend(1));

@@ -65,7 +65,7 @@ class JsonWriter {
     if (known != std::string_view::npos) {
       const char escape[] = {'\\', kLetters[known]};
       out_.append(std::string_view(escape, 2), from_user);
-    } else if ((c >= 0 && c < 0x20) || (style_.ascii && c >= 0x80 && c < 0x10000)) {
+    } else if ((c >= 0 && c < 0x20) || (style_.ascii && c >= 0x7f && c < 0x10000)) {
       out_.append(fmt::format("\\u{:04x}", c), from_user);
     } else if (style_.ascii && c >= 0x10000) {
       const int32_t rest = c - 0x10000;

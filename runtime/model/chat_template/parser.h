@@ -68,13 +68,6 @@ class Parser {
   Result<ExpressionRef> parse_parentheses();
   Result<ExpressionRef> parse_list();
   Result<ExpressionRef> parse_dict();
-  Status parse_trailers(ExpressionRef& operand, bool with_filters);
-  Result<Trailer> parse_dot();
-  Result<Trailer> parse_subscript();
-  Result<Trailer> parse_filter();
-  Result<Trailer> parse_test();
-  Status parse_test_argument(Trailer& test);
-  Status parse_arguments(Trailer& trailer);
   struct Binary {
     Operator op;
     int level;
@@ -82,6 +75,15 @@ class Parser {
   };
   // The binary operator that the current token starts, or level 0.
   Result<Binary> binary_operator();
+
+  // parser_trailers.cc
+  Status parse_trailers(ExpressionRef& operand, bool with_filters);
+  Result<Trailer> parse_dot();
+  Result<Trailer> parse_subscript();
+  Result<Trailer> parse_filter();
+  Result<Trailer> parse_test();
+  Status parse_test_argument(Trailer& test);
+  Status parse_arguments(Trailer& trailer);
 
   Lexer lexer_;
   Token token_;   // the current one

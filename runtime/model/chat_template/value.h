@@ -142,7 +142,6 @@ struct Namespace {
 struct Loop {
   ListRef items;
   size_t index = 0;
-  uint32_t depth = 1;  // nesting of loops
 };
 
 struct Iterator {

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Renders every template of templates/ over the conversations below with Jinja 3.1, set up as Hugging Face's
-apply_chat_template sets it up, and writes one JSON file a template. Needs the PyPI package jinja2.
+apply_chat_template sets it up, and writes one JSON file a template; and the small templates of constructs.py into
+constructs.json. Needs the PyPI package jinja2.
 
     make.py [--templates DIR] [--out DIR]
 
@@ -14,6 +15,8 @@ import pathlib
 import jinja2
 import jinja2.ext
 import jinja2.sandbox
+
+import constructs
 
 TOKENS = {
     "gemma": ("<bos>", "<eos>"),
@@ -158,8 +161,35 @@ def render(env, source, tokens, messages, options):
             bos_token=tokens[0], eos_token=tokens[1], **variables)}
     except TemplateRefusal as refusal:
         return {"refusal": str(refusal)}
+    except jinja2.TemplateAssertionError as failure:
+        return {"unknown": f"{failure.message}"}
+    except (jinja2.TemplateSyntaxError, SyntaxError) as failure:
+        return {"malformed": f"{type(failure).__name__}: {failure}"}
     except Exception as failure:  # what Python raises for an operation that does not fit
         return {"failure": f"{type(failure).__name__}: {failure}"}
+
+
+CONSTRUCT_INPUT = {
+    "name": "",
+    "messages": [system(" Be \u00e9. "), user("a|b <s> \"q\" 'r'"), assistant("")],
+    "now_s": 1795262400,
+    "variables": {
+        "mapping": {"a": 1, "b": "two", "nested": {"deep": [1, 2, 3]}},
+        "numbers": [1, 2, 3, 4, 5],
+        "records": [{"name": "x", "role": "user", "n": 1, "sub": {"x": 1}}, {"name": "Y", "role": "tool", "n": 2, "sub": {}},
+                    {"name": "a", "role": "user", "n": 3, "sub": {"x": 3}}],
+        "float_values": [0.5, 100.0, 1e21, 1e-9, 12345.678],
+    },
+}
+
+
+def render_constructs(env, out):
+    cases = []
+    for source in constructs.CONSTRUCTS + constructs.BLOCKS + constructs.MALFORMED:
+        rendered = render(env, source, ("<s>", "</s>"), CONSTRUCT_INPUT["messages"], CONSTRUCT_INPUT)
+        cases.append({"template": source, **rendered})
+    golden = {"bos_token": "<s>", "eos_token": "</s>", "input": CONSTRUCT_INPUT, "cases": cases}
+    (out / "constructs.json").write_text(json.dumps(golden, ensure_ascii=False, indent=1) + "\n")
 
 
 def main():
@@ -169,6 +199,7 @@ def main():
     parser.add_argument("--out", type=pathlib.Path, default=here)
     options = parser.parse_args()
     env = environment()
+    render_constructs(env, options.out)
     for path in sorted(options.templates.glob("*.jinja")):
         source = path.read_bytes().decode()
         tokens = next((pair for family, pair in TOKENS.items() if path.name.startswith(family)), ("<bos>", "<eos>"))
