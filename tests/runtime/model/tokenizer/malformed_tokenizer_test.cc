@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 
+#include "runtime/model/tokenizer/token_table.h"
 #include "tests/runtime/model/tokenizer/tiny_vocabulary.h"
 #include "tests/runtime/model/tokenizer/tokenizer_goldens.h"
 
@@ -121,6 +122,21 @@ TEST(MalformedTokenizerTest, DoubledMergesKeepTheFirst) {
   ASSERT_TRUE(tokenizer);
   EXPECT_EQ(tokenizer->tokenize("abc", {})->size(), 2u);
   EXPECT_EQ(tokenizer->piece(tokenizer->tokenize("abc", {})->front()), "ab");
+}
+
+// Tokens chosen so that all of them want one place of the hash table are refused before they cost time.
+TEST(MalformedTokenizerTest, CollidingTokensAreRefused) {
+  TokenizerData data = TinyVocabulary::byte_level().build();
+  constexpr uint64_t kPlaces = 2048;  // of a table for 256 + 600 tokens
+  for (uint32_t i = 0; data.tokens.size() < 256 + 600; ++i) {
+    std::string spelling = fmt::format("x{}", i);
+    if (hash_bytes(spelling) % kPlaces == 0) data.tokens.push_back(std::move(spelling));
+  }
+  data.types.resize(data.tokens.size(), 1);
+  const auto created = Tokenizer::create(std::move(data));
+  ASSERT_FALSE(created.ok());
+  EXPECT_EQ(created.status().kind(), kCorrupt);
+  EXPECT_NE(created.status().message().find("share a hash"), std::string::npos) << created.status().message();
 }
 
 }  // namespace
