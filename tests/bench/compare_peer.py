@@ -60,8 +60,8 @@ class Leoam:
                                 "--depth", ",".join(map(str, DEPTHS)), "--repeat", "1", "--threads", str(self.threads))
         figures = {}
         for row in result["rows"]:
-            figures[f"prefill_{row['depth']}"] = row["prefill"]["median"]
-            figures[f"decode_{row['depth']}"] = row["decode"]["median"]
+            figures[f"prefill_{row['depth']}"] = row["prefill_tokens_per_second"]
+            figures[f"decode_{row['depth']}"] = row["decode_tokens_per_second"]
         return figures
 
     def generate_one(self, tokens):

@@ -1,7 +1,7 @@
 """Writes the goldens logits/*.json: `make_logits.py [--models DIR] [NAME ...]`; README.md describes the fields.
 
-Random models run in float64, the real files (those found in DIR) in float32 and also through llama.cpp, whose distance from the
-exact pass is stored beside it.
+Random models run in float64, the real files (those found in DIR) in float32 and also through llama.cpp, whose distance
+from the exact pass is stored beside it.
 """
 
 import argparse
@@ -11,20 +11,13 @@ import pathlib
 import numpy as np
 
 import random_models
-from figures import TOP, distance, mean_nll
+from figures import TOP, distance, mean_nll, row_positions
 from forward import Model
 
 FOLDER = random_models.FOLDER
 REAL = {"smollm2_135m_q4_1": "SmolLM2-135M-Instruct.Q4_1.gguf", "gemma3_270m_q4_k_m": "gemma-3-270m-q4_k_m.gguf"}
 REAL_TOKENS = 1024
 TEXT = pathlib.Path("/usr/share/common-licenses/GPL-3")
-
-
-def row_positions(n_tokens):
-    """The first ones, both sides of page and tile boundaries, a spread, the last one."""
-    edges = [0, 1, 15, 16, 31, 32, 33, 63, 64, 65, 127, 128]
-    spread = range(0, n_tokens, max(1, n_tokens // 8))
-    return sorted({p for p in [*edges, *spread, n_tokens - 1] if p < n_tokens})
 
 
 def golden(model_file, tokens, rows):

