@@ -70,6 +70,11 @@ Status check_unknown_tail(const void* caller, size_t known_bytes, uint32_t struc
   return {};
 }
 
+Status check_reserved(uint32_t reserved, const char* name) {
+  if (reserved == 0) return {};
+  return error(ErrorKind::version, "{}: reserved is {}, this library knows no use of it", name, reserved);
+}
+
 Status check_flags(uint64_t flags, uint64_t known, const char* name) {
   if ((flags & ~known) == 0) return {};
   return error(ErrorKind::invalid_argument, "{}: unknown bits {:#x}", name, flags & ~known);

@@ -62,6 +62,8 @@ Status check_struct_size(uint32_t struct_size, const char* name);
 // Fails with version when the caller's bytes behind `known` are not all zero.
 Status check_unknown_tail(const void* caller, size_t known_bytes, uint32_t struct_size, const char* name);
 
+Status check_reserved(uint32_t reserved, const char* name);
+
 // Copies the caller's struct of options, extended with zeros; `caller` NULL: all zeros.
 template <class T>
 Status read_struct(const T* caller, const char* name, T* out) {
@@ -73,6 +75,7 @@ Status read_struct(const T* caller, const char* name, T* out) {
   LEOAM_RETURN_IF_ERROR(check_struct_size(struct_size, name));
   LEOAM_RETURN_IF_ERROR(check_unknown_tail(caller, sizeof(T), struct_size, name));
   std::memcpy(out, caller, std::min<size_t>(struct_size, sizeof(T)));
+  if constexpr (requires { out->reserved; }) return check_reserved(out->reserved, name);
   return {};
 }
 
