@@ -102,18 +102,21 @@ class Bench {
     options.prompt = prompt;
     options.max_tokens = options_.generate_tokens + 1;
     options.ignore_end = true;
-    double seconds = 0;
+    // Taken on the thread that decodes: a receiver that wakes up late must not shorten the time.
+    Clock::time_point first, last;
+    options.delivery = Delivery::callback;
+    options.on_event = [&](const Event& event) {
+      if (event.kind == EventKind::token) (event.done_tokens == 1 ? first : last) = Clock::now();
+      return true;
+    };
     leoam_request_statistics statistics{};
     {
       Request request = session.submit(std::move(options));
-      Clock::time_point start;
-      for (const Event& event : request) {
-        if (event.kind != EventKind::token) continue;
-        if (event.done_tokens == 1) start = Clock::now();
-        if (event.done_tokens == event.total_tokens) seconds = seconds_since(start);
-      }
+      request.wait();
+      request.finish_reason();
       statistics = request.statistics();
     }
+    const double seconds = std::chrono::duration<double>(last - first).count();
     rewind(session, context);
     const double passes = options_.generate_tokens + 1.0;  // the prompt's one too
     return {options_.generate_tokens / seconds,
