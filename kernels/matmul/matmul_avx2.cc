@@ -14,7 +14,7 @@ struct Avx2 {
   using Floats = __m256;
   using Ints = __m256i;
   static constexpr uint32_t kRows = kPlainRows;
-  static constexpr uint32_t kMaxTokens = 6;
+  static constexpr uint32_t kMaxTokens = 4;
 
   static LEOAM_INLINE Floats zero() { return _mm256_setzero_ps(); }
   static LEOAM_INLINE Floats broadcast(float value) { return _mm256_set1_ps(value); }

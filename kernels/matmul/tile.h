@@ -196,20 +196,26 @@ struct TileKernel {
   static constexpr uint32_t kRows = Isa::kRows;
   static constexpr uint32_t kMaxTokens = Isa::kMaxTokens;
 
-  static void run(const TileArguments& arguments, uint32_t n_tokens) {
-    run_up_to<kMaxTokens>(arguments, n_tokens);
+  static void run(TileArguments arguments, uint32_t n_tokens) {
+    run_halving<kMaxTokens>(arguments, n_tokens);
   }
 
  private:
+  // Tiles exist for powers of two only; other numbers of tokens are sums of them.
   template <int T>
-  static void run_up_to(const TileArguments& arguments, uint32_t n_tokens) {
-    if constexpr (T > 1) {
-      if (n_tokens < T) return run_up_to<T - 1>(arguments, n_tokens);
+  static void run_halving(TileArguments& arguments, uint32_t n_tokens) {
+    if (n_tokens >= T) {
+      if constexpr (is_float_type(type)) {
+        float_tile<Isa, type, T>(arguments);
+      } else {
+        quantised_tile<Isa, type, T>(arguments);
+      }
+      arguments.x += T * arguments.x_stride_bytes;
+      arguments.out += T * arguments.out_stride;
+      n_tokens -= T;
     }
-    if constexpr (is_float_type(type)) {
-      float_tile<Isa, type, T>(arguments);
-    } else {
-      quantised_tile<Isa, type, T>(arguments);
+    if constexpr (T > 1) {
+      if (n_tokens > 0) run_halving<T / 2>(arguments, n_tokens);
     }
   }
 };
