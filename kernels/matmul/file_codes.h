@@ -13,42 +13,17 @@ struct BlockCodes {
   uint32_t word[8];
 };
 
+static constexpr uint32_t file_block_bytes(WeightType type) {
+  for (const WeightTypeRow& row : kWeightTypes)
+    if (row.type == type) return row.traits.block_bytes;
+  return 0;
+}
+
 struct FileScales {
   const uint8_t* d;  // f16
   const uint8_t* m;  // f16, nullptr where the type has none
   uint8_t sub[16];   // the super-block's sub-scales in the order of ScaleForm
 };
-
-constexpr uint32_t file_block_bytes(WeightType type) {
-  switch (type) {
-    case WeightType::f32:
-      return 4;
-    case WeightType::f16:
-    case WeightType::bf16:
-      return 2;
-    case WeightType::q4_0:
-      return 18;
-    case WeightType::q4_1:
-      return 20;
-    case WeightType::q5_0:
-      return 22;
-    case WeightType::q5_1:
-      return 24;
-    case WeightType::q8_0:
-      return 34;
-    case WeightType::q2_k:
-      return 84;
-    case WeightType::q3_k:
-      return 110;
-    case WeightType::q4_k:
-      return 144;
-    case WeightType::q5_k:
-      return 176;
-    case WeightType::q6_k:
-      return 210;
-  }
-  return 0;
-}
 
 // The four lowest bits, one into the lowest bit of each byte.
 inline uint32_t spread_bits(uint32_t bits) {

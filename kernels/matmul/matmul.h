@@ -2,7 +2,7 @@
 //
 // Weights are re-laid once, at load, for the instruction set: rows are interleaved in groups of row_granule
 // so that one register holds the same columns of many rows and no horizontal sum is needed. Quantised weights
-// meet activations quantised to 8 bits in blocks of 32 columns; float weights (f32, f16, bf16) meet float
+// meet activations quantised to 8 bits in blocks of 16 columns; float weights (f32, f16, bf16) meet float
 // activations. For a given instruction set the value of out[t][r] does not depend on n_tokens, on the row
 // range of the call or on the other tokens: the same sums in the same order.
 #pragma once

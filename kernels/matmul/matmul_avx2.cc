@@ -54,16 +54,15 @@ struct Avx2 {
     _mm256_maskstore_ps(dst, mask(n_rows), value);
   }
 
-  template <WeightType type, Part part, int T>
+  template <WeightType type, int half, int T>
   static LEOAM_INLINE void integer_sums(const uint8_t* record, const uint8_t* x, size_t stride,
                                         Ints (&sum)[T]) {
     constexpr PackedForm kForm = packed_form(type);
     constexpr int kOffset = kForm.bytes ? byte_flip(kRows) : kForm.offset;
     LEOAM_UNROLL
     for (int t = 0; t < T; ++t)
-      sum[t] =
-          _mm256_set1_epi32(kOffset ? negative_sum<part>(activation_block(x + t * stride)) * kOffset : 0);
-    add_runs<type, part == Part::high ? 4 : 0, part == Part::low ? 4 : 8, T>(record, x, stride, sum);
+      sum[t] = _mm256_set1_epi32(kOffset ? activation_block(x + t * stride).negative_sum[half] * kOffset : 0);
+    add_runs<type, 4 * half, 4 * half + 4, T>(record, x, stride, sum);
   }
 
  private:
@@ -155,41 +154,38 @@ LEOAM_INLINE __m256i magnitude_bits(__m256 value) {
   return _mm256_and_si256(_mm256_castps_si256(value), _mm256_set1_epi32(0x7fffffff));
 }
 
-// The bits of the largest of 32 magnitudes: the order of the bits is the order of magnitudes, NaN highest.
-LEOAM_INLINE uint32_t largest_magnitude(const __m256 (&v)[4]) {
-  const __m256i four = _mm256_max_epi32(_mm256_max_epi32(magnitude_bits(v[0]), magnitude_bits(v[1])),
-                                        _mm256_max_epi32(magnitude_bits(v[2]), magnitude_bits(v[3])));
-  __m128i most = _mm_max_epi32(_mm256_castsi256_si128(four), _mm256_extracti128_si256(four, 1));
+// The bits of the largest of 16 magnitudes: the order of the bits is the order of magnitudes, NaN highest.
+LEOAM_INLINE uint32_t largest_magnitude(__m256 a, __m256 b) {
+  const __m256i two = _mm256_max_epi32(magnitude_bits(a), magnitude_bits(b));
+  __m128i most = _mm_max_epi32(_mm256_castsi256_si128(two), _mm256_extracti128_si256(two, 1));
   most = _mm_max_epi32(most, _mm_shuffle_epi32(most, 0x4e));
   most = _mm_max_epi32(most, _mm_shuffle_epi32(most, 0xb1));
   return static_cast<uint32_t>(_mm_cvtsi128_si32(most));
 }
 
-void quantize_block(const float* x, ActivationBlock* block) {
-  __m256 v[4];
-  for (int i = 0; i < 4; ++i) v[i] = _mm256_loadu_ps(x + 8 * i);
-  const BlockScale scale = block_scale(largest_magnitude(v));
+void quantize_half(const float* x, ActivationBlock* block, int half) {
+  const __m256 a = _mm256_loadu_ps(x);
+  const __m256 b = _mm256_loadu_ps(x + 8);
+  const BlockScale scale = block_scale(largest_magnitude(a, b));
   const __m256 inverse = _mm256_set1_ps(scale.inverse);
   // Zero whatever an infinite or NaN input would give.
   const __m256i finite = _mm256_set1_epi32(scale.inverse != 0.0f ? -1 : 0);
-  __m256i q[4];
-  for (int i = 0; i < 4; ++i)
-    q[i] = _mm256_and_si256(_mm256_cvtps_epi32(_mm256_mul_ps(v[i], inverse)), finite);
-  // The packs interleave 128-bit halves; the permutation puts the groups of four bytes in order.
-  const __m256i packed = _mm256_packs_epi16(_mm256_packs_epi32(q[0], q[1]), _mm256_packs_epi32(q[2], q[3]));
-  const __m256i bytes = _mm256_permutevar8x32_epi32(packed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(block->q), bytes);
-
-  const __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi8(1), bytes);
-  const __m256i fours = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
-  __m128i sums = _mm_hadd_epi32(_mm256_castsi256_si128(fours), _mm256_extracti128_si256(fours, 1));
+  const __m256i low = _mm256_and_si256(_mm256_cvtps_epi32(_mm256_mul_ps(a, inverse)), finite);
+  const __m256i high = _mm256_and_si256(_mm256_cvtps_epi32(_mm256_mul_ps(b, inverse)), finite);
+  // The pack interleaves 128-bit halves; the permutation puts the groups of four values in order.
+  const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xd8);
+  const __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(block->q + 16 * half), bytes);
+  __m128i sums = _mm_madd_epi16(_mm_maddubs_epi16(_mm_set1_epi8(1), bytes), _mm_set1_epi16(1));
   sums = _mm_hadd_epi32(sums, sums);
-  const int32_t low = _mm_extract_epi32(sums, 0);
-  const int32_t sum = low + _mm_extract_epi32(sums, 1);
-  block->scale = scale.scale;
-  block->scaled_sum = scale.scale * static_cast<float>(sum);
-  block->negative_sum = -sum;
-  block->negative_low_sum = -low;
+  sums = _mm_hadd_epi32(sums, sums);
+  set_half(block, half, scale.scale, _mm_cvtsi128_si32(sums));
+}
+
+void quantize_block(const float* x, ActivationBlock* block) {
+  quantize_half(x, block, 0);
+  quantize_half(x + 16, block, 1);
+  set_whole(block);
 }
 
 void quantize(const float* x, uint32_t n_cols, uint8_t* row) {

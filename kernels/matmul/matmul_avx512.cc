@@ -49,15 +49,14 @@ struct Avx512 {
     _mm512_mask_storeu_ps(dst, mask(n_rows), value);
   }
 
-  template <WeightType type, Part part, int T>
+  template <WeightType type, int half, int T>
   static LEOAM_INLINE void integer_sums(const uint8_t* record, const uint8_t* x, size_t stride,
                                         Ints (&sum)[T]) {
     constexpr int kOffset = packed_form(type).bytes ? byte_flip(kRows) : packed_form(type).offset;
     LEOAM_UNROLL
     for (int t = 0; t < T; ++t)
-      sum[t] =
-          _mm512_set1_epi32(kOffset ? negative_sum<part>(activation_block(x + t * stride)) * kOffset : 0);
-    add_registers<type, part == Part::high ? 4 : 0, part == Part::low ? 4 : 8, T>(record, x, stride, sum);
+      sum[t] = _mm512_set1_epi32(kOffset ? activation_block(x + t * stride).negative_sum[half] * kOffset : 0);
+    add_registers<type, 4 * half, 4 * half + 4, T>(record, x, stride, sum);
   }
 
  private:
@@ -114,42 +113,30 @@ struct Avx512 {
   }
 };
 
-// Largest magnitude of 32 values as float bits: the order of the bits is the order of magnitudes, NaN
+// Largest magnitude of 16 values as float bits: the order of the bits is the order of magnitudes, NaN
 // highest.
-uint32_t largest_magnitude(__m512 a, __m512 b) {
-  const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
+uint32_t largest_magnitude(__m512 values) {
   return static_cast<uint32_t>(
-      _mm512_reduce_max_epi32(_mm512_max_epi32(_mm512_and_si512(_mm512_castps_si512(a), magnitude),
-                                               _mm512_and_si512(_mm512_castps_si512(b), magnitude))));
+      _mm512_reduce_max_epi32(_mm512_and_si512(_mm512_castps_si512(values), _mm512_set1_epi32(0x7fffffff))));
+}
+
+void quantize_half(__m512 values, ActivationBlock* block, int half) {
+  const BlockScale scale = block_scale(largest_magnitude(values));
+  // Zero whatever an infinite or NaN input would give.
+  const __mmask16 finite = scale.inverse != 0.0f ? 0xffff : 0;
+  const __m512i q = _mm512_maskz_cvtps_epi32(finite, _mm512_mul_ps(values, _mm512_set1_ps(scale.inverse)));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(block->q + 16 * half), _mm512_cvtsepi32_epi8(q));
+  set_half(block, half, scale.scale, _mm512_reduce_add_epi32(q));
 }
 
 void quantize(const float* x, uint32_t n_cols, uint8_t* row) {
-  const __m128i ones8 = _mm_set1_epi8(1);
-  const __m128i ones16 = _mm_set1_epi16(1);
-  for (uint32_t c = 0; c < n_cols; c += kBlockColumns, row += sizeof(ActivationBlock)) {
+  auto* block = reinterpret_cast<ActivationBlock*>(row);
+  for (uint32_t c = 0; c < n_cols; c += kBlockColumns, ++block) {
     const uint32_t left = n_cols - c;
     const auto keep = static_cast<__mmask32>(left >= kBlockColumns ? 0xffffffffu : (1u << left) - 1);
-    const __m512 a = _mm512_maskz_loadu_ps(static_cast<__mmask16>(keep), x + c);
-    const __m512 b = _mm512_maskz_loadu_ps(static_cast<__mmask16>(keep >> 16), x + c + 16);
-    ActivationBlock* block = reinterpret_cast<ActivationBlock*>(row);
-    const BlockScale scale = block_scale(largest_magnitude(a, b));
-    const __m512 inverse = _mm512_set1_ps(scale.inverse);
-    // Zero whatever an infinite or NaN input would give.
-    const __mmask16 finite = scale.inverse != 0.0f ? 0xffff : 0;
-    const __m128i low = _mm512_cvtsepi32_epi8(_mm512_maskz_cvtps_epi32(finite, _mm512_mul_ps(a, inverse)));
-    const __m128i high = _mm512_cvtsepi32_epi8(_mm512_maskz_cvtps_epi32(finite, _mm512_mul_ps(b, inverse)));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(block->q), low);
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(block->q + 16), high);
-    // Pairs, then fours, of both halves: [low x 4, high x 4] after the pack, two horizontal steps.
-    const __m128i pairs = _mm_hadd_epi16(_mm_maddubs_epi16(ones8, low), _mm_maddubs_epi16(ones8, high));
-    __m128i sums = _mm_madd_epi16(pairs, ones16);
-    sums = _mm_hadd_epi32(sums, sums);
-    const int32_t low_sum = _mm_extract_epi32(sums, 0);
-    const int32_t sum = low_sum + _mm_extract_epi32(sums, 1);
-    block->scale = scale.scale;
-    block->scaled_sum = scale.scale * static_cast<float>(sum);
-    block->negative_sum = -sum;
-    block->negative_low_sum = -low_sum;
+    quantize_half(_mm512_maskz_loadu_ps(static_cast<__mmask16>(keep), x + c), block, 0);
+    quantize_half(_mm512_maskz_loadu_ps(static_cast<__mmask16>(keep >> 16), x + c + 16), block, 1);
+    set_whole(block);
   }
 }
 

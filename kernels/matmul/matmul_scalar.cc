@@ -20,17 +20,16 @@ float quantised_dot(const TileArguments& tile, uint32_t r) {
     int32_t product[2] = {0, 0};
     for (uint32_t i = 0; i < kBlockColumns; ++i) product[i / 16] += codes[i] * block->q[i];
     if constexpr (kHalves) {
-      const int32_t low = block->negative_low_sum;
-      const int32_t activations[2] = {-low, low - block->negative_sum};
       for (uint32_t half = 0; half < 2; ++half) {
         const RowScale scale = row.scale(half);
-        sum += static_cast<float>(product[half]) * (scale.factor * block->scale);
-        sum += scale.addend * (static_cast<float>(activations[half]) * block->scale);
+        sum += static_cast<float>(product[half]) * (scale.factor * block->scale[half]);
+        sum += scale.addend * block->scaled_sum[half];
       }
     } else {
       const RowScale scale = row.scale(0);
-      sum += static_cast<float>(product[0] + product[1]) * (scale.factor * block->scale);
-      sum += scale.addend * block->scaled_sum;
+      sum += scale.factor * (static_cast<float>(product[0]) * block->scale[0] +
+                             static_cast<float>(product[1]) * block->scale[1]);
+      sum += scale.addend * block->whole_sum;
     }
   }
   return sum;
@@ -88,27 +87,33 @@ int8_t rounded(float value) {
   return static_cast<int8_t>(static_cast<int32_t>(bits) - 0x4b400000);
 }
 
+void quantize_half(const float* x, uint32_t n, ActivationBlock* block, int half) {
+  uint32_t largest = 0;
+  for (uint32_t i = 0; i < n; ++i) {
+    uint32_t bits;
+    __builtin_memcpy(&bits, x + i, sizeof bits);
+    bits &= 0x7fffffffu;
+    if (bits > largest) largest = bits;
+  }
+  const BlockScale scale = block_scale(largest);
+  int32_t sum = 0;
+  for (uint32_t i = 0; i < 16; ++i) {
+    const int8_t q = i < n && scale.inverse != 0.0f ? rounded(x[i] * scale.inverse) : int8_t{0};
+    block->q[16 * half + static_cast<int>(i)] = q;
+    sum += q;
+  }
+  set_half(block, half, scale.scale, sum);
+}
+
 void quantize(const float* x, uint32_t n_cols, uint8_t* row) {
-  for (uint32_t c = 0; c < n_cols; c += kBlockColumns, row += sizeof(ActivationBlock)) {
-    const uint32_t n = n_cols - c < kBlockColumns ? n_cols - c : kBlockColumns;
-    uint32_t largest = 0;
-    for (uint32_t i = 0; i < n; ++i) {
-      uint32_t bits;
-      __builtin_memcpy(&bits, x + c + i, sizeof bits);
-      bits &= 0x7fffffffu;
-      if (bits > largest) largest = bits;
+  auto* block = reinterpret_cast<ActivationBlock*>(row);
+  for (uint32_t c = 0; c < n_cols; c += kBlockColumns, ++block) {
+    for (int half = 0; half < 2; ++half) {
+      const uint32_t begin = c + 16 * static_cast<uint32_t>(half);
+      const uint32_t left = begin < n_cols ? n_cols - begin : 0;
+      quantize_half(left ? x + begin : x, left < 16 ? left : 16, block, half);
     }
-    const BlockScale scale = block_scale(largest);
-    auto* block = reinterpret_cast<ActivationBlock*>(row);
-    int32_t sums[2] = {0, 0};
-    for (uint32_t i = 0; i < kBlockColumns; ++i) {
-      block->q[i] = i < n && scale.inverse != 0.0f ? rounded(x[c + i] * scale.inverse) : int8_t{0};
-      sums[i / 16] += block->q[i];
-    }
-    block->scale = scale.scale;
-    block->scaled_sum = scale.scale * static_cast<float>(sums[0] + sums[1]);
-    block->negative_sum = -(sums[0] + sums[1]);
-    block->negative_low_sum = -sums[0];
+    set_whole(block);
   }
 }
 

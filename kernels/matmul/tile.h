@@ -3,9 +3,9 @@
 // of a (row, token) pair, and in which order, does not depend on T.
 //
 // Isa: Floats and Ints, kRows of them a vector; the operations used below; and
-//   template <WeightType type, Part part, int T>
+//   template <WeightType type, int half, int T>
 //   void integer_sums(const uint8_t* record, const uint8_t* x, size_t stride, Ints (&sum)[T]):
-//     sum[t] = sum over the part's columns of (code - offset) * q of token t, exact
+//     sum[t] = sum over the half's 16 columns of (code - offset) * q of token t, exact
 #pragma once
 
 #include "kernels/matmul/driver.h"
@@ -21,9 +21,6 @@
 namespace leoam::kernels {
 namespace {
 
-// Which columns of a block of 32 an integer sum covers: types with sub-scales of 16 columns need two sums.
-enum class Part { whole, low, high };
-
 constexpr bool has_minimum(ScaleForm scale) {
   return scale == ScaleForm::block_min || scale == ScaleForm::super32_min || scale == ScaleForm::super16_min;
 }
@@ -32,34 +29,57 @@ LEOAM_INLINE const ActivationBlock& activation_block(const uint8_t* x) {
   return *reinterpret_cast<const ActivationBlock*>(x);
 }
 
-template <Part part>
-LEOAM_INLINE int32_t negative_sum(const ActivationBlock& block) {
-  if constexpr (part == Part::whole) return block.negative_sum;
-  if constexpr (part == Part::low) return block.negative_low_sum;
-  return block.negative_sum - block.negative_low_sum;
-}
-
-// What a minimum is multiplied by: the sum of the part's activations.
-template <Part part>
-LEOAM_INLINE float minimum_factor(const ActivationBlock& block) {
-  if constexpr (part == Part::whole) return block.scaled_sum;
-  return static_cast<float>(-negative_sum<part>(block)) * block.scale;
-}
-
-// acc[t] += (scale x signed codes + minimum) . activations over one part of one block.
-template <class Isa, WeightType type, Part part, int T>
-LEOAM_INLINE void add_part(const uint8_t* record, const uint8_t* x, size_t stride, typename Isa::Floats scale,
-                           typename Isa::Floats minimum, typename Isa::Floats (&acc)[T]) {
-  typename Isa::Ints sum[T];
-  Isa::template integer_sums<type, part, T>(record, x, stride, sum);
+// One block of 32 columns whose weights share a scale: acc[t] += scale x (sum of both halves' products).
+template <class Isa, WeightType type, int T>
+LEOAM_INLINE void add_whole(const uint8_t* record, const uint8_t* x, size_t stride,
+                            typename Isa::Floats scale, typename Isa::Floats (&acc)[T]) {
+  typename Isa::Ints low[T];
+  typename Isa::Floats products[T];
+  Isa::template integer_sums<type, 0, T>(record, x, stride, low);
+  LEOAM_UNROLL
+  for (int t = 0; t < T; ++t)
+    products[t] =
+        Isa::multiply(Isa::to_floats(low[t]), Isa::broadcast(activation_block(x + t * stride).scale[0]));
+  typename Isa::Ints high[T];
+  Isa::template integer_sums<type, 1, T>(record, x, stride, high);
   LEOAM_UNROLL
   for (int t = 0; t < T; ++t) {
-    const ActivationBlock& block = activation_block(x + t * stride);
+    const auto factor = Isa::broadcast(activation_block(x + t * stride).scale[1]);
     acc[t] =
-        Isa::multiply_add(Isa::to_floats(sum[t]), Isa::multiply(scale, Isa::broadcast(block.scale)), acc[t]);
-    if constexpr (has_minimum(packed_form(type).scale))
-      acc[t] = Isa::multiply_add(minimum, Isa::broadcast(minimum_factor<part>(block)), acc[t]);
+        Isa::multiply_add(scale, Isa::multiply_add(Isa::to_floats(high[t]), factor, products[t]), acc[t]);
   }
+}
+
+// The same for one half of a block, with a scale of its own.
+template <class Isa, WeightType type, int half, int T>
+LEOAM_INLINE void add_half(const uint8_t* record, const uint8_t* x, size_t stride, typename Isa::Floats scale,
+                           typename Isa::Floats (&acc)[T]) {
+  typename Isa::Ints sum[T];
+  Isa::template integer_sums<type, half, T>(record, x, stride, sum);
+  LEOAM_UNROLL
+  for (int t = 0; t < T; ++t) {
+    const auto factor = Isa::broadcast(activation_block(x + t * stride).scale[half]);
+    acc[t] = Isa::multiply_add(Isa::to_floats(sum[t]), Isa::multiply(scale, factor), acc[t]);
+  }
+}
+
+// acc[t] += minimum x (sum of the activations that `sum_of` picks from their block).
+template <class Isa, int T, class SumOf>
+LEOAM_INLINE void add_minimum(const uint8_t* x, size_t stride, typename Isa::Floats minimum,
+                              typename Isa::Floats (&acc)[T], const SumOf& sum_of) {
+  LEOAM_UNROLL
+  for (int t = 0; t < T; ++t)
+    acc[t] = Isa::multiply_add(minimum, Isa::broadcast(sum_of(activation_block(x + t * stride))), acc[t]);
+}
+
+LEOAM_INLINE float whole_sum(const ActivationBlock& block) {
+  return block.whole_sum;
+}
+LEOAM_INLINE float low_sum(const ActivationBlock& block) {
+  return block.scaled_sum[0];
+}
+LEOAM_INLINE float high_sum(const ActivationBlock& block) {
+  return block.scaled_sum[1];
 }
 
 // One block of 32 columns. `d` and `m` are the block's or the super-block's scale and minimum, `sub` points
@@ -70,25 +90,27 @@ LEOAM_INLINE void add_block(const uint8_t* record, const uint8_t* sub, typename 
                             typename Isa::Floats (&acc)[T]) {
   constexpr ScaleForm kScale = packed_form(type).scale;
   if constexpr (!has_super_blocks(kScale)) {
-    add_part<Isa, type, Part::whole, T>(record, x, stride, d, m, acc);
+    add_whole<Isa, type, T>(record, x, stride, d, acc);
+    if constexpr (has_minimum(kScale)) add_minimum<Isa, T>(x, stride, m, acc, whole_sum);
   } else if constexpr (kScale == ScaleForm::super32_min) {
     const auto scale = Isa::multiply(d, Isa::to_floats(Isa::load_unsigned_bytes(sub)));
     const auto minimum = Isa::multiply(m, Isa::to_floats(Isa::load_unsigned_bytes(sub + Isa::kRows)));
-    add_part<Isa, type, Part::whole, T>(record, x, stride, scale, minimum, acc);
+    add_whole<Isa, type, T>(record, x, stride, scale, acc);
+    add_minimum<Isa, T>(x, stride, minimum, acc, whole_sum);
   } else if constexpr (kScale == ScaleForm::super16) {
     const auto low = Isa::multiply(d, Isa::to_floats(Isa::load_signed_bytes(sub)));
-    add_part<Isa, type, Part::low, T>(record, x, stride, low, m, acc);
+    add_half<Isa, type, 0, T>(record, x, stride, low, acc);
     const auto high = Isa::multiply(d, Isa::to_floats(Isa::load_signed_bytes(sub + Isa::kRows)));
-    add_part<Isa, type, Part::high, T>(record, x, stride, high, m, acc);
+    add_half<Isa, type, 1, T>(record, x, stride, high, acc);
   } else {
     const auto low = Isa::load_unsigned_bytes(sub);
-    add_part<Isa, type, Part::low, T>(record, x, stride,
-                                      Isa::multiply(d, Isa::to_floats(Isa::low_nibbles(low))),
-                                      Isa::multiply(m, Isa::to_floats(Isa::high_nibbles(low))), acc);
+    add_half<Isa, type, 0, T>(record, x, stride, Isa::multiply(d, Isa::to_floats(Isa::low_nibbles(low))),
+                              acc);
+    add_minimum<Isa, T>(x, stride, Isa::multiply(m, Isa::to_floats(Isa::high_nibbles(low))), acc, low_sum);
     const auto high = Isa::load_unsigned_bytes(sub + Isa::kRows);
-    add_part<Isa, type, Part::high, T>(record, x, stride,
-                                       Isa::multiply(d, Isa::to_floats(Isa::low_nibbles(high))),
-                                       Isa::multiply(m, Isa::to_floats(Isa::high_nibbles(high))), acc);
+    add_half<Isa, type, 1, T>(record, x, stride, Isa::multiply(d, Isa::to_floats(Isa::low_nibbles(high))),
+                              acc);
+    add_minimum<Isa, T>(x, stride, Isa::multiply(m, Isa::to_floats(Isa::high_nibbles(high))), acc, high_sum);
   }
 }
 
