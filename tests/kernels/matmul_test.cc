@@ -33,7 +33,7 @@ Reference exact_dot(const PackedCase& packed, uint32_t token, uint32_t row) {
   Reference sum = {0, 0};
   for (uint32_t i = 0; i < c.n_cols; ++i) {
     const double x = is_float ? double{c.x[size_t{token} * c.n_cols + i]}
-                              : double{blocks[i / 32].scale} * blocks[i / 32].q[i % 32];
+                              : double{blocks[i / 32].scale[i / 16 % 2]} * blocks[i / 32].q[i % 32];
     sum.value += w[i] * x;
     sum.magnitude += std::fabs(w[i] * x);
   }
@@ -89,7 +89,7 @@ TEST_P(MatmulTest, EqualsDoubleSumsOfDequantisedWeights) {
   }
 }
 
-// The step of a block's activations is its largest magnitude / 127; half of it is the error of each.
+// The step of 16 activations is their largest magnitude / 127; half of it is the error of each.
 TEST_P(MatmulTest, EqualsFloatActivationsWithinTheirQuantisationStep) {
   for (const uint32_t n_cols : columns_of(type())) {
     const Case c(type(), 33, n_cols, 5, 7 + n_cols);
@@ -98,9 +98,9 @@ TEST_P(MatmulTest, EqualsFloatActivationsWithinTheirQuantisationStep) {
     for (uint32_t t = 0; t < c.n_tokens; ++t) {
       for (uint32_t r = 0; r < c.n_rows; ++r) {
         double sum = 0, bound = 0;
-        for (uint32_t begin = 0; begin < n_cols; begin += 32) {
+        for (uint32_t begin = 0; begin < n_cols; begin += 16) {
           double largest = 0, weights = 0;
-          for (uint32_t i = begin; i < std::min(begin + 32, n_cols); ++i) {
+          for (uint32_t i = begin; i < std::min(begin + 16, n_cols); ++i) {
             const double x = c.x[size_t{t} * n_cols + i], w = c.weights[size_t{r} * n_cols + i];
             sum += w * x;
             largest = std::max(largest, std::fabs(x));
@@ -270,15 +270,18 @@ TEST(MatmulQuantizeTest, RowsAreWithinHalfAStepAndEqualOnEveryVariant) {
       for (uint32_t i = 0; i < n_blocks * 32; ++i) {
         const ActivationBlock& block = blocks[i / 32];
         const double value = i < n_cols ? x[i] : 0.0f;
-        ASSERT_NEAR(double{block.scale} * block.q[i % 32], value, double{block.scale} * 0.50001) << i;
+        const double scale = block.scale[i / 16 % 2];
+        ASSERT_NEAR(scale * block.q[i % 32], value, scale * 0.50001) << i;
         ASSERT_GE(block.q[i % 32], -127);
       }
       for (size_t b = 0; b < n_blocks; ++b) {
-        int low = 0, high = 0;
-        for (int i = 0; i < 16; ++i) low += blocks[b].q[i], high += blocks[b].q[16 + i];
-        EXPECT_EQ(blocks[b].negative_low_sum, -low);
-        EXPECT_EQ(blocks[b].negative_sum, -low - high);
-        EXPECT_EQ(blocks[b].scaled_sum, blocks[b].scale * static_cast<float>(low + high));
+        for (int half = 0; half < 2; ++half) {
+          int sum = 0;
+          for (int i = 0; i < 16; ++i) sum += blocks[b].q[16 * half + i];
+          EXPECT_EQ(blocks[b].negative_sum[half], -sum);
+          EXPECT_EQ(blocks[b].scaled_sum[half], blocks[b].scale[half] * static_cast<float>(sum));
+        }
+        EXPECT_EQ(blocks[b].whole_sum, blocks[b].scaled_sum[0] + blocks[b].scaled_sum[1]);
       }
       const std::vector<uint8_t> bytes(row.data(), row.data() + n_blocks * sizeof(ActivationBlock));
       if (first.empty()) first = bytes;
