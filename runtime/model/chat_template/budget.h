@@ -2,6 +2,7 @@
 // step; every string and list that the template makes is charged while it lives.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 
@@ -34,6 +35,7 @@ class Budget {
     return {};
   }
   void release(uint64_t bytes) { live_bytes_ -= bytes; }
+  uint64_t available_bytes() const { return memory_bytes_ - live_bytes_; }
 
   // How deeply values may be nested in each other.
   uint32_t depth() const { return depth_; }
@@ -71,6 +73,12 @@ class Charge {
     budget_ = &budget;
     bytes_ = bytes;
     return {};
+  }
+  // As raise, for something that grows bit by bit: reserves ahead as far as the budget has room.
+  Status grow(Budget& budget, uint64_t bytes) {
+    if (bytes <= bytes_) return {};
+    const uint64_t ahead = bytes_ + std::min(bytes_, budget.available_bytes());
+    return raise(budget, std::max(bytes, ahead));
   }
   uint64_t bytes() const { return bytes_; }
 

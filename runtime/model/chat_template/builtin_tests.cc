@@ -87,7 +87,7 @@ Result<bool> is_divisible(Context& context, Subject subject, const Arguments& ar
 // Whether all cased characters are of the one case, and there is one.
 Result<bool> is_in_case(Context& context, Subject subject, bool upper) {
   LEOAM_ASSIGN_OR_RETURN(const Text text, to_text(context.budget, subject));
-  LEOAM_RETURN_IF_ERROR(context.budget.spend_on_bytes(text.size_bytes()));
+  LEOAM_RETURN_IF_ERROR(spend_on_characters(context, text));
   const std::string_view bytes = text.view();
   bool any = false;
   for (size_t at = 0; at < bytes.size();) {

@@ -87,6 +87,9 @@ auto find_named(const Table& table, std::string_view name) -> decltype(&table[0]
   return nullptr;
 }
 
+// For work on each character by itself, which takes longer than moving bytes.
+Status spend_on_characters(Context& context, const Text& text);
+
 // Text functions that both a filter and a method offer.
 enum class Side : uint8_t { left, right, both };
 Result<Value> strip(Context& context, const Text& text, const Value* characters, Side side);

@@ -104,6 +104,12 @@ bool is_cased(int32_t code_point) {
 
 std::string with_case(std::string_view text, Character character, size_t at, LetterCase letter_case) {
   if (character.code_point < 0) return std::string(text.substr(at, character.size_bytes));
+  if (character.code_point < 0x80) {
+    const char c = text[at];
+    const bool is_upper = c >= 'A' && c <= 'Z', is_lower = c >= 'a' && c <= 'z';
+    const bool changes = letter_case == LetterCase::lower ? is_upper : is_lower;
+    return std::string(1, changes ? static_cast<char>(c ^ 0x20) : c);
+  }
   constexpr int32_t kSharpS = 0xdf;
   if (character.code_point == kSharpS && letter_case != LetterCase::lower) {
     return letter_case == LetterCase::upper ? "SS" : "Ss";

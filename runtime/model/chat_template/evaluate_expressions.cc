@@ -222,7 +222,13 @@ Result<Value> Evaluator::apply_test(const Trailer& trailer, const Value& value) 
 }
 
 Result<Value> Evaluator::call(const Trailer& trailer, const Value& callee) {
-  if (callee.is(Kind::undefined)) return undefined_error(callee);
+  if (callee.is(Kind::undefined)) {
+    const std::string* name = callee.undefined().name;
+    const bool lacks_date = name != nullptr && *name == "strftime_now";
+    if (!lacks_date) return undefined_error(callee);
+    return error(ErrorKind::unsupported,
+                 "the template asks for the date, and none was given (`now_s` or `date_string`)");
+  }
   if (!callee.is(Kind::callable)) {
     return error(callee.is(Kind::loop) ? ErrorKind::unsupported : ErrorKind::invalid_argument,
                  "calling a value of type '{}'", callee.type_name());

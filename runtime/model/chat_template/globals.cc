@@ -189,10 +189,8 @@ Result<std::string> date_field(const Date& date, char directive) {
 Result<Value> strftime_now(Context& context, const Arguments& arguments) {
   LEOAM_ASSIGN_OR_RETURN(const auto bound, arguments.bind("strftime_now", {"format"}, 1));
   LEOAM_ASSIGN_OR_RETURN(const Text format, text_argument("strftime_now", bound[0]));
-  if (!context.now_s) {
-    if (context.date_string) return Value(*context.date_string);
-    return error(ErrorKind::unsupported, "the template asks for the date, and none was given");
-  }
+  // Without either the function is not defined.
+  if (!context.now_s) return Value(context.date_string.value_or(Text()));
   const Date date = date_of(*context.now_s);
   TextBuilder out(context.budget);
   const std::string_view bytes = format.view();

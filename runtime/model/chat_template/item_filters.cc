@@ -43,14 +43,20 @@ struct Keyed {
   Value element;
 };
 
-Result<std::vector<Keyed>> keyed_elements(Context& context, const Value& subject, const Value* attribute,
-                                          bool case_sensitive) {
+struct KeyedList {
+  std::vector<Keyed> entries;
+  Charge charge;  // also for the second list that sorting needs
+};
+
+Result<KeyedList> keyed_elements(Context& context, const Value& subject, const Value* attribute,
+                                 bool case_sensitive) {
   LEOAM_ASSIGN_OR_RETURN(const ListRef list, elements(context, subject));
-  std::vector<Keyed> keyed;
+  KeyedList keyed;
+  LEOAM_RETURN_IF_ERROR(keyed.charge.raise(context.budget, 2 * sizeof(Keyed) * list->items.size()));
   for (const Value& element : list->items) {
     LEOAM_RETURN_IF_ERROR(context.budget.spend(1));
     LEOAM_ASSIGN_OR_RETURN(Value key, sort_key(context, element, attribute, case_sensitive));
-    keyed.push_back({std::move(key), element});
+    keyed.entries.push_back({std::move(key), element});
   }
   return keyed;
 }
@@ -125,7 +131,7 @@ Result<Value> filter_join(Context& context, const Value& subject, const Argument
   }
   LEOAM_ASSIGN_OR_RETURN(auto keyed, keyed_elements(context, subject, bound[1], true));
   std::vector<Value> items;
-  for (Keyed& entry : keyed) items.push_back(std::move(entry.key));
+  for (Keyed& entry : keyed.entries) items.push_back(std::move(entry.key));
   return join(context, separator, items);
 }
 
@@ -168,8 +174,8 @@ Result<Value> filter_sort(Context& context, const Value& subject, const Argument
   LEOAM_ASSIGN_OR_RETURN(const auto bound,
                          arguments.bind("sort", {"reverse", "case_sensitive", "attribute"}));
   LEOAM_ASSIGN_OR_RETURN(auto keyed, keyed_elements(context, subject, bound[2], flag(bound[1])));
-  LEOAM_RETURN_IF_ERROR(sort(context, keyed, flag(bound[0])));
-  return list_of(context, std::move(keyed));
+  LEOAM_RETURN_IF_ERROR(sort(context, keyed.entries, flag(bound[0])));
+  return list_of(context, std::move(keyed.entries));
 }
 
 Result<Value> filter_dictsort(Context& context, const Value& subject, const Arguments& arguments) {
@@ -189,15 +195,15 @@ Result<Value> filter_dictsort(Context& context, const Value& subject, const Argu
   LEOAM_ASSIGN_OR_RETURN(const Value entries, find_method(subject, "items")->function(context, subject, {}));
   const Value attribute(position);
   LEOAM_ASSIGN_OR_RETURN(auto keyed, keyed_elements(context, entries, &attribute, flag(bound[0])));
-  LEOAM_RETURN_IF_ERROR(sort(context, keyed, flag(bound[2])));
-  return list_of(context, std::move(keyed));
+  LEOAM_RETURN_IF_ERROR(sort(context, keyed.entries, flag(bound[2])));
+  return list_of(context, std::move(keyed.entries));
 }
 
 Result<Value> filter_unique(Context& context, const Value& subject, const Arguments& arguments) {
   LEOAM_ASSIGN_OR_RETURN(const auto bound, arguments.bind("unique", {"case_sensitive", "attribute"}));
   LEOAM_ASSIGN_OR_RETURN(auto keyed, keyed_elements(context, subject, bound[1], flag(bound[0])));
   std::vector<Keyed> kept;
-  for (Keyed& entry : keyed) {
+  for (Keyed& entry : keyed.entries) {
     bool seen = false;
     for (size_t i = 0; i < kept.size() && !seen; ++i) {
       LEOAM_ASSIGN_OR_RETURN(seen, equal(context.budget, kept[i].key, entry.key));
@@ -212,13 +218,14 @@ Result<Value> extreme(Context& context, const Value& subject, const Arguments& a
   LEOAM_ASSIGN_OR_RETURN(const auto bound,
                          arguments.bind(sign > 0 ? "min" : "max", {"case_sensitive", "attribute"}));
   LEOAM_ASSIGN_OR_RETURN(auto keyed, keyed_elements(context, subject, bound[1], flag(bound[0])));
-  if (keyed.empty()) return Value(Undefined{});
+  auto& entries = keyed.entries;
+  if (entries.empty()) return Value(Undefined{});
   size_t best = 0;
-  for (size_t i = 1; i < keyed.size(); ++i) {
-    LEOAM_ASSIGN_OR_RETURN(const int way, order(context.budget, keyed[i].key, keyed[best].key, "<"));
+  for (size_t i = 1; i < entries.size(); ++i) {
+    LEOAM_ASSIGN_OR_RETURN(const int way, order(context.budget, entries[i].key, entries[best].key, "<"));
     if (way * sign < 0) best = i;
   }
-  return std::move(keyed[best].element);
+  return std::move(entries[best].element);
 }
 
 Result<Value> filter_min(Context& context, const Value& subject, const Arguments& arguments) {
@@ -234,7 +241,7 @@ Result<Value> filter_sum(Context& context, const Value& subject, const Arguments
   LEOAM_ASSIGN_OR_RETURN(const auto keyed, keyed_elements(context, subject, bound[0], true));
   Value total = bound[1] == nullptr ? Value(int64_t{0}) : *bound[1];
   if (total.is_text()) return error(ErrorKind::invalid_argument, "the filter 'sum' does not add texts");
-  for (const Keyed& entry : keyed) {
+  for (const Keyed& entry : keyed.entries) {
     LEOAM_ASSIGN_OR_RETURN(total, apply_operator(context, Operator::add, total, entry.key));
   }
   return total;

@@ -24,6 +24,7 @@ class JsonWriter {
       case Kind::real:
         return put(number(value.real()));
       case Kind::text:
+        LEOAM_RETURN_IF_ERROR(budget_.spend(value.text().size_bytes() / 32));
         write_text(value.text());
         return {};
       case Kind::list:

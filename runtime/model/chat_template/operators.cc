@@ -112,14 +112,26 @@ Result<Value> real_arithmetic(Operator op, double a, double b) {
   return Value(std::round((a - remainder) / b));
 }
 
-Result<Value> repeat_text(Context& context, const Text& text, int64_t times) {
+Result<Text> doubled(Context& context, const Text& text) {
   TextBuilder out(context.budget);
-  if (text.empty()) return Value(Text());
-  for (int64_t i = 0; i < times; ++i) {
-    out.append(text);
-    if (out.failed()) break;
-    if (i % 64 == 0) LEOAM_RETURN_IF_ERROR(context.budget.spend(1));
+  out.append(text);
+  out.append(text);
+  return out.finish();
+}
+
+Result<Value> repeat_text(Context& context, const Text& text, int64_t times) {
+  if (text.empty() || times <= 0) return Value(Text());
+  // In blocks, so that a short text costs no more for a byte than a long one.
+  constexpr size_t kBlockBytes = 4096;
+  Text block = text;
+  int64_t n_in_block = 1;
+  while (block.size_bytes() < kBlockBytes && n_in_block <= times / 2) {
+    LEOAM_ASSIGN_OR_RETURN(block, doubled(context, block));
+    n_in_block *= 2;
   }
+  TextBuilder out(context.budget);
+  for (int64_t i = 0; i < times / n_in_block && !out.failed(); ++i) out.append(block);
+  for (int64_t i = 0; i < times % n_in_block && !out.failed(); ++i) out.append(text);
   LEOAM_ASSIGN_OR_RETURN(Text repeated, out.finish());
   return Value(std::move(repeated));
 }

@@ -127,6 +127,7 @@ Status append_repr(TextBuilder& out, Budget& budget, const Value& value) {
       out.append(python_float(value.real()), false);
       return {};
     case Kind::text:
+      LEOAM_RETURN_IF_ERROR(budget.spend(value.text().size_bytes() / 32));
       append_quoted(out, value.text());
       return {};
     case Kind::list:

@@ -51,12 +51,8 @@ size_t Text::run_end(size_t at) const {
 
 bool TextBuilder::grow(size_t bytes) {
   if (failed()) return false;
-  const uint64_t needed = storage_.bytes.size() + bytes + (storage_.flips.size() + 1) * sizeof(size_t);
-  if (needed > storage_.charge.bytes()) {
-    // Doubling, as the string does, as long as the budget has room for it.
-    failure_ = storage_.charge.raise(*budget_, std::max<uint64_t>(needed, 2 * storage_.charge.bytes()));
-    if (failed()) failure_ = storage_.charge.raise(*budget_, needed);
-  }
+  const uint64_t flips_bytes = (storage_.flips.size() + 1) * sizeof(size_t);
+  failure_ = storage_.charge.grow(*budget_, storage_.bytes.size() + bytes + flips_bytes);
   if (!failed()) failure_ = budget_->spend_on_bytes(bytes);
   return !failed();
 }

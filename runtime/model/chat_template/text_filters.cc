@@ -39,6 +39,7 @@ Result<Value> filter_capitalize(Context& context, const Value& subject, const Ar
 Result<Value> filter_title(Context& context, const Value& subject, const Arguments& arguments) {
   LEOAM_RETURN_IF_ERROR(arguments.expect_none("title"));
   LEOAM_SUBJECT_TEXT(text);
+  LEOAM_RETURN_IF_ERROR(spend_on_characters(context, text));
   TextBuilder out(context.budget);
   bool word_begins = true;
   text.for_each_run([&](std::string_view run, bool from_user) {

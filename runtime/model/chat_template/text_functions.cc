@@ -20,6 +20,10 @@ size_t previous_character(std::string_view bytes, size_t end) {
 
 }  // namespace
 
+Status spend_on_characters(Context& context, const Text& text) {
+  return context.budget.spend(text.size_bytes() / 32);
+}
+
 Result<Value> strip(Context& context, const Text& text, const Value* characters, Side side) {
   if (characters != nullptr && characters->is(Kind::none)) characters = nullptr;
   if (characters != nullptr && !characters->is_text()) {
@@ -70,6 +74,7 @@ Result<Value> replace(Context& context, const Text& text, const Text& from, cons
 }
 
 Result<Value> capitalize(Context& context, const Text& text) {
+  LEOAM_RETURN_IF_ERROR(spend_on_characters(context, text));
   TextBuilder out(context.budget);
   bool first = true;
   text.for_each_run([&](std::string_view run, bool from_user) {
@@ -85,6 +90,7 @@ Result<Value> capitalize(Context& context, const Text& text) {
 }
 
 Result<Value> change_case(Context& context, const Text& text, bool upper) {
+  LEOAM_RETURN_IF_ERROR(spend_on_characters(context, text));
   TextBuilder out(context.budget);
   text.for_each_run([&](std::string_view run, bool from_user) {
     for (size_t at = 0; at < run.size();) {
@@ -98,6 +104,7 @@ Result<Value> change_case(Context& context, const Text& text, bool upper) {
 }
 
 Result<Value> join(Context& context, const Text& separator, const std::vector<Value>& items) {
+  LEOAM_RETURN_IF_ERROR(context.budget.spend(items.size() / 16));
   TextBuilder out(context.budget);
   for (size_t i = 0; i < items.size(); ++i) {
     if (i > 0) out.append(separator);

@@ -68,6 +68,7 @@ Result<Value> text_capitalize(Context& context, const Value& self, const Argumen
 // A cased character after another one is lower, else in title case.
 Result<Value> text_title(Context& context, const Value& self, const Arguments& arguments) {
   LEOAM_RETURN_IF_ERROR(arguments.expect_none("title"));
+  LEOAM_RETURN_IF_ERROR(spend_on_characters(context, self.text()));
   TextBuilder out(context.budget);
   bool after_cased = false;
   self.text().for_each_run([&](std::string_view run, bool from_user) {
@@ -85,6 +86,7 @@ Result<Value> text_title(Context& context, const Value& self, const Arguments& a
 
 // Parts between white space, none of them empty. With a limit the last part is the rest.
 Result<Value> split_at_space(Context& context, const Text& text, int64_t limit) {
+  LEOAM_RETURN_IF_ERROR(spend_on_characters(context, text));
   ListBuilder parts(context.budget);
   const std::string_view bytes = text.view();
   size_t at = skip_space(bytes, 0);
@@ -126,6 +128,7 @@ Result<SplitArguments> split_arguments(std::string_view function, const Argument
 Result<Value> text_split(Context& context, const Value& self, const Arguments& arguments) {
   LEOAM_ASSIGN_OR_RETURN(const auto split, split_arguments("split", arguments));
   if (!split.separator) return split_at_space(context, self.text(), split.limit);
+  LEOAM_RETURN_IF_ERROR(context.budget.spend_on_bytes(self.text().size_bytes()));
   ListBuilder parts(context.budget);
   const std::string_view bytes = self.text().view();
   size_t begin = 0;
@@ -144,7 +147,8 @@ Result<Value> text_rsplit(Context& context, const Value& self, const Arguments& 
   LEOAM_ASSIGN_OR_RETURN(const auto split, split_arguments("rsplit", arguments));
   if (split.limit < 0) return text_split(context, self, arguments);
   if (!split.separator) return error(ErrorKind::unsupported, "'rsplit' at white space with a limit");
-  std::vector<Value> backwards;
+  LEOAM_RETURN_IF_ERROR(spend_on_characters(context, self.text()));
+  ListBuilder backwards(context.budget);
   const std::string_view bytes = self.text().view(), separator = split.separator->view();
   size_t end = bytes.size();
   for (int64_t n = 0; n < split.limit; ++n) {
@@ -154,17 +158,18 @@ Result<Value> text_rsplit(Context& context, const Value& self, const Arguments& 
       at = at == 0 ? std::string_view::npos : at - 1;
     }
     if (at == std::string_view::npos) break;
-    LEOAM_RETURN_IF_ERROR(context.budget.spend(1));
-    backwards.push_back(Value(self.text().slice(at + separator.size(), end - at - separator.size())));
+    const size_t begin = at + separator.size();
+    LEOAM_RETURN_IF_ERROR(backwards.add(Value(self.text().slice(begin, end - begin))));
     end = at;
   }
-  backwards.push_back(Value(self.text().slice(0, end)));
-  std::reverse(backwards.begin(), backwards.end());
-  return make_list(context.budget, std::move(backwards));
+  LEOAM_RETURN_IF_ERROR(backwards.add(Value(self.text().slice(0, end))));
+  LEOAM_ASSIGN_OR_RETURN(const Value list, backwards.finish());
+  return get_slice(context, list, None{}, None{}, Value(int64_t{-1}));
 }
 
 Result<Value> text_splitlines(Context& context, const Value& self, const Arguments& arguments) {
   LEOAM_RETURN_IF_ERROR(arguments.expect_none("splitlines"));
+  LEOAM_RETURN_IF_ERROR(spend_on_characters(context, self.text()));
   ListBuilder lines(context.budget);
   const std::string_view bytes = self.text().view();
   for (size_t begin = 0; begin < bytes.size();) {
@@ -199,9 +204,10 @@ Result<Value> text_find(Context& context, const Value& self, const Arguments& ar
   LEOAM_ASSIGN_OR_RETURN(const auto bound, arguments.bind(function, {"sub"}, 1));
   LEOAM_ASSIGN_OR_RETURN(const Text wanted, text_argument(function, bound[0]));
   const std::string_view bytes = self.text().view();
+  LEOAM_RETURN_IF_ERROR(context.budget.spend_on_bytes(2 * bytes.size()));
   size_t found = from_end && wanted.empty() ? bytes.size() : find_bytes(bytes, wanted.view());
   while (from_end && !wanted.empty() && found != std::string_view::npos) {
-    LEOAM_RETURN_IF_ERROR(context.budget.spend(1));
+    LEOAM_RETURN_IF_ERROR(context.budget.spend(1 + wanted.size_bytes() / 64));
     const size_t next = find_bytes(bytes, wanted.view(), found + 1);
     if (next == std::string_view::npos) break;
     found = next;

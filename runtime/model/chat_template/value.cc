@@ -152,11 +152,7 @@ const Value* Dict::find(std::string_view key) const {
 }
 
 Status ListBuilder::add(Value value) {
-  const uint64_t needed = sizeof(List) + (items_.size() + 1) * sizeof(Value);
-  if (needed > charge_.bytes()) {
-    const Status doubled = charge_.raise(*budget_, 2 * needed);
-    if (!doubled.ok()) LEOAM_RETURN_IF_ERROR(charge_.raise(*budget_, needed));
-  }
+  LEOAM_RETURN_IF_ERROR(charge_.grow(*budget_, sizeof(List) + (items_.size() + 1) * sizeof(Value)));
   items_.push_back(std::move(value));
   return items_.size() % 16 == 0 ? budget_->spend(1) : Status();
 }
