@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 document=/usr/share/common-licenses/GPL-3
-question=${1:-What does this document say about patents? Answer in two sentences.}
+question=${1:-Who published this license, and when?}
 
 scripts/deps.sh
 cmake --preset release >/dev/null
