@@ -157,11 +157,7 @@ TEST_F(Delivery, StatisticsCountTheWork) {
   leoam_request* request = nullptr;
   const leoam_request_options asked = options(LEOAM_DELIVERY_POLL);
   LEOAM_ASSERT_OK(leoam_session_submit(loaded_->session, &asked, &request, &error));
-  for (leoam_event_kind kind = LEOAM_EVENT_NONE; kind != LEOAM_EVENT_FINISHED;) {
-    auto event = zeroed<leoam_event>();
-    LEOAM_ASSERT_OK(leoam_request_poll(request, &event, &error));
-    kind = event.kind;
-  }
+  LEOAM_ASSERT_OK(leoam_request_wait(request, 30'000'000, &error));
   auto statistics = zeroed<leoam_request_statistics>();
   LEOAM_EXPECT_OK(leoam_request_get_statistics(request, &statistics, &error));
   EXPECT_EQ(prompt_.size(), statistics.prompt_tokens);

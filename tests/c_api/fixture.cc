@@ -75,6 +75,16 @@ void Answer::add(const leoam_event& event) {
   text += text_of(event.text);
 }
 
+leoam_event next_event(leoam_request* request) {
+  auto error = zeroed<leoam_error>();
+  auto event = zeroed<leoam_event>();
+  pollfd waiting{-1, POLLIN, 0};
+  LEOAM_EXPECT_OK(leoam_request_get_event_fd(request, &waiting.fd, &error));
+  EXPECT_EQ(1, poll(&waiting, 1, 30'000)) << "no event within 30 s";
+  LEOAM_EXPECT_OK(leoam_request_poll(request, &event, &error));
+  return event;
+}
+
 Answer run(leoam_session* session, leoam_request_options options) {
   auto error = zeroed<leoam_error>();
   Answer answer;
@@ -88,25 +98,21 @@ Answer run(leoam_session* session, leoam_request_options options) {
   if (options.delivery == LEOAM_DELIVERY_CALLBACK) {
     LEOAM_EXPECT_OK(leoam_request_wait(request, UINT64_MAX, &error));
   }
-  int32_t fd = -1;
-  if (options.delivery == LEOAM_DELIVERY_POLL) {
-    LEOAM_EXPECT_OK(leoam_request_get_event_fd(request, &fd, &error));
+  while (options.delivery == LEOAM_DELIVERY_POLL && answer.reason == LEOAM_FINISH_NONE) {
+    const leoam_event event = next_event(request);
+    if (event.kind == LEOAM_EVENT_NONE) break;
+    answer.add(event);
   }
-  while (options.delivery != LEOAM_DELIVERY_CALLBACK && answer.reason == LEOAM_FINISH_NONE) {
+  while (options.delivery == LEOAM_DELIVERY_STEP && answer.reason == LEOAM_FINISH_NONE) {
     int32_t finished = 0;
-    if (options.delivery == LEOAM_DELIVERY_STEP) {
-      LEOAM_EXPECT_OK(leoam_request_step(request, 500, &finished, &error));
-    } else {
-      pollfd waiting{fd, POLLIN, 0};
-      EXPECT_EQ(1, poll(&waiting, 1, 30'000)) << "no event within 30 s";
-    }
-    for (;;) {
-      auto event = zeroed<leoam_event>();
+    const leoam_status status = leoam_request_step(request, 500, &finished, &error);
+    LEOAM_EXPECT_OK(status);
+    if (status != LEOAM_OK) break;
+    for (auto event = zeroed<leoam_event>();;) {
       LEOAM_EXPECT_OK(leoam_request_poll(request, &event, &error));
-      if (event.kind == LEOAM_EVENT_NONE || ::testing::Test::HasFailure()) break;
+      if (event.kind == LEOAM_EVENT_NONE) break;
       answer.add(event);
     }
-    if (::testing::Test::HasFailure()) break;
   }
   EXPECT_EQ(LEOAM_OK, leoam_request_release(request));
   return answer;

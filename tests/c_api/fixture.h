@@ -100,6 +100,9 @@ struct Answer {
   void add(const leoam_event& event);
 };
 
+// The next event of a LEOAM_DELIVERY_POLL request, waited for; LEOAM_EVENT_NONE when none comes within 30 s.
+leoam_event next_event(leoam_request* request);
+
 // Runs a request to its end and releases it; the way of delivery is that of the options.
 Answer run(leoam_session* session, leoam_request_options options);
 

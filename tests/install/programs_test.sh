@@ -17,15 +17,18 @@ if grep -rIl -e "$source" -e "$work/first" prefix; then
 fi
 
 echo "== CMake package"
-cp -r "$source/samples/c" sample
-"$cmake" -S sample -B sample/build -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$cc" >/dev/null
-"$cmake" --build sample/build >/dev/null
-status=0
-sample/build/answer 2>usage.txt || status=$?
-[ "$status" -eq 2 ] && grep -q usage usage.txt
-status=0
-sample/build/answer "$work/absent.gguf" question 2>absent.txt || status=$?
-[ "$status" -eq 1 ] && grep -q not_found absent.txt
+for language in c cpp; do
+  cp -r "$source/samples/$language" "$language"
+  "$cmake" -S "$language" -B "$language/build" -DCMAKE_PREFIX_PATH="$prefix" \
+    -DCMAKE_C_COMPILER="$cc" -DCMAKE_CXX_COMPILER="$cxx" >/dev/null 2>&1
+  "$cmake" --build "$language/build" >/dev/null
+  status=0
+  "$language/build/answer" 2>usage.txt || status=$?
+  [ "$status" -eq 2 ] && grep -q usage usage.txt
+  status=0
+  "$language/build/answer" "$work/absent.gguf" question 2>absent.txt || status=$?
+  [ "$status" -eq 1 ] && grep -q not_found absent.txt
+done
 
 echo "== pkg-config"
 PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name leoam.pc)")
@@ -44,7 +47,9 @@ if [ -e "$prefix/bin/leoam" ]; then "$prefix/bin/leoam" --version; fi
 model=${LEOAM_MODELS:-$source/models}/SmolLM2-135M-Instruct.Q4_1.gguf
 if [ -e "$model" ]; then
   echo "== an answer"
-  sample/build/answer "$model" "What is the capital of France?" | tee answer.txt
-  echo
-  grep -q Paris answer.txt
+  for language in c cpp; do
+    "$language/build/answer" "$model" "How many days are in a week?" | tee answer.txt
+    echo
+    grep -q 7 answer.txt
+  done
 fi
