@@ -17,6 +17,8 @@ constexpr CpuTable kTables[] = {
 
 }  // namespace
 
-const CpuTable& cpu_table(CpuLevel level) { return kTables[static_cast<int>(level)]; }
+const CpuTable& cpu_table(CpuLevel level) {
+  return kTables[static_cast<int>(level)];
+}
 
 }  // namespace leoam::kernels

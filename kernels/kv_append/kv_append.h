@@ -1,4 +1,5 @@
-// Writes the keys and values of new tokens into a page, converting to the page's type (round to nearest even).
+// Writes the keys and values of new tokens into a page, converting to the page's type (round to nearest
+// even).
 #pragma once
 
 #include "kernels/kv_layout.h"
