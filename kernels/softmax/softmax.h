@@ -1,5 +1,5 @@
-// Softmax of a row: out[i] = exp(x[i] - max) / sum; out may be x; entries of -inf give 0. n >= 1, and at least
-// one entry is finite.
+// Softmax of a row: out[i] = exp(x[i] - max) / sum; out may be x; entries of -inf give 0. n >= 1, and at
+// least one entry is finite.
 #pragma once
 
 #include <cstdint>

@@ -80,8 +80,7 @@ Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options) {
   return engine;
 }
 
-Engine::Engine(const EngineOptions& options)
-    : log_(options.log, options.log_user_data, options.log_level) {}
+Engine::Engine(const EngineOptions& options) : log_(options.log, options.log_user_data, options.log_level) {}
 
 Engine::~Engine() = default;
 

@@ -47,7 +47,8 @@ class PosixFile final : public File {
 
   Status check_unchanged() const override {
     struct stat now = {};
-    if (fstat(fd_, &now) != 0) return error(ErrorKind::io, "cannot stat an open file: {}", system_reason(errno));
+    if (fstat(fd_, &now) != 0)
+      return error(ErrorKind::io, "cannot stat an open file: {}", system_reason(errno));
     if (static_cast<uint64_t>(now.st_size) != size_bytes_)
       return error(ErrorKind::corrupt, "the file changed since it was opened: expected {} bytes, found {}",
                    size_bytes_, now.st_size);

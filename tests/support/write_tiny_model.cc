@@ -1,5 +1,5 @@
-// write_tiny_model PATH [ARCHITECTURE]: a tiny random model with a tokenizer and a chat template, for tests that run
-// programs.
+// write_tiny_model PATH [ARCHITECTURE]: a tiny random model with a tokenizer and a chat template, for tests
+// that run programs.
 #include <fstream>
 #include <iostream>
 

@@ -81,11 +81,11 @@ class Rules(unittest.TestCase):
         calls = lambda text, path="runtime/io/a.cc": found(checks.banned_calls, path, text)
         for text in ("std::abort();", "  exit (1);", 'printf("x");', "std::cout << 1;", "::signal(2, h);", "x = atof(s);",
                      'setlocale(0, "");', 'getenv("A");', "throw 1;", "static thread_local int x;",
-                     "if (x) return raise(6);", "else abort();"):
+                     "if (x) return exit(6);", "else abort();"):
             self.assertTrue(calls(text), text)
         for text in ("// abort()", '"exit(1)"', "region.exit(1);", "pool->abort();", "fmt::format(x)", "/* throw */", "print_it(x)",
                      'R"(printf("x"))"', "const auto n = 1'000'000; // x'",
-                     "Status raise(int line) const;"):
+                     "Status exit(int line) const;"):
             self.assertFalse(calls(text), text)
         self.assertFalse(calls("inline constinit thread_local int depth = 0;"))
         self.assertFalse(calls('getenv("LEOAM_CPU")', "runtime/engine/engine.cc"))
