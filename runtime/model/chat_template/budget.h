@@ -67,18 +67,18 @@ class Charge {
   }
 
   // Reserves until the charge is at least `bytes`.
-  Status raise(Budget& budget, uint64_t bytes) {
+  Status raise_to(Budget& budget, uint64_t bytes) {
     if (bytes <= bytes_) return {};
     LEOAM_RETURN_IF_ERROR(budget.reserve(bytes - bytes_));
     budget_ = &budget;
     bytes_ = bytes;
     return {};
   }
-  // As raise, for something that grows bit by bit: reserves ahead as far as the budget has room.
+  // As raise_to, for something that grows bit by bit: reserves ahead as far as the budget has room.
   Status grow(Budget& budget, uint64_t bytes) {
     if (bytes <= bytes_) return {};
     const uint64_t ahead = bytes_ + std::min(bytes_, budget.available_bytes());
-    return raise(budget, std::max(bytes, ahead));
+    return raise_to(budget, std::max(bytes, ahead));
   }
   uint64_t bytes() const { return bytes_; }
 

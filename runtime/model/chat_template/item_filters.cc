@@ -52,7 +52,7 @@ Result<KeyedList> keyed_elements(Context& context, const Value& subject, const V
                                  bool case_sensitive) {
   LEOAM_ASSIGN_OR_RETURN(const ListRef list, elements(context, subject));
   KeyedList keyed;
-  LEOAM_RETURN_IF_ERROR(keyed.charge.raise(context.budget, 2 * sizeof(Keyed) * list->items.size()));
+  LEOAM_RETURN_IF_ERROR(keyed.charge.raise_to(context.budget, 2 * sizeof(Keyed) * list->items.size()));
   for (const Value& element : list->items) {
     LEOAM_RETURN_IF_ERROR(context.budget.spend(1));
     LEOAM_ASSIGN_OR_RETURN(Value key, sort_key(context, element, attribute, case_sensitive));

@@ -81,7 +81,7 @@ class JsonReader {
       skip_blanks();
       if (!skip(":")) return malformed("':'");
       LEOAM_ASSIGN_OR_RETURN(Value value, read_value(depth + 1));
-      LEOAM_RETURN_IF_ERROR(charge.raise(budget_, (entries.size() + 1) * sizeof(entries[0])));
+      LEOAM_RETURN_IF_ERROR(charge.raise_to(budget_, (entries.size() + 1) * sizeof(entries[0])));
       entries.emplace_back(std::move(key), std::move(value));
       skip_blanks();
       if (skip("}")) return make_dict(budget_, std::move(entries));

@@ -159,7 +159,7 @@ Status ListBuilder::add(Value value) {
 
 Result<Value> ListBuilder::finish(bool is_tuple) {
   auto list = std::make_shared<List>();
-  LEOAM_RETURN_IF_ERROR(charge_.raise(*budget_, sizeof(List) + items_.size() * sizeof(Value)));
+  LEOAM_RETURN_IF_ERROR(charge_.raise_to(*budget_, sizeof(List) + items_.size() * sizeof(Value)));
   uint32_t deepest = 0;
   for (const Value& item : items_) deepest = std::max(deepest, item.depth());
   LEOAM_ASSIGN_OR_RETURN(list->depth, depth_over(*budget_, deepest));
@@ -179,7 +179,7 @@ Result<Value> make_dict(Budget& budget, std::vector<std::pair<Value, Value>> ent
   auto dict = std::make_shared<Dict>();
   constexpr size_t kIndexNodeBytes = 80;
   LEOAM_RETURN_IF_ERROR(
-      dict->charge.raise(budget, sizeof(Dict) + entries.size() * (sizeof(entries[0]) + kIndexNodeBytes)));
+      dict->charge.raise_to(budget, sizeof(Dict) + entries.size() * (sizeof(entries[0]) + kIndexNodeBytes)));
   LEOAM_RETURN_IF_ERROR(budget.spend(entries.size() / 8));
   std::map<Dict::Key, size_t> index;
   uint32_t deepest = 0;

@@ -135,7 +135,7 @@ struct Namespace {
   // To be called whenever attributes were added. Fails with no_space.
   Status charge_attributes(Budget& budget) {
     constexpr uint64_t kAttributeBytes = 128;
-    return charge.raise(budget, (attributes.size() + 2) * kAttributeBytes);
+    return charge.raise_to(budget, (attributes.size() + 2) * kAttributeBytes);
   }
 };
 
