@@ -5,15 +5,6 @@
 namespace leoam::chat {
 namespace {
 
-// What the conversation holds is not for logs and messages.
-std::string without_user_text(const Text& text) {
-  constexpr size_t kLongest = 1024;
-  std::string out;
-  text.for_each_run([&out](std::string_view run, bool from_user) { out += from_user ? "[...]" : run; });
-  if (out.size() > kLongest) out.resize(kLongest);
-  return out;
-}
-
 Result<Value> raise_exception(Context& context, const Arguments& arguments) {
   LEOAM_ASSIGN_OR_RETURN(const auto bound, arguments.bind("raise_exception", {"message"}, 1));
   LEOAM_ASSIGN_OR_RETURN(const Text message, to_text(context.budget, *bound[0]));
@@ -182,7 +173,8 @@ Result<std::string> date_field(const Date& date, char directive) {
     case '%':
       return std::string("%");
     default:
-      return error(ErrorKind::unsupported, "'strftime_now' with %{}", directive);
+      return error(ErrorKind::unsupported, "'strftime_now' with the directive 0x{:02x}",
+                   static_cast<uint8_t>(directive));
   }
 }
 

@@ -287,7 +287,7 @@ Result<Value> filter_map(Context& context, const Value& subject, const Arguments
   const Filter filter = find_filter(name.view());
   // Through itself it would nest without a bound.
   if (filter == nullptr || filter == filter_map) {
-    return error(ErrorKind::unsupported, "the filter 'map' with the filter '{}'", name.view());
+    return error(ErrorKind::unsupported, "the filter 'map' with the filter '{}'", without_user_text(name));
   }
   const Arguments rest = arguments.after(1);
   for (const Value& item : list->items) {
@@ -310,7 +310,7 @@ Result<Value> select(Context& context, const Value& subject, const Arguments& ar
   if (arguments.positional.size() > n_before) {
     LEOAM_ASSIGN_OR_RETURN(const Text name, text_argument("select", &arguments.positional[n_before]));
     test = find_test(name.view());
-    if (test == nullptr) return error(ErrorKind::unsupported, "the test '{}'", name.view());
+    if (test == nullptr) return error(ErrorKind::unsupported, "the test '{}'", without_user_text(name));
   }
   const Arguments rest = arguments.after(n_before + 1);
   LEOAM_ASSIGN_OR_RETURN(const ListRef list, elements_if_true(context, subject));

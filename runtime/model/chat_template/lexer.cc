@@ -91,8 +91,14 @@ std::string Token::display() const {
   constexpr size_t kShown = 40;
   if (kind == TokenKind::end) return "the end of the template";
   if (kind == TokenKind::text) return "text";
-  if (spelling.size() <= kShown) return fmt::format("'{}'", spelling);
-  return fmt::format("'{}...'", spelling.substr(0, kShown));
+  std::string shown = "'";
+  size_t at = 0;
+  while (at < spelling.size() && at < kShown) {
+    const Character character = character_at(spelling, at);
+    shown += character.code_point < 0x20 ? "?" : spelling.substr(at, character.size_bytes);
+    at += character.size_bytes;
+  }
+  return shown + (at < spelling.size() ? "...'" : "'");
 }
 
 Lexer::Lexer(std::string_view source) : source_(normalize_lines(source)) {}

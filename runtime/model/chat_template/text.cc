@@ -49,6 +49,15 @@ size_t Text::run_end(size_t at) const {
   return next == flips.end() ? size_ : std::min(size_, *next - begin_);
 }
 
+std::string without_user_text(const Text& text) {
+  constexpr size_t kLongest = 1024;
+  std::string out;
+  text.for_each_run([&out](std::string_view run, bool from_user) {
+    if (out.size() < kLongest) out += from_user ? "[...]" : run.substr(0, kLongest - out.size());
+  });
+  return out;
+}
+
 bool TextBuilder::grow(size_t bytes) {
   if (failed()) return false;
   const uint64_t flips_bytes = (storage_.flips.size() + 1) * sizeof(size_t);

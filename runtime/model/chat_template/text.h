@@ -50,6 +50,10 @@ class Text {
   size_t size_ = 0;
 };
 
+// For messages: at most 1,024 bytes, and "[...]" for each stretch from the user, since what a conversation
+// holds is not for logs.
+std::string without_user_text(const Text& text);
+
 // Makes one Text. A budget that runs out is remembered and reported by finish().
 class TextBuilder {
  public:
