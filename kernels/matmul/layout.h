@@ -11,10 +11,10 @@
 // takes the bits that it has in the file. A register is R rows x 4 consecutive columns, a byte each (the
 // order that dot-product instructions sum over); register g of a record, 0 <= g < 8, is columns 4g .. 4g + 3.
 //
-//   bytes      8 registers, the codes themselves
-//   4-bit plane  4 registers: register g < 4 in the low halves of the bytes, register g + 4 in the high
-//   halves 2-bit plane  2 registers: register g in bits 2 (g % 4) of plane register g / 4 1-bit plane  1
-//   register: register g in bit g
+// - bytes: 8 registers, the codes themselves.
+// - 4-bit plane: 4 registers; register g < 4 in the low halves of the bytes, g + 4 in the high halves.
+// - 2-bit plane: 2 registers; register g in bits 2 (g % 4) and up of plane register g / 4.
+// - 1-bit plane: 1 register; register g in bit g.
 //
 // The planes follow one another in this order; a wider plane holds the lower bits of the code.
 #pragma once

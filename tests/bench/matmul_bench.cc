@@ -42,12 +42,15 @@ double median(std::vector<double> values) {
 constexpr std::align_val_t kPage{size_t{2} << 20};
 
 struct Free {
-  void operator()(uint8_t* data) const { ::operator delete (data, std::align_val_t{4096}); }
+  void operator()(uint8_t* data) const { ::operator delete(data, kPage); }
 };
 using Buffer = std::unique_ptr<uint8_t, Free>;
 
+// In huge pages where the system gives them.
 Buffer allocate(size_t bytes) {
-  return Buffer(static_cast<uint8_t*>(::operator new (bytes, std::align_val_t{4096})));
+  auto* data = static_cast<uint8_t*>(::operator new(bytes, kPage));
+  if (bytes >= static_cast<size_t>(kPage)) madvise(data, bytes, MADV_HUGEPAGE);
+  return Buffer(data);
 }
 
 const MatmulTable& table_of(CpuLevel level) {
