@@ -19,8 +19,8 @@ fi
 echo "== CMake package"
 for language in c cpp; do
   cp -r "$source/samples/$language" "$language"
-  "$cmake" -S "$language" -B "$language/build" -DCMAKE_PREFIX_PATH="$prefix" \
-    -DCMAKE_C_COMPILER="$cc" -DCMAKE_CXX_COMPILER="$cxx" >/dev/null 2>&1
+  "$cmake" -G Ninja -S "$language" -B "$language/build" -DCMAKE_PREFIX_PATH="$prefix" \
+    -DCMAKE_C_COMPILER="$cc" -DCMAKE_CXX_COMPILER="$cxx" >/dev/null
   "$cmake" --build "$language/build" >/dev/null
   status=0
   "$language/build/answer" 2>usage.txt || status=$?
