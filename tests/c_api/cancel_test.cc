@@ -1,6 +1,8 @@
 // Cancelling from another thread: load, prefill and decode end soon, and what was there stays usable.
+#include <pthread.h>
+
 #include <algorithm>
-#include <iostream>
+#include <ctime>
 #include <thread>
 
 #include "tests/c_api/fixture.h"
@@ -81,6 +83,14 @@ TEST_F(Cancel, ACallbackEndsALoad) {
   leoam_instance_release(instance);
 }
 
+// What the loading thread has worked so far: unlike the clock on the wall it does not count what other
+// programs take from it.
+uint64_t cpu_ms(clockid_t clock) {
+  timespec time{};
+  clock_gettime(clock, &time);
+  return static_cast<uint64_t>(time.tv_sec) * 1000 + static_cast<uint64_t>(time.tv_nsec) / 1'000'000;
+}
+
 // A large vocabulary and many tensors: at whatever moment of the load the flag is set.
 TEST_F(Cancel, EndsTheLoadOfARealModelAtAnyMoment) {
   LEOAM_REAL_MODEL_OR_SKIP(path, leoam::testing::kGemma3);
@@ -91,29 +101,29 @@ TEST_F(Cancel, EndsTheLoadOfARealModelAtAnyMoment) {
   LEOAM_ASSERT_OK(leoam_cancel_flag_create(instance, &flag, &error));
   auto options = zeroed<leoam_load_options>();
   options.cancel = flag;
+  clockid_t clock{};
+  ASSERT_EQ(0, pthread_getcpuclockid(pthread_self(), &clock));
   uint64_t longest_ms = 0;
   for (int delay_ms = 0;; delay_ms += 60) {
     EXPECT_EQ(LEOAM_OK, leoam_cancel_flag_clear(flag));
-    std::chrono::steady_clock::time_point set;
+    uint64_t set_ms = 0;
     std::thread canceller([&] {
       std::this_thread::sleep_for(std::chrono::milliseconds(delay_ms));
-      set = std::chrono::steady_clock::now();
+      set_ms = cpu_ms(clock);
       leoam_cancel_flag_set(flag);
     });
     leoam_model* model = nullptr;
     const leoam_status status =
         leoam_model_load(instance, path.data(), path.size(), &options, &model, &error);
-    const auto returned = std::chrono::steady_clock::now();
+    const uint64_t returned_ms = cpu_ms(clock);
     canceller.join();
     leoam_model_release(model);
     if (status == LEOAM_OK) break;  // the load was faster
     ASSERT_EQ(LEOAM_ERROR_CANCELLED, status);
-    longest_ms = std::max<uint64_t>(
-        longest_ms,
-        static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(returned - set).count()));
+    longest_ms = std::max(longest_ms, returned_ms - set_ms);
   }
-  EXPECT_LT(longest_ms, kCancelBoundMs);
-  std::cout << "longest: " << longest_ms << " ms\n";
+  RecordProperty("longest_ms", static_cast<int>(longest_ms));
+  EXPECT_LT(longest_ms, kCancelBoundMs / 4);
   leoam_cancel_flag_release(flag);
   leoam_instance_release(instance);
 }
