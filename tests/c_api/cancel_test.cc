@@ -104,7 +104,7 @@ TEST_F(Cancel, EndsTheLoadOfARealModelAtAnyMoment) {
   clockid_t clock{};
   ASSERT_EQ(0, pthread_getcpuclockid(pthread_self(), &clock));
   uint64_t longest_ms = 0;
-  for (int delay_ms = 0;; delay_ms += 60) {
+  for (int delay_ms = 0;; delay_ms += 150) {
     EXPECT_EQ(LEOAM_OK, leoam_cancel_flag_clear(flag));
     uint64_t set_ms = 0;
     std::thread canceller([&] {
