@@ -5,6 +5,8 @@ constructs.json. Needs the PyPI package jinja2.
 
     make.py [--templates DIR] [--out DIR]
 
+templates/ holds what the models' files carry as their chat template, except gemma-3-it.jinja, which was written for
+this test with the constructs and the format of that family. They are test data under the terms of their models.
 TOKENS gives the special tokens of a template by the begin of its name.
 """
 import argparse

@@ -9,6 +9,14 @@
 #include <thread>
 #include <vector>
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define LEOAM_TEST_SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define LEOAM_TEST_SANITIZED
+#endif
+#endif
+
 namespace leoam {
 namespace {
 
@@ -440,7 +448,7 @@ TEST(ChatTemplateLimit, RingsAreFreed) {
 
 // The stack that the header promises to be enough, at the deepest that the limits allow.
 TEST(ChatTemplateLimit, DepthFitsTheStack) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(LEOAM_TEST_SANITIZED)
   GTEST_SKIP() << "sanitizers enlarge every frame";
 #endif
   const auto work = [](void*) -> void* {
