@@ -1,0 +1,54 @@
+// PageTransfer: the thread that moves pages between files and RAM: merges neighbours into one transfer, keeps the
+// disk's queue full, encrypts and decrypts on the way.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "runtime/base/status.h"
+#include "runtime/store/page_file.h"
+
+namespace leoam {
+
+// One page to be read or written. Owner: the caller, untouched from submit until `done` was called.
+struct PageJob {
+  IoOperation operation = IoOperation::read;
+  PageFile* file = nullptr;
+  PageIdentity identity;
+  PageRecord record;  // read: of the page; write: offset_bytes is set by the caller, the rest by the job
+  uint8_t* page = nullptr;  // 64-byte aligned; a failed read leaves anything there
+  uint32_t page_bytes = 0;
+  // Called once, on the transfer's thread, with the outcome in `status`: io, corrupt, no_space. Must not block
+  // and must not call the transfer.
+  void (*done)(PageJob* job) = nullptr;
+  void* user_data = nullptr;
+  Status status;
+};
+
+struct TransferStatistics {
+  uint64_t read_bytes = 0;   // from files
+  uint64_t written_bytes = 0;
+  uint64_t read_requests = 0;  // after merging
+  uint64_t written_requests = 0;
+};
+
+// Thread rule: all calls are thread-safe. Destroying waits for every job.
+class PageTransfer {
+ public:
+  struct Options {
+    uint64_t staging_bytes = uint64_t{4} << 20;  // memory of transfers in flight; at least one page
+    uint32_t queue_depth = 64;
+  };
+  // Fails with out_of_memory, io. The thread starts with the first job.
+  static Result<std::unique_ptr<PageTransfer>> create(FileSystem& files, const Options& options);
+  virtual ~PageTransfer() = default;
+
+  // Jobs start in their order; those whose places in the file are neighbours, and which stand together here,
+  // are one transfer of at most max_run_bytes.
+  virtual void submit(std::span<PageJob* const> jobs) = 0;
+  virtual uint64_t staging_bytes() const = 0;
+  virtual TransferStatistics statistics() const = 0;
+};
+
+}  // namespace leoam
