@@ -21,6 +21,8 @@ struct FrameSlab {
   std::unique_ptr<DeviceBuffer> buffer;
 };
 
+FramePool::FramePool(Device& device) : device_(device) {}
+
 FramePool::~FramePool() = default;
 
 Result<Frame> FramePool::allocate(uint32_t bytes) {

@@ -21,7 +21,7 @@ struct Frame {
 // Thread rule: one thread at a time.
 class FramePool {
  public:
-  explicit FramePool(Device& device) : device_(device) {}
+  explicit FramePool(Device& device);
   ~FramePool();
 
   // Fails with out_of_memory. Frames allocated in a row lie in ascending addresses where they can.

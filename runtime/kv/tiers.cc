@@ -170,6 +170,11 @@ Status Tiers::wait_for_change(Lock& lock, const Wait& wait) {
 
 Status Tiers::make_room(Lock& lock, uint64_t bytes, const Wait& wait, uint64_t goal_bytes) {
   const uint64_t failures = n_write_failures_;
+  // The memory of transfers is taken while there is room for it.
+  if (!transfer_ && used_bytes_ + bytes + wanted_staging_bytes() > budget_bytes_) {
+    Status status = prepare_transfer();
+    if (!status.ok()) write_failure_ = std::move(status);
+  }
   while (used_bytes_ + bytes > std::max(budget_bytes_, goal_bytes)) {
     if (drop_one()) continue;
     const bool writes = n_write_failures_ == failures && start_writes();
@@ -224,7 +229,7 @@ Status Tiers::open_for_writing(PageHandle* handle, const Wait& wait) {
     if (status.ok()) *handle = std::move(copy[0]);
     return status;
   }
-  Page& page = **handle;
+  Page& page = *handle->get();
   std::vector<SavedCopy> saved;
   {
     Lock lock(mutex_);
@@ -445,7 +450,14 @@ TierStatistics Tiers::statistics() const {
   statistics.host_bytes = used_bytes_;
   statistics.host_peak_bytes = peak_bytes_;
   if (scratch_) statistics.scratch_bytes = scratch_->used_bytes();
-  if (transfer_) statistics.transfer = transfer_->statistics();
+  if (transfer_) {
+    statistics.staging_bytes = transfer_->staging_bytes();
+    const TransferStatistics now = transfer_->statistics();
+    statistics.transfer.read_bytes += now.read_bytes;
+    statistics.transfer.written_bytes += now.written_bytes;
+    statistics.transfer.read_requests += now.read_requests;
+    statistics.transfer.written_requests += now.written_requests;
+  }
   return statistics;
 }
 

@@ -35,6 +35,7 @@ struct TierStatistics {
   uint64_t host_budget_bytes = 0;
   uint64_t host_bytes = 0;
   uint64_t host_peak_bytes = 0;
+  uint64_t staging_bytes = 0;    // of host_bytes: memory of transfers
   uint64_t scratch_bytes = 0;    // of the scratch file in use
   uint64_t n_pages_hit = 0;      // asked for and in RAM already
   uint64_t n_pages_missed = 0;   // brought in when asked for
@@ -113,7 +114,19 @@ class Tiers {
  private:
   friend class PageHandle;
   using Lock = std::unique_lock<std::mutex>;
-  struct Job;
+  // What the jobs of one save tell it.
+  struct Save {
+    uint32_t n_pending = 0;
+    Status status;
+  };
+  // One page on its way. Owner: jobs_; used again.
+  struct Job {
+    PageJob transfer;
+    Tiers* tiers = nullptr;
+    Page* page = nullptr;
+    std::shared_ptr<PageFile> file;  // a session file; null: the scratch file
+    Save* save = nullptr;            // who waits for it; null: a spill or a read
+  };
 
   void release(Page* page);
 
@@ -130,7 +143,10 @@ class Tiers {
   Status make_room(Lock& lock, uint64_t bytes, const Wait& wait, uint64_t goal_bytes = 0);
   Status write_saved(std::span<const PageHandle> pages, const std::shared_ptr<PageFile>& file, const Wait& wait);
   Status no_room(uint64_t bytes) const;
+  uint64_t wanted_staging_bytes() const;
   Status prepare_transfer();
+  // Ends the transfer while it has nothing to do: its memory goes back.
+  void rest(Lock& lock);
   Status prepare_scratch();
   bool start_writes();
   void start_read(Page& page, bool urgent);

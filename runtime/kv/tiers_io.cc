@@ -11,24 +11,10 @@ namespace {
 constexpr uint32_t kRunPages = 16;
 // Pages on their way to disk at once.
 constexpr uint32_t kMaxWriting = 96;
+constexpr uint64_t kMinStaging_bytes = uint64_t{128} << 10;
 constexpr uint64_t kMaxStaging_bytes = uint64_t{4} << 20;
 
 }  // namespace
-
-// One page on its way. Owner: jobs_; used again.
-struct Tiers::Job {
-  PageJob transfer;
-  Tiers* tiers = nullptr;
-  Page* page = nullptr;
-  std::shared_ptr<PageFile> file;  // a session file; null: the scratch file
-  struct Save* save = nullptr;     // who waits for it; null: a spill or a read
-};
-
-// What the jobs of one save tell it.
-struct Save {
-  uint32_t n_pending = 0;
-  Status status;
-};
 
 Tiers::Job* Tiers::take_job() {
   if (free_jobs_.empty()) {
@@ -41,14 +27,31 @@ Tiers::Job* Tiers::take_job() {
   return job;
 }
 
+uint64_t Tiers::wanted_staging_bytes() const {
+  return std::clamp<uint64_t>(budget_bytes_ / 8 / kIoBlock_bytes * kIoBlock_bytes, kMinStaging_bytes, kMaxStaging_bytes);
+}
+
 Status Tiers::prepare_transfer() {
   if (transfer_) return {};
   PageTransfer::Options options;
-  options.staging_bytes = std::clamp<uint64_t>(budget_bytes_ / 8, uint64_t{128} << 10, kMaxStaging_bytes);
+  options.staging_bytes = wanted_staging_bytes();
   LEOAM_ASSIGN_OR_RETURN(transfer_, PageTransfer::create(files_, options));
   used_bytes_ += transfer_->staging_bytes();
   peak_bytes_ = std::max(peak_bytes_, used_bytes_);
   return {};
+}
+
+void Tiers::rest(Lock& lock) {
+  if (!transfer_ || n_moving_ > 0 || !queued_.empty()) return;
+  const std::unique_ptr<PageTransfer> transfer = std::move(transfer_);
+  used_bytes_ -= transfer->staging_bytes();
+  const TransferStatistics last = transfer->statistics();
+  statistics_.transfer.read_bytes += last.read_bytes;
+  statistics_.transfer.written_bytes += last.written_bytes;
+  statistics_.transfer.read_requests += last.read_requests;
+  statistics_.transfer.written_requests += last.written_requests;
+  // Its thread may still be on its way out of a report, which takes the lock.
+  lock.unlock();
 }
 
 Status Tiers::prepare_scratch() {
@@ -321,6 +324,7 @@ Status Tiers::evict(std::span<const PageHandle> pages, const Wait& wait) {
     LEOAM_RETURN_IF_ERROR(wait_for_change(lock, wait));
   }
   frames_.trim();
+  rest(lock);
   return {};
 }
 

@@ -31,6 +31,7 @@ struct SessionIdentity {
   uint32_t piece_tokens = 0;      // pieces decide the last bits of the KV
   std::vector<uint32_t> windows;  // [n_layers], 0: a global layer
   uint32_t page_bytes = 0;
+  bool operator==(const SessionIdentity&) const = default;
 };
 
 // A token of the log: the id, and whether a forward pass began with it. Passes are what a recompute repeats,

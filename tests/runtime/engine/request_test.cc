@@ -278,7 +278,7 @@ TEST_F(RequestTest, ABudgetThatEndsMidwayFailsThatRequestOnly) {
   EXPECT_EQ(drain(*request).reason, FinishReason::failed);
   EXPECT_EQ(request->status().kind(), ErrorKind::no_space);
   EXPECT_GE(s->n_tokens(), 100u);
-  ASSERT_TRUE(engine_->set_host_kv_budget(64 << 20).ok());
+  ASSERT_TRUE(engine_->set_host_kv_budget(64 << 20, nullptr).ok());
   EXPECT_EQ(drain(*submit(*s, options(1, 4))).reason, FinishReason::length);
 }
 
