@@ -34,7 +34,7 @@ class FileSystem {
   // A file without a name, gone when closed, whatever happens to the process.
   virtual Result<std::unique_ptr<WritableFile>> create_unnamed(const std::string& folder) = 0;
   // Exclusive until the file is closed or the process ends; for another handle, of this process too. Fails
-  // with busy at once.
+  // with busy within 100 ms: requests of a process that was killed end first.
   virtual Status lock(WritableFile& file, const std::string& path) = 0;
 
   // With missing parents, all 0700. A folder that is there must be this user's and closed to writers.

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <ctime>
 #include <limits>
 
 #include "runtime/io/registered_files.h"
@@ -21,6 +22,16 @@ namespace {
 // One call moves at most 2 GiB on Linux; stay below it.
 constexpr uint64_t kMostAtOnce_bytes = uint64_t{1} << 30;
 constexpr uint64_t kLastOffset_bytes = std::numeric_limits<int64_t>::max();
+
+// Requests of a killed process were seen to end within 25 ms.
+constexpr int64_t kLongestLockWait_us = 80000;
+constexpr int64_t kLockWaitStep_us = 1000;
+
+int64_t sleep_us(int64_t us) {
+  const timespec time = {0, us * 1000};
+  nanosleep(&time, nullptr);
+  return us;
+}
 
 bool is_no_space(int code) {
   return code == ENOSPC || code == EDQUOT || code == EFBIG;
@@ -141,8 +152,18 @@ Status OsFile::sync() {
 }
 
 Status OsFile::lock(int folder_fd, const std::string& name) {
+  // When a process is killed, its rings are taken down some time after it is gone, and so are the locks of
+  // files in their tables. By its descriptor alone, a file is unlocked with the process, or with the last of
+  // its requests that the disk still carries out: the next owner must not meet those, and waits for them a
+  // little.
+  leave_tables();
+  int64_t waited_us = 0;
   while (flock(fd(), LOCK_EX | LOCK_NB) != 0) {
     if (errno == EINTR) continue;
+    if (errno == EWOULDBLOCK && waited_us < kLongestLockWait_us) {
+      waited_us += sleep_us(kLockWaitStep_us);
+      continue;
+    }
     if (errno == EWOULDBLOCK) return error(ErrorKind::busy, "another handle or process holds the file");
     return error(ErrorKind::io, "cannot lock the file: {}", system_reason(errno));
   }
@@ -168,16 +189,30 @@ Status OsFile::failure(IoOperation operation, uint64_t offset_bytes, uint64_t by
   return Status(ErrorKind::io, std::move(message));
 }
 
-void OsFile::remember(std::weak_ptr<RegisteredFiles> table) {
+bool OsFile::join(std::weak_ptr<RegisteredFiles> table) {
   const std::lock_guard<std::mutex> lock(tables_mutex_);
+  if (!joins_tables_) return false;
   std::erase_if(tables_, [](const auto& known) { return known.expired(); });
   tables_.push_back(std::move(table));
+  return true;
+}
+
+void OsFile::leave_tables() {
+  std::vector<std::weak_ptr<RegisteredFiles>> tables;
+  {
+    // One that joins at this moment is either here, and has its place before it can be asked to forget, or is
+    // turned away.
+    const std::lock_guard<std::mutex> lock(tables_mutex_);
+    joins_tables_ = false;
+    tables.swap(tables_);
+  }
+  for (const std::weak_ptr<RegisteredFiles>& table : tables)
+    if (const std::shared_ptr<RegisteredFiles> open_table = table.lock()) open_table->forget(*this);
 }
 
 bool OsFile::fell_back(bool was_direct, int code) const {
   if (!was_direct || (code != EINVAL && code != EOPNOTSUPP)) return false;
-  const int flags = fcntl(fd(), F_GETFL);
-  if (flags < 0 || fcntl(fd(), F_SETFL, flags & ~O_DIRECT) != 0) return false;
+  if (fcntl(fd(), F_SETFL, 0) != 0) return false;
   direct_.store(false, std::memory_order_release);
   return true;
 }

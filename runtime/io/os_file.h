@@ -36,12 +36,13 @@ class OsFile final : public WritableFile {
   bool direct() const { return direct_.load(std::memory_order_acquire); }
   // The failure of a transfer that the system refused with `code`.
   Status failure(IoOperation operation, uint64_t offset_bytes, uint64_t bytes, int code) const;
-  // What closes with this file: the place that it has in a ring's table.
-  void remember(std::weak_ptr<RegisteredFiles> table);
+  // A ring's table that this file has a place in, and leaves when it closes. False: it takes no places.
+  bool join(std::weak_ptr<RegisteredFiles> table);
 
  private:
   // Whether a transfer that failed with `code` may succeed without O_DIRECT, which is off then.
   bool fell_back(bool was_direct, int code) const;
+  void leave_tables();
 
   UniqueFd fd_;
   const bool unnamed_;
@@ -51,6 +52,7 @@ class OsFile final : public WritableFile {
   std::atomic<bool> sync_failed_{false};
   std::mutex tables_mutex_;
   std::vector<std::weak_ptr<RegisteredFiles>> tables_;
+  bool joins_tables_ = true;
 };
 
 }  // namespace leoam

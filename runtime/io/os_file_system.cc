@@ -49,12 +49,10 @@ Result<std::unique_ptr<OsFile>> OsFileSystem::accept(UniqueFd fd, const std::str
   struct stat info = {};
   if (fstat(fd.get(), &info) != 0) return path_failure("cannot stat", path, errno);
   LEOAM_RETURN_IF_ERROR(check_regular(info, path, unnamed));
-  // Asked for after opening: a refusal then leaves no half-created file. O_NONBLOCK, which opening needs,
-  // must not stay: a ring would answer EAGAIN instead of waiting for the disk.
-  const int flags = fcntl(fd.get(), F_GETFL) & ~O_NONBLOCK;
-  const bool direct = options_.direct && fcntl(fd.get(), F_SETFL, flags | O_DIRECT) == 0;
-  if (!direct && fcntl(fd.get(), F_SETFL, flags) != 0)
-    return path_failure("cannot set flags of", path, errno);
+  // Asked for after opening: a refusal then leaves no half-created file. It also clears O_NONBLOCK, which
+  // opening needs: a ring would answer EAGAIN instead of waiting for the disk.
+  const bool direct = options_.direct && fcntl(fd.get(), F_SETFL, O_DIRECT) == 0;
+  if (!direct && fcntl(fd.get(), F_SETFL, 0) != 0) return path_failure("cannot set flags of", path, errno);
   return std::make_unique<OsFile>(std::move(fd), direct, unnamed);
 }
 

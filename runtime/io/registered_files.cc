@@ -33,8 +33,7 @@ int RegisteredFiles::slot_of(OsFile& file) {
     if (files_[slot] == &file) return static_cast<int>(slot);
     if (files_[slot] == nullptr && free_slot == kSlots) free_slot = slot;
   }
-  if (free_slot == kSlots) return -1;
-  file.remember(weak_from_this());
+  if (free_slot == kSlots || !file.join(weak_from_this())) return -1;
   if (!update(free_slot, file.fd())) return -1;
   files_[free_slot] = &file;
   return static_cast<int>(free_slot);

@@ -15,7 +15,7 @@ class RegisteredFiles : public std::enable_shared_from_this<RegisteredFiles> {
   // Null when the kernel refuses; *reason says why.
   static std::shared_ptr<RegisteredFiles> create(int ring_fd, int* reason);
 
-  // The number of a file, or -1 when it is not registered and cannot be.
+  // The number of a file, or -1 when it is not registered and cannot be; locked files never are.
   int slot_of(OsFile& file);
   void forget(const OsFile& file);
   // The ring is about to close.
