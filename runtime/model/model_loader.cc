@@ -14,9 +14,9 @@ class ModelLoader {
 
   Result<std::unique_ptr<Model>> load(const ModelOptions& options) {
     LEOAM_ASSIGN_OR_RETURN(ModelSource source, read_model_source(file_, options));
-    LEOAM_RETURN_IF_ERROR(check_cancelled());
+    LEOAM_RETURN_IF_ERROR(check_cancelled(cancel_));
     LEOAM_RETURN_IF_ERROR(create_text_parts(source));
-    LEOAM_RETURN_IF_ERROR(check_cancelled());
+    LEOAM_RETURN_IF_ERROR(check_cancelled(cancel_));
     model_->header_ = std::move(source.header);
     model_->layers_.resize(model_->config().n_layers);
     std::vector<WeightTransfer> transfers;
@@ -36,16 +36,11 @@ class ModelLoader {
   }
 
  private:
-  Status check_cancelled() const {
-    if (cancel_ && cancel_->cancelled()) return error(ErrorKind::cancelled, "loading was cancelled");
-    return {};
-  }
-
   Status create_text_parts(const ModelSource& source) {
     LEOAM_ASSIGN_OR_RETURN(std::optional<TokenizerData> data,
-                           read_tokenizer_data(source.gguf, source.header.config));
+                           read_tokenizer_data(source.gguf, source.header.config, cancel_));
     if (data) {
-      LEOAM_ASSIGN_OR_RETURN(model_->tokenizer_, Tokenizer::create(*std::move(data)));
+      LEOAM_ASSIGN_OR_RETURN(model_->tokenizer_, Tokenizer::create(*std::move(data), cancel_));
     }
     LEOAM_ASSIGN_OR_RETURN(const std::optional<std::string_view> text,
                            source.gguf.find_string("tokenizer.chat_template"));

@@ -40,8 +40,7 @@ class WeightReader {
     for (size_t begin = 0; begin < items_.size() && !stopped();) begin = run_region(begin);
     if (out_of_memory_.load()) return error(ErrorKind::out_of_memory, "no memory while reading weights");
     if (!failure_.ok()) return std::move(failure_);
-    if (cancelled()) return error(ErrorKind::cancelled, "loading was cancelled");
-    return {};
+    return check_cancelled(cancel_);
   }
 
  private:
