@@ -45,6 +45,7 @@ Page* Tiers::new_page(uint32_t layer, uint32_t number, uint32_t bytes) {
   page->layer = layer;
   page->number = number;
   page->bytes = bytes;
+  largest_page_bytes_ = std::max(largest_page_bytes_, bytes);
   page->id = next_id_++;
   page->tiers = this;
   page->sealed = page->wanted = page->damaged = page->orphaned = false;
@@ -171,7 +172,7 @@ Status Tiers::wait_for_change(Lock& lock, const Wait& wait) {
 Status Tiers::make_room(Lock& lock, uint64_t bytes, const Wait& wait, uint64_t goal_bytes) {
   const uint64_t failures = n_write_failures_;
   // The memory of transfers is taken while there is room for it.
-  if (!transfer_ && used_bytes_ + bytes + wanted_staging_bytes() > budget_bytes_) {
+  if (!transfer_ && disk_has_room() && used_bytes_ + bytes + wanted_staging_bytes() > budget_bytes_) {
     Status status = prepare_transfer();
     if (!status.ok()) write_failure_ = std::move(status);
   }

@@ -143,6 +143,7 @@ class Tiers {
   Status make_room(Lock& lock, uint64_t bytes, const Wait& wait, uint64_t goal_bytes = 0);
   Status write_saved(std::span<const PageHandle> pages, const std::shared_ptr<PageFile>& file, const Wait& wait);
   Status no_room(uint64_t bytes) const;
+  bool disk_has_room() const;
   uint64_t wanted_staging_bytes() const;
   Status prepare_transfer();
   // Ends the transfer while it has nothing to do: its memory goes back.
@@ -173,6 +174,7 @@ class Tiers {
   std::vector<std::unique_ptr<Page[]>> page_blocks_;
   std::vector<Page*> free_pages_;
   uint64_t next_id_ = 1;
+  uint32_t largest_page_bytes_ = 0;
   uint64_t budget_bytes_;
   uint64_t used_bytes_ = 0;
   uint64_t peak_bytes_ = 0;

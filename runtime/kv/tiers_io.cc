@@ -11,7 +11,6 @@ namespace {
 constexpr uint32_t kRunPages = 16;
 // Pages on their way to disk at once.
 constexpr uint32_t kMaxWriting = 96;
-constexpr uint64_t kMinStaging_bytes = uint64_t{128} << 10;
 constexpr uint64_t kMaxStaging_bytes = uint64_t{4} << 20;
 
 }  // namespace
@@ -27,8 +26,13 @@ Tiers::Job* Tiers::take_job() {
   return job;
 }
 
+bool Tiers::disk_has_room() const {
+  return disk_.budget_bytes() >= disk_.used_bytes() + PageFile::stored_bytes(largest_page_bytes_);
+}
+
 uint64_t Tiers::wanted_staging_bytes() const {
-  return std::clamp<uint64_t>(budget_bytes_ / 8 / kIoBlock_bytes * kIoBlock_bytes, kMinStaging_bytes, kMaxStaging_bytes);
+  const uint64_t some_pages = 4 * PageFile::stored_bytes(largest_page_bytes_);
+  return std::max(some_pages, std::min(budget_bytes_ / 8 / kIoBlock_bytes * kIoBlock_bytes, kMaxStaging_bytes));
 }
 
 Status Tiers::prepare_transfer() {
@@ -66,9 +70,9 @@ Status Tiers::prepare_scratch() {
 bool Tiers::start_writes() {
   bool started = false;
   while (oldest_dirty_ && n_writing_ < kMaxWriting) {
-    Status status = prepare_scratch();
+    Status status = disk_has_room() ? prepare_scratch() : Status(ErrorKind::no_space, "the disk budget is used up");
     if (!status.ok()) {
-      write_failure_ = std::move(status).with_context("the scratch file");
+      write_failure_ = std::move(status);
       ++n_write_failures_;
       return started;
     }

@@ -272,6 +272,7 @@ TEST_F(RequestTest, TheContextsEndIsALength) {
 TEST_F(RequestTest, ABudgetThatEndsMidwayFailsThatRequestOnly) {
   EngineOptions engine;
   engine.host_kv_budget_bytes = 96 << 10;
+  engine.disk_kv_budget_bytes = 1;
   start(with_tokenizer(), engine);
   auto s = session();
   auto request = submit(*s, options(100, 400));

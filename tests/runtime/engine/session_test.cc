@@ -80,6 +80,7 @@ TEST_F(SessionTest, AllLogitsAreDeliveredInOrder) {
 TEST_F(SessionTest, ABudgetThatIsTooSmallLeavesTheSessionUsable) {
   EngineOptions options;
   options.host_kv_budget_bytes = 64 << 10;
+  options.disk_kv_budget_bytes = 1;
   start(with_tokenizer(), options);
   SessionOptions small;
   small.piece_tokens = 32;

@@ -1,11 +1,8 @@
 // KV in tiers: whatever the budgets, the bytes of the logits are those of a run with everything in RAM.
-#include <sys/stat.h>
-
 #include <filesystem>
 #include <thread>
 
 #include "tests/runtime/engine/engine_fixture.h"
-#include "tests/support/temp_folder.h"
 
 namespace leoam {
 namespace {
@@ -23,7 +20,6 @@ class EngineTiersTest : public testing::EngineTest {
   EngineOptions with_budget(uint64_t host_bytes) const {
     EngineOptions options;
     options.host_kv_budget_bytes = host_bytes;
-    options.state_folder = folder_.path();
     return options;
   }
 
@@ -43,7 +39,6 @@ class EngineTiersTest : public testing::EngineTest {
     return out;
   }
 
-  testing::TempFolder folder_;
 };
 
 TEST_F(EngineTiersTest, LogitsDoNotDependOnTheBudget) {
@@ -74,7 +69,7 @@ TEST_F(EngineTiersTest, NothingIsWrittenWhileEverythingFits) {
   auto s = session();
   run(*s, 1000, 10);
   EXPECT_EQ(engine_->statistics().disk_written_bytes, 0u);
-  EXPECT_TRUE(std::filesystem::is_empty(folder_.path()));
+  EXPECT_TRUE(std::filesystem::is_empty(state_.path()));
 }
 
 TEST_F(EngineTiersTest, ForksShareAndDiverge) {
