@@ -265,7 +265,7 @@ void Tiers::seal(std::span<const PageHandle> pages) {
     relist(*page.get());
   }
   // Written before room is needed, so that making room is dropping.
-  if (used_bytes_ > budget_bytes_ / 4 * 3) {
+  if (used_bytes_ > budget_bytes_ / 4 * 3 && (transfer_ || used_bytes_ + wanted_staging_bytes() <= budget_bytes_)) {
     start_writes();
     flush_jobs();
   }
@@ -355,9 +355,10 @@ size_t Tiers::want(std::span<const PageHandle> pages, uint64_t* started_bytes) {
     Page& page = *handle.get();
     if (!page.frame.data) {
       if (page.damaged) break;
-      bool room = used_bytes_ + page.bytes <= budget_bytes_;
-      while (!room && drop_one()) room = used_bytes_ + page.bytes <= budget_bytes_;
-      if (!room || !give_frame(page).ok()) break;
+      const uint64_t bytes = page.bytes + (transfer_ ? 0 : wanted_staging_bytes());
+      bool room = used_bytes_ + bytes <= budget_bytes_;
+      while (!room && drop_one()) room = used_bytes_ + bytes <= budget_bytes_;
+      if (!room || !prepare_transfer().ok() || !give_frame(page).ok()) break;
       start_read(page, false);
       *started_bytes += page.bytes;
     }
