@@ -6,7 +6,19 @@
 
 namespace leoam::kernels {
 
-// Exact.
+[[maybe_unused]] static inline float float_from_bits(uint32_t bits) {
+  float value;
+  __builtin_memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+[[maybe_unused]] static inline uint32_t bits_from_float(float value) {
+  uint32_t bits;
+  __builtin_memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
+// Exact; a NaN becomes quiet.
 [[maybe_unused]] static inline float f16_to_f32(uint16_t half) {
   const uint32_t sign = static_cast<uint32_t>(half & 0x8000u) << 16;
   const uint32_t magnitude = half & 0x7fffu;
@@ -17,19 +29,14 @@ namespace leoam::kernels {
   } else if (magnitude >= 0x0400u) {
     bits = (magnitude << 13) + 0x38000000u;
   } else {
-    const float value = static_cast<float>(magnitude) * 0x1p-24f;
-    __builtin_memcpy(&bits, &value, 4);
+    bits = bits_from_float(static_cast<float>(magnitude) * 0x1p-24f);
   }
-  bits |= sign;
-  float result;
-  __builtin_memcpy(&result, &bits, 4);
-  return result;
+  return float_from_bits(bits | sign);
 }
 
 // Rounds to nearest, ties to even; what is too large becomes infinity, NaN stays a (quiet) NaN.
 [[maybe_unused]] static inline uint16_t f32_to_f16(float value) {
-  uint32_t bits;
-  __builtin_memcpy(&bits, &value, 4);
+  const uint32_t bits = bits_from_float(value);
   const uint32_t sign = bits >> 16 & 0x8000u;
   const uint32_t magnitude = bits & 0x7fffffffu;
   uint32_t half;
@@ -41,12 +48,7 @@ namespace leoam::kernels {
     half = (magnitude + 0xfffu + (magnitude >> 13 & 1u) - 0x38000000u) >> 13;
   } else {
     // Adding 0.5 puts the rounding point at 2^-24, the spacing of half precision's subnormal numbers.
-    float absolute;
-    __builtin_memcpy(&absolute, &magnitude, 4);
-    const float shifted = absolute + 0.5f;
-    uint32_t shifted_bits;
-    __builtin_memcpy(&shifted_bits, &shifted, 4);
-    half = shifted_bits - 0x3f000000u;
+    half = bits_from_float(float_from_bits(magnitude) + 0.5f) - 0x3f000000u;
   }
   return static_cast<uint16_t>(sign | half);
 }

@@ -1,7 +1,7 @@
 // The scale of 16 activations, the same on every instruction set.
 #pragma once
 
-#include "kernels/matmul/half.h"
+#include "kernels/f16.h"
 #include "kernels/matmul/layout.h"
 
 namespace leoam::kernels {

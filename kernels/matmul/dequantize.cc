@@ -1,4 +1,4 @@
-#include "kernels/matmul/half.h"
+#include "kernels/matmul/bytes_at.h"
 #include "kernels/matmul/matmul.h"
 
 namespace leoam::kernels {

@@ -2,7 +2,7 @@
 // type. The block layouts are those that dequantize.cc writes out in full.
 #pragma once
 
-#include "kernels/matmul/half.h"
+#include "kernels/matmul/bytes_at.h"
 #include "kernels/matmul/layout.h"
 
 namespace leoam::kernels {

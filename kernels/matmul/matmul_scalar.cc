@@ -81,18 +81,13 @@ void matmul(const MatmulParams& params, uint32_t row_begin, uint32_t row_end) {
 
 // To the nearest integer, ties to even: adding 1.5 * 2^23 leaves the integer in the low bits.
 int8_t rounded(float value) {
-  const float shifted = value + 12582912.0f;
-  uint32_t bits;
-  __builtin_memcpy(&bits, &shifted, sizeof bits);
-  return static_cast<int8_t>(static_cast<int32_t>(bits) - 0x4b400000);
+  return static_cast<int8_t>(static_cast<int32_t>(bits_from_float(value + 12582912.0f)) - 0x4b400000);
 }
 
 void quantize_half(const float* x, uint32_t n, ActivationBlock* block, int half) {
   uint32_t largest = 0;
   for (uint32_t i = 0; i < n; ++i) {
-    uint32_t bits;
-    __builtin_memcpy(&bits, x + i, sizeof bits);
-    bits &= 0x7fffffffu;
+    const uint32_t bits = bits_from_float(x[i]) & 0x7fffffffu;
     if (bits > largest) largest = bits;
   }
   const BlockScale scale = block_scale(largest);

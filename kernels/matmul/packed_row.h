@@ -1,8 +1,8 @@
 // One row of a packed matrix in plain code: its codes into and out of the planes, its scales.
 #pragma once
 
+#include "kernels/matmul/bytes_at.h"
 #include "kernels/matmul/file_codes.h"
-#include "kernels/matmul/half.h"
 #include "kernels/matmul/layout.h"
 
 namespace leoam::kernels {

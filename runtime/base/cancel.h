@@ -3,6 +3,8 @@
 
 #include <atomic>
 
+#include "runtime/base/status.h"
+
 namespace leoam {
 
 class CancelFlag {
@@ -22,5 +24,10 @@ class CancelFlag {
   std::atomic<bool> flag_{false};
   const CancelFlag* parent_ = nullptr;
 };
+
+// The failure `cancelled` once the flag is set. nullptr: never.
+inline Status check_cancelled(const CancelFlag* flag) {
+  return flag && flag->cancelled() ? Status(ErrorKind::cancelled, "cancelled by the caller") : Status();
+}
 
 }  // namespace leoam

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "runtime/model/model_identity.h"
 #include "runtime/model/model_source.h"
 #include "runtime/model/weight_reader.h"
 
@@ -13,9 +14,9 @@ class ModelLoader {
 
   Result<std::unique_ptr<Model>> load(const ModelOptions& options) {
     LEOAM_ASSIGN_OR_RETURN(ModelSource source, read_model_source(file_, options));
-    LEOAM_RETURN_IF_ERROR(check_cancelled());
+    LEOAM_RETURN_IF_ERROR(check_cancelled(cancel_));
     LEOAM_RETURN_IF_ERROR(create_text_parts(source));
-    LEOAM_RETURN_IF_ERROR(check_cancelled());
+    LEOAM_RETURN_IF_ERROR(check_cancelled(cancel_));
     model_->header_ = std::move(source.header);
     model_->layers_.resize(model_->config().n_layers);
     std::vector<WeightTransfer> transfers;
@@ -26,22 +27,20 @@ class ModelLoader {
     std::sort(transfers.begin(), transfers.end(), [](const WeightTransfer& a, const WeightTransfer& b) {
       return a.offset_bytes < b.offset_bytes;
     });
-    LEOAM_RETURN_IF_ERROR(read_weights(file_, transfers, device_, pool_, progress_, cancel_));
+    WeightDigest digest;
+    LEOAM_RETURN_IF_ERROR(read_weights(file_, transfers, device_, pool_, progress_, cancel_, &digest));
+    LEOAM_ASSIGN_OR_RETURN(model_->identity_,
+                           model_identity(file_, source.gguf.data_offset_bytes(), model_->config(), digest));
     LEOAM_RETURN_IF_ERROR(file_.check_unchanged());
     return std::move(model_);
   }
 
  private:
-  Status check_cancelled() const {
-    if (cancel_ && cancel_->cancelled()) return error(ErrorKind::cancelled, "loading was cancelled");
-    return {};
-  }
-
   Status create_text_parts(const ModelSource& source) {
     LEOAM_ASSIGN_OR_RETURN(std::optional<TokenizerData> data,
-                           read_tokenizer_data(source.gguf, source.header.config));
+                           read_tokenizer_data(source.gguf, source.header.config, cancel_));
     if (data) {
-      LEOAM_ASSIGN_OR_RETURN(model_->tokenizer_, Tokenizer::create(*std::move(data)));
+      LEOAM_ASSIGN_OR_RETURN(model_->tokenizer_, Tokenizer::create(*std::move(data), cancel_));
     }
     LEOAM_ASSIGN_OR_RETURN(const std::optional<std::string_view> text,
                            source.gguf.find_string("tokenizer.chat_template"));

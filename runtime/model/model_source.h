@@ -26,8 +26,10 @@ Result<ModelSource> read_model_source(const File& file, const ModelOptions& opti
 Result<ModelConfig> read_model_config(const File& file, const Gguf& gguf, const ModelOptions& options);
 
 // What Tokenizer::create takes, copied out; nothing for a file that says it has no tokenizer. Fails with
-// corrupt when a key has the wrong type, or the vocabulary is not of the embedding's size.
-Result<std::optional<TokenizerData>> read_tokenizer_data(const Gguf& gguf, const ModelConfig& config);
+// corrupt when a key has the wrong type, or the vocabulary is not of the embedding's size; and with
+// cancelled.
+Result<std::optional<TokenizerData>> read_tokenizer_data(const Gguf& gguf, const ModelConfig& config,
+                                                         const CancelFlag* cancel = nullptr);
 
 // Fails with corrupt when the vocabulary is not of the embedding's size. Copies nothing.
 Status check_vocabulary(const Gguf& gguf, const ModelConfig& config);

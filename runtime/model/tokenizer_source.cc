@@ -12,10 +12,13 @@ constexpr std::string_view kMerges = "tokenizer.ggml.merges";
 // The largest in use are about 450,000; a vocabulary is bounded by the embedding's rows.
 constexpr uint64_t kMaxMerges = 1u << 20;
 
-std::vector<std::string> copy_strings(GgufStrings strings) {
+Result<std::vector<std::string>> copy_strings(GgufStrings strings, const CancelFlag* cancel) {
   std::vector<std::string> out;
   out.reserve(strings.left());
-  while (strings.left() > 0) out.emplace_back(strings.next());
+  while (strings.left() > 0) {
+    if (strings.left() % kTokensPerCancelCheck == 0) LEOAM_RETURN_IF_ERROR(check_cancelled(cancel));
+    out.emplace_back(strings.next());
+  }
   return out;
 }
 
@@ -68,7 +71,8 @@ Status check_vocabulary(const Gguf& gguf, const ModelConfig& config) {
   return {};
 }
 
-Result<std::optional<TokenizerData>> read_tokenizer_data(const Gguf& gguf, const ModelConfig& config) {
+Result<std::optional<TokenizerData>> read_tokenizer_data(const Gguf& gguf, const ModelConfig& config,
+                                                         const CancelFlag* cancel) {
   TokenizerData data;
   LEOAM_ASSIGN_OR_RETURN(data.model, read_tokenizer_model(gguf));
   if (data.model == "none") return std::optional<TokenizerData>();
@@ -76,12 +80,12 @@ Result<std::optional<TokenizerData>> read_tokenizer_data(const Gguf& gguf, const
   LEOAM_ASSIGN_OR_RETURN(const std::optional<std::string_view> pre, gguf.find_string("tokenizer.ggml.pre"));
   data.pre = printable(pre.value_or(""));
   LEOAM_ASSIGN_OR_RETURN(const GgufStrings tokens, gguf.find_strings(kTokens, config.n_vocab));
-  data.tokens = copy_strings(tokens);
+  LEOAM_ASSIGN_OR_RETURN(data.tokens, copy_strings(tokens, cancel));
   LEOAM_ASSIGN_OR_RETURN(data.scores, gguf.find_floats("tokenizer.ggml.scores", config.n_vocab));
   LEOAM_RETURN_IF_ERROR(read_types(gguf, config.n_vocab, &data.types));
   if (data.model == "gpt2" && !gguf.find(kMerges)) return KeyReader(gguf, "").missing(kMerges);
   LEOAM_ASSIGN_OR_RETURN(const GgufStrings merges, gguf.find_strings(kMerges, kMaxMerges));
-  data.merges = copy_strings(merges);
+  LEOAM_ASSIGN_OR_RETURN(data.merges, copy_strings(merges, cancel));
 
   LEOAM_RETURN_IF_ERROR(read_id(gguf, "tokenizer.ggml.bos_token_id", &data.bos));
   LEOAM_RETURN_IF_ERROR(read_id(gguf, "tokenizer.ggml.eos_token_id", &data.eos));

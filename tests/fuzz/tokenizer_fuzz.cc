@@ -67,7 +67,17 @@ void require(bool holds) {
   if (!holds) std::abort();
 }
 
+// In ranges that cover the text, or that meet in its middle, a control token has no place.
+void check_plain(const Tokenizer& tokenizer, std::string_view text) {
+  const size_t middle = text.size() / 2;
+  const leoam::TextRange halves[] = {{0, middle}, {middle, text.size()}};
+  const auto plain = tokenizer.tokenize(text, {});
+  const auto in_halves = tokenizer.tokenize(text, {.parse_special = true, .plain = halves});
+  require(plain.ok() && in_halves.ok() && *plain == *in_halves);
+}
+
 void check_text(const Tokenizer& tokenizer, std::string_view text, bool round_trips) {
+  if (text.size() > 1) check_plain(tokenizer, text);
   for (const bool special : {false, true}) {
     const auto ids = tokenizer.tokenize(text, {.parse_special = special, .add_bos = special});
     require(ids.ok());

@@ -9,16 +9,17 @@
 
 namespace leoam {
 
-Result<std::unique_ptr<Tokenizer>> BpeTokenizer::create(TokenizerData data) {
+Result<std::unique_ptr<Tokenizer>> BpeTokenizer::create(TokenizerData data, const CancelFlag* cancel) {
   const std::optional<PreTokenizer> pre = find_pre_tokenizer(data.pre);
   if (!pre) {
     return error(ErrorKind::unsupported,
                  "tokenizer.ggml.pre: expected smollm, gpt-2, llama-bpe, qwen2 or default, found \"{}\"",
                  printable(data.pre));
   }
-  LEOAM_ASSIGN_OR_RETURN(std::unique_ptr<const Vocabulary> vocabulary,
-                         Vocabulary::build(SpellingKind::byte_level, *pre == PreTokenizer::llama_bpe, &data));
-  LEOAM_ASSIGN_OR_RETURN(MergeTable merges, MergeTable::build(data.merges, *vocabulary));
+  LEOAM_ASSIGN_OR_RETURN(
+      std::unique_ptr<const Vocabulary> vocabulary,
+      Vocabulary::build(SpellingKind::byte_level, *pre == PreTokenizer::llama_bpe, &data, cancel));
+  LEOAM_ASSIGN_OR_RETURN(MergeTable merges, MergeTable::build(data.merges, *vocabulary, cancel));
   return std::unique_ptr<Tokenizer>(new BpeTokenizer(std::move(vocabulary), std::move(merges), *pre));
 }
 

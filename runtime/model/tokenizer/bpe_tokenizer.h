@@ -13,7 +13,7 @@ namespace leoam {
 
 class BpeTokenizer final : public Tokenizer {
  public:
-  static Result<std::unique_ptr<Tokenizer>> create(TokenizerData data);
+  static Result<std::unique_ptr<Tokenizer>> create(TokenizerData data, const CancelFlag* cancel);
 
  private:
   BpeTokenizer(std::unique_ptr<const Vocabulary> vocabulary, MergeTable merges, PreTokenizer pre);

@@ -40,7 +40,8 @@ Status read_merge(size_t rank, const std::string& merge, const Vocabulary& vocab
 
 }  // namespace
 
-Result<MergeTable> MergeTable::build(const std::vector<std::string>& merges, const Vocabulary& vocabulary) {
+Result<MergeTable> MergeTable::build(const std::vector<std::string>& merges, const Vocabulary& vocabulary,
+                                     const CancelFlag* cancel) {
   const size_t limit = std::min(kMaxMerges, kMaxMergesPerToken * vocabulary.size());
   if (merges.size() > limit) {
     return error(ErrorKind::corrupt, "tokenizer.ggml.merges: expected at most {} merges, found {}", limit,
@@ -50,6 +51,7 @@ Result<MergeTable> MergeTable::build(const std::vector<std::string>& merges, con
   table.slots_.resize(std::bit_ceil(merges.size() + merges.size() / 2 + 1));
   std::string joined;
   for (size_t rank = 0; rank < merges.size(); ++rank) {
+    if (rank % kTokensPerCancelCheck == 0) LEOAM_RETURN_IF_ERROR(check_cancelled(cancel));
     MergeParts parts;
     LEOAM_RETURN_IF_ERROR(read_merge(rank, merges[rank], vocabulary, &joined, &parts));
     // A special token is never part of text, so such a merge could only smuggle one in.

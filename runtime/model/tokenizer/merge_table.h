@@ -14,8 +14,10 @@ namespace leoam {
 class MergeTable {
  public:
   // `merges[rank]` is "left right". Fails with corrupt (index, expected, found) on a merge without its blank,
-  // with parts or a result that are no tokens, or on too many of them. Of a doubled merge the first counts.
-  static Result<MergeTable> build(const std::vector<std::string>& merges, const Vocabulary& vocabulary);
+  // with parts or a result that are no tokens, or on too many of them; and with cancelled. Of a doubled merge
+  // the first counts.
+  static Result<MergeTable> build(const std::vector<std::string>& merges, const Vocabulary& vocabulary,
+                                  const CancelFlag* cancel);
 
   // priority: the rank. Negative ids join with nothing.
   Join find(int32_t left, int32_t right) const;

@@ -52,9 +52,10 @@ size_t blank_length(std::string_view text, size_t at) {
 
 }  // namespace
 
-Result<std::unique_ptr<Tokenizer>> SentencePieceTokenizer::create(TokenizerData data) {
+Result<std::unique_ptr<Tokenizer>> SentencePieceTokenizer::create(TokenizerData data,
+                                                                  const CancelFlag* cancel) {
   LEOAM_ASSIGN_OR_RETURN(std::unique_ptr<const Vocabulary> vocabulary,
-                         Vocabulary::build(SpellingKind::sentence_piece, true, &data));
+                         Vocabulary::build(SpellingKind::sentence_piece, true, &data, cancel));
   LEOAM_ASSIGN_OR_RETURN(std::vector<uint32_t> priorities, read_priorities(data.scores));
   return std::unique_ptr<Tokenizer>(
       new SentencePieceTokenizer(std::move(vocabulary), std::move(priorities), data.add_space_prefix != 0));

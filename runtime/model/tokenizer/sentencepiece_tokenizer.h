@@ -14,7 +14,7 @@ namespace leoam {
 
 class SentencePieceTokenizer final : public Tokenizer {
  public:
-  static Result<std::unique_ptr<Tokenizer>> create(TokenizerData data);
+  static Result<std::unique_ptr<Tokenizer>> create(TokenizerData data, const CancelFlag* cancel);
 
  private:
   SentencePieceTokenizer(std::unique_ptr<const Vocabulary> vocabulary, std::vector<uint32_t> priorities,

@@ -20,7 +20,7 @@ class TokenTrie {
     size_t begin = 0;
     size_t length = 0;
   };
-  // The leftmost match at or after `from`, there the longest, among the tokens that accepts(id) takes.
+  // The leftmost match at or after `from`, there the longest, among those that accepts(match) takes.
   // Cost: (text.size() - from) times the longest spelling, at most.
   template <class Accepts>
   Match find(std::string_view text, size_t from, const Accepts& accepts) const {
@@ -30,7 +30,8 @@ class TokenTrie {
       Match match;
       for (size_t at = begin + 1;; ++at) {
         const Node& here = nodes_[node];
-        if (here.id >= 0 && accepts(here.id)) match = {here.id, begin, at - begin};
+        const Match found = {here.id, begin, at - begin};
+        if (found.id >= 0 && accepts(found)) match = found;
         if (at == text.size()) break;
         node = child(here, static_cast<uint8_t>(text[at]));
         if (node == kNone) break;

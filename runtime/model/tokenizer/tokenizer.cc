@@ -1,5 +1,6 @@
 #include "runtime/model/tokenizer/tokenizer.h"
 
+#include <algorithm>
 #include <climits>
 #include <utility>
 
@@ -10,10 +11,19 @@
 #include "runtime/model/tokenizer/vocabulary.h"
 
 namespace leoam {
+namespace {
 
-Result<std::unique_ptr<Tokenizer>> Tokenizer::create(TokenizerData data) {
-  if (data.model == "gpt2") return BpeTokenizer::create(std::move(data));
-  if (data.model == "llama") return SentencePieceTokenizer::create(std::move(data));
+bool overlaps(std::span<const TextRange> ranges, const TokenTrie::Match& match) {
+  const auto next = std::upper_bound(ranges.begin(), ranges.end(), match.begin,
+                                     [](size_t at, const TextRange& range) { return at < range.end; });
+  return next != ranges.end() && next->begin < match.begin + match.length;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Tokenizer>> Tokenizer::create(TokenizerData data, const CancelFlag* cancel) {
+  if (data.model == "gpt2") return BpeTokenizer::create(std::move(data), cancel);
+  if (data.model == "llama") return SentencePieceTokenizer::create(std::move(data), cancel);
   return error(ErrorKind::unsupported, "tokenizer.ggml.model: expected gpt2 or llama, found \"{}\"",
                printable(data.model));
 }
@@ -37,7 +47,9 @@ Result<std::vector<int32_t>> Tokenizer::tokenize(std::string_view text,
   tokens.reserve(text.size() / 4 + 1);
   if (options.add_bos && add_bos_by_default() && bos() >= 0) tokens.push_back(bos());
 
-  const auto recognised = [&](int32_t id) { return options.parse_special || !vocabulary_->is_special(id); };
+  const auto recognised = [&](const TokenTrie::Match& match) {
+    return !vocabulary_->is_special(match.id) || (options.parse_special && !overlaps(options.plain, match));
+  };
   MergeScratch scratch(text.size());
   bool opens = true;
   for (size_t at = 0; at < text.size();) {

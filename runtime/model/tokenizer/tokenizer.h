@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "runtime/base/cancel.h"
 #include "runtime/base/status.h"
 
 namespace leoam {
@@ -39,19 +41,32 @@ struct TokenizerData {
   int32_t add_bos = -1, add_eos = -1, add_space_prefix = -1;
 };
 
+// Bytes [begin, end) of a text.
+struct TextRange {
+  size_t begin = 0;
+  size_t end = 0;
+};
+
 struct TokenizeOptions {
   // Control tokens spelt out in the text become those tokens; otherwise they are text. User-defined tokens
   // are always recognised, as the formats ask.
   bool parse_special = false;
   // Puts the beginning-of-sequence token first where the file asks for it.
   bool add_bos = false;
+  // Where parse_special does not hold: a control token that would have a byte in one of these stays text.
+  // Ascending, none empty, none overlaps another.
+  std::span<const TextRange> plain = {};
 };
+
+// Building a vocabulary looks at its cancel flag each time that it has handled so many tokens or merges:
+// about a millisecond of work.
+inline constexpr size_t kTokensPerCancelCheck = 4096;
 
 // Thread rule: immutable; all const calls are safe from any thread.
 class Tokenizer {
  public:
-  // Fails with corrupt (field, index, expected, found) or unsupported (model, pre-tokenizer).
-  static Result<std::unique_ptr<Tokenizer>> create(TokenizerData data);
+  // Fails with corrupt (field, index, expected, found), unsupported (model, pre-tokenizer) or cancelled.
+  static Result<std::unique_ptr<Tokenizer>> create(TokenizerData data, const CancelFlag* cancel = nullptr);
   virtual ~Tokenizer();
   Tokenizer(const Tokenizer&) = delete;
   Tokenizer& operator=(const Tokenizer&) = delete;

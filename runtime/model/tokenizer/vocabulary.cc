@@ -81,20 +81,21 @@ Vocabulary::Vocabulary(SpellingKind kind, TokenizerData* data)
 }
 
 Result<std::unique_ptr<const Vocabulary>> Vocabulary::build(SpellingKind kind, bool adds_bos,
-                                                            TokenizerData* data) {
+                                                            TokenizerData* data, const CancelFlag* cancel) {
   if (data->tokens.empty() || data->tokens.size() > kMaxTokens) {
     return error(ErrorKind::corrupt, "tokenizer.ggml.tokens: expected 1 to {} tokens, found {}", kMaxTokens,
                  data->tokens.size());
   }
   std::unique_ptr<Vocabulary> built(new Vocabulary(kind, data));
   LEOAM_RETURN_IF_ERROR(built->check_counts(*data));
-  LEOAM_RETURN_IF_ERROR(built->index_spellings());
+  LEOAM_RETURN_IF_ERROR(built->index_spellings(cancel));
   LEOAM_RETURN_IF_ERROR(built->read_ids(*data));
   LEOAM_RETURN_IF_ERROR(built->read_types(*data));
   built->add_bos_ = data->add_bos < 0 ? adds_bos : data->add_bos == 1;
   built->name_ends();
   LEOAM_RETURN_IF_ERROR(built->read_byte_tokens());
   LEOAM_RETURN_IF_ERROR(built->build_trie());
+  LEOAM_RETURN_IF_ERROR(check_cancelled(cancel));
   built->fill_arena();
   return std::unique_ptr<const Vocabulary>(std::move(built));
 }
@@ -107,9 +108,10 @@ Status Vocabulary::check_counts(const TokenizerData& data) const {
   return check_flag("add_space_prefix", data.add_space_prefix);
 }
 
-Status Vocabulary::index_spellings() {
+Status Vocabulary::index_spellings(const CancelFlag* cancel) {
   uint64_t total_bytes = 0;
   for (size_t i = 0; i < spellings_.size(); ++i) {
+    if (i % kTokensPerCancelCheck == 0) LEOAM_RETURN_IF_ERROR(check_cancelled(cancel));
     LEOAM_RETURN_IF_ERROR(check_spelling(i, spellings_[i]));
     total_bytes += spellings_[i].size();
     longest_spelling_ = std::max(longest_spelling_, spellings_[i].size());

@@ -23,9 +23,9 @@ class Vocabulary {
  public:
   // Takes tokens, types and ids out of `data`. Fails with corrupt (field, index, expected, found): lengths
   // that differ, ids out of range, empty, over-long, doubled or ill-formed spellings, malformed or missing
-  // byte tokens. `adds_bos`: what a file of this family means when it does not say.
+  // byte tokens; and with cancelled. `adds_bos`: what a file of this family means when it does not say.
   static Result<std::unique_ptr<const Vocabulary>> build(SpellingKind kind, bool adds_bos,
-                                                         TokenizerData* data);
+                                                         TokenizerData* data, const CancelFlag* cancel);
   Vocabulary(const Vocabulary&) = delete;
   Vocabulary& operator=(const Vocabulary&) = delete;
 
@@ -69,7 +69,7 @@ class Vocabulary {
   Status check_counts(const TokenizerData& data) const;
   Status read_types(const TokenizerData& data);
   Status read_ids(const TokenizerData& data);
-  Status index_spellings();
+  Status index_spellings(const CancelFlag* cancel);
   Status read_byte_tokens();
   Status build_trie();
   void infer_types();

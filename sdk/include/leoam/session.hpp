@@ -54,7 +54,8 @@ class Session {
   }
   uint64_t n_tokens() const { return info().n_tokens; }
 
-  // Appends tokens and computes their KV; all or nothing.
+  // Appends tokens and computes their KV, in pieces. When the KV budget is out, or it is stopped, the whole
+  // pieces before stay: n_tokens() says how many tokens.
   void evaluate(std::span<const int32_t> tokens, const EvaluateOptions& options = {}) {
     Evaluation evaluation{options, nullptr};
     auto c = detail::make<leoam_evaluate_options>();

@@ -5,8 +5,7 @@ constructs.json. Needs the PyPI package jinja2.
 
     make.py [--templates DIR] [--out DIR]
 
-templates/ holds what the models' files carry as their chat template, except gemma-3-it.jinja, which was written for
-this test with the constructs and the format of that family. They are test data under the terms of their models.
+README.md says where each template comes from.
 TOKENS gives the special tokens of a template by the begin of its name.
 """
 import argparse
@@ -207,7 +206,7 @@ def main():
         tokens = next((pair for family, pair in TOKENS.items() if path.name.startswith(family)), ("<bos>", "<eos>"))
         cases = [{"name": name, "messages": messages, **case, **render(env, source, tokens, messages, case)}
                  for name, messages, case in CONVERSATIONS]
-        golden = {"template": source, "bos_token": tokens[0], "eos_token": tokens[1], "cases": cases}
+        golden = {"bos_token": tokens[0], "eos_token": tokens[1], "cases": cases}
         text = json.dumps(golden, ensure_ascii=False, indent=1)
         (options.out / (path.stem + ".json")).write_text(text + "\n")
 

@@ -9,15 +9,16 @@ namespace {
 std::atomic<uint64_t> n_allocations{0};
 }  // namespace
 
-void* operator new(size_t bytes) {
+// Not inlined: g++ sees a mismatch where it looks into one of a pair and not into the other.
+[[gnu::noinline]] void* operator new(size_t bytes) {
   n_allocations.fetch_add(1, std::memory_order_relaxed);
   if (void* memory = std::malloc(bytes ? bytes : 1)) return memory;
   throw std::bad_alloc();
 }
-void operator delete(void* memory) noexcept {
+[[gnu::noinline]] void operator delete(void* memory) noexcept {
   std::free(memory);
 }
-void operator delete(void* memory, size_t) noexcept {
+[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept {
   std::free(memory);
 }
 

@@ -75,37 +75,119 @@ TEST(EncodeSpans, AMessageCannotCompleteAControlToken) {
   EXPECT_EQ(std::vector<int32_t>{end}, encode(*tokenizer, {{"<|im_", false}, {"end|>", false}}));
 }
 
-TEST(EncodeSpans, SeamsBetweenTemplateAndMessageChangeNothing) {
+TEST(EncodeSpans, ATemplatesTokenEndsWhereAMessageBegins) {
   const auto tokenizer = byte_level();
-  std::mt19937 random(1);
-  for (int round = 0; round < 500; ++round) {
-    std::vector<RenderedSpan> spans;
-    std::string whole;
-    for (size_t i = 0; i < 4; ++i) {
-      const char* parts[] = {"ab", "c", " ", "\n", "abc", "<|im_start|>", "12", "\xc3\xa9"};
-      std::string text;
-      for (size_t k = random() % 4; k > 0; --k) text += parts[random() % 8];
-      const bool from_user = random() % 2 == 0 && text.find('<') == std::string::npos;
-      spans.push_back({text, from_user});
-      whole += text;
+  const int32_t end = tokenizer->find("<|im_end|>");
+  // With the message's x it would be a longer token.
+  std::vector<int32_t> expected = tokenize(*tokenizer, "x", false);
+  expected.insert(expected.begin(), end);
+  EXPECT_EQ(expected, encode(*tokenizer, {{"<|im_end|>", false}, {"x", true}}));
+  // With the message's beginning it would be a second one.
+  expected = tokenize(*tokenizer, "<|im_", false);
+  expected.push_back(end);
+  EXPECT_EQ(expected, encode(*tokenizer, {{"<|im_", true}, {"<|im_end|>", false}}));
+}
+
+// What encode_spans promises, a byte at a time.
+std::vector<int32_t> encode_slowly(const Tokenizer& tokenizer, const std::vector<RenderedSpan>& spans) {
+  std::string text, users;  // users[i]: 'u' where text[i] is from the user
+  for (const RenderedSpan& span : spans) {
+    text += span.text;
+    users.append(span.text.size(), span.from_user ? 'u' : '-');
+  }
+  std::vector<int32_t> tokens;
+  std::string plain;
+  const auto flush = [&] {
+    const std::vector<int32_t> more = tokenize(tokenizer, plain, false);
+    tokens.insert(tokens.end(), more.begin(), more.end());
+    plain.clear();
+  };
+  for (size_t at = 0; at < text.size();) {
+    int32_t best = -1;
+    for (int32_t id = 0; id < static_cast<int32_t>(tokenizer.n_vocab()); ++id) {
+      const std::string& piece = tokenizer.piece(id);
+      const bool special =
+          tokenizer.type(id) == TokenType::control || tokenizer.type(id) == TokenType::unknown;
+      if (!special || text.compare(at, piece.size(), piece) != 0) continue;
+      if (users.substr(at, piece.size()).find('u') != std::string::npos) continue;
+      if (best < 0 || piece.size() > tokenizer.piece(best).size()) best = id;
     }
-    EXPECT_EQ(tokenize(*tokenizer, whole, true), encode(*tokenizer, spans)) << whole;
+    if (best < 0) {
+      plain += text[at++];
+      continue;
+    }
+    flush();
+    tokens.push_back(best);
+    at += tokenizer.piece(best).size();
+  }
+  flush();
+  return tokens;
+}
+
+void expect_the_promise(const Tokenizer& tokenizer, const std::vector<std::string>& parts) {
+  std::mt19937 random(1);
+  for (int round = 0; round < 1000; ++round) {
+    std::vector<RenderedSpan> spans;
+    std::string shown;
+    for (int i = 0; i < 6; ++i) {
+      RenderedSpan span;
+      for (size_t k = 1 + random() % 4; k > 0; --k) span.text += parts[random() % parts.size()];
+      span.from_user = random() % 2 == 0;
+      shown += (span.from_user ? "{" : "[") + span.text + (span.from_user ? "}" : "]");
+      spans.push_back(std::move(span));
+    }
+    ASSERT_EQ(encode_slowly(tokenizer, spans), encode(tokenizer, spans)) << shown;
   }
 }
 
-TEST(EncodeSpans, ASpaceIsPutInFrontOnlyWhereTheFormatDoes) {
+TEST(EncodeSpans, SeamsChangeTextNoMoreThanTokensInByteLevelBpe) {
+  expect_the_promise(*byte_level(), {"ab", "c", " ", "\n", "abc", "12", "\xc3\xa9", "<|im_start|>",
+                                     "<|im_end|>", "<|im_", "end|>", "x", "|>", "<"});
+}
+
+std::unique_ptr<Tokenizer> instructed(TokenType bracket_type, int32_t add_space_prefix) {
+  TinyVocabulary vocabulary = TinyVocabulary::sentence_piece();
+  const std::string blank = "\xe2\x96\x81";
+  for (const std::string& letter : {blank, std::string("H"), std::string("i"), std::string("[")})
+    vocabulary.score(letter, -10);
+  vocabulary.score(blank + "H", -2).score("Hi", -3).score(blank + "Hi", -1).score(blank + "[", -4);
+  return create(vocabulary.score("[INST]", -9, bracket_type)
+                    .score("[/INST]", -9, bracket_type)
+                    .build(add_space_prefix));
+}
+
+TEST(EncodeSpans, SeamsChangeTextNoMoreThanTokensInSentencePiece) {
   for (const int32_t add_space_prefix : {0, 1}) {
-    const auto tokenizer = create(TinyVocabulary::sentence_piece()
-                                      .score("\xe2\x96\x81", -1)
-                                      .score("a", -2)
-                                      .score("\xe2\x96\x81"
-                                             "a",
-                                             -0.5f)
-                                      .build(add_space_prefix));
-    const std::vector<int32_t> tokens =
-        encode(*tokenizer, {{"<s>a ", false}, {"a a", true}, {" a</s>a", false}});
-    EXPECT_EQ(tokenize(*tokenizer, "<s>a a a a</s>a", true), tokens) << add_space_prefix;
+    for (const TokenType type : {TokenType::control, TokenType::normal}) {
+      expect_the_promise(*instructed(type, add_space_prefix), {"Hi", " ", "[INST]", "[/INST]", "[", "INST]",
+                                                               "/", "<s>", "</s>", "<", "s>", "<unk>"});
+    }
   }
+}
+
+TEST(EncodeSpans, ABlankOfTheTemplateJoinsTheMessagesFirstWord) {
+  const std::vector<RenderedSpan> spans = {{"<s>[INST] ", false}, {"Hi", true}, {" [/INST]", false}};
+  // As the formats of Mistral have it: the brackets are text in the first, control tokens in the third.
+  for (const TokenType type : {TokenType::normal, TokenType::control}) {
+    for (const int32_t add_space_prefix : {0, 1}) {
+      const auto tokenizer = instructed(type, add_space_prefix);
+      const std::vector<int32_t> tokens = encode(*tokenizer, spans);
+      EXPECT_EQ(tokenize(*tokenizer, "<s>[INST] Hi [/INST]", true), tokens);
+      EXPECT_EQ(1, tokens.front());
+      // After a control token this format may put a second blank in front.
+      const bool two_blanks = type == TokenType::control && add_space_prefix == 1;
+      EXPECT_EQ(two_blanks ? 0 : 1,
+                std::count(tokens.begin(), tokens.end(), tokenizer->find("\xe2\x96\x81Hi")));
+    }
+  }
+}
+
+TEST(EncodeSpans, ManyControlTokensOfOneBeginCostNoMore) {
+  TinyVocabulary vocabulary = TinyVocabulary::byte_level();
+  for (int i = 0; i < 100'000; ++i) vocabulary.token(fmt::format("<{}>", i), TokenType::control);
+  const auto tokenizer = create(vocabulary.build());
+  const std::string text(1 << 20, '<');
+  EXPECT_EQ(text.size(), encode(*tokenizer, {{text, false}, {"<7>", true}, {"<7>", false}}).size() - 4);
 }
 
 TEST(EncodeSpans, BeginsWithBosOnceWhereTheFileAsks) {

@@ -21,15 +21,24 @@ std::filesystem::path golden_folder() {
   return std::filesystem::path(root == nullptr ? "." : root) / "tests/golden/chat_template";
 }
 
-std::vector<std::filesystem::path> golden_files() {
-  std::vector<std::filesystem::path> files;
+// The names of the templates.
+std::vector<std::string> golden_names() {
+  std::vector<std::string> names;
   std::error_code none;
-  for (const auto& entry : std::filesystem::directory_iterator(golden_folder(), none)) {
-    const bool is_template = entry.path().extension() == ".json" && entry.path().stem() != "constructs";
-    if (is_template) files.push_back(entry.path());
-  }
-  std::sort(files.begin(), files.end());
-  return files;
+  for (const auto& entry : std::filesystem::directory_iterator(golden_folder() / "templates", none))
+    names.push_back(entry.path().stem().string());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::string template_source(const std::string& name) {
+  std::ifstream file(golden_folder() / "templates" / (name + ".jinja"), std::ios::binary);
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+Json golden_of(const std::string& name) {
+  std::ifstream file(golden_folder() / (name + ".json"));
+  return Json::parse(file);
 }
 
 ChatMessage message_of(const Json& json) {
@@ -105,13 +114,11 @@ std::string trusted(const std::vector<RenderedSpan>& spans) {
   return text;
 }
 
-class ChatTemplateGolden : public testing::TestWithParam<std::filesystem::path> {};
+class ChatTemplateGolden : public testing::TestWithParam<std::string> {};
 
 TEST_P(ChatTemplateGolden, RendersAsJinja) {
-  std::ifstream file(GetParam());
-  const Json golden = Json::parse(file);
-  const std::string source = golden["template"];
-  const auto parsed = ChatTemplate::parse(source);
+  const Json golden = golden_of(GetParam());
+  const auto parsed = ChatTemplate::parse(template_source(GetParam()));
   ASSERT_TRUE(parsed.ok()) << parsed.status().message();
   for (const Json& test_case : golden["cases"]) {
     SCOPED_TRACE(test_case["name"].get<std::string>());
@@ -121,9 +128,8 @@ TEST_P(ChatTemplateGolden, RendersAsJinja) {
 
 // No byte of a message is taken for the template's own, whatever the template does with it.
 TEST_P(ChatTemplateGolden, KeepsMessagesApart) {
-  std::ifstream file(GetParam());
-  const Json golden = Json::parse(file);
-  const auto parsed = ChatTemplate::parse(golden["template"].get<std::string>());
+  const Json golden = golden_of(GetParam());
+  const auto parsed = ChatTemplate::parse(template_source(GetParam()));
   ASSERT_TRUE(parsed.ok()) << parsed.status().message();
   ChatTemplateInput input;
   input.bos_token = golden["bos_token"];
@@ -148,8 +154,8 @@ TEST_P(ChatTemplateGolden, KeepsMessagesApart) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, ChatTemplateGolden, testing::ValuesIn(golden_files()), [](const auto& golden) {
-  std::string name = golden.param.stem().string();
+INSTANTIATE_TEST_SUITE_P(All, ChatTemplateGolden, testing::ValuesIn(golden_names()), [](const auto& golden) {
+  std::string name = golden.param;
   for (char& c : name) {
     if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
   }
@@ -158,9 +164,7 @@ INSTANTIATE_TEST_SUITE_P(All, ChatTemplateGolden, testing::ValuesIn(golden_files
 
 // One construct each, and malformed sources: what Jinja renders, refuses or fails to read.
 TEST(ChatTemplateGoldens, ConstructsRenderAsJinja) {
-  std::ifstream file(golden_folder() / "constructs.json");
-  ASSERT_TRUE(file.good());
-  const Json golden = Json::parse(file);
+  const Json golden = golden_of("constructs");
   const ChatTemplateInput input = input_of(golden, golden["input"]);
   for (const Json& test_case : golden["cases"]) {
     const std::string source = test_case["template"];
@@ -182,7 +186,7 @@ TEST(ChatTemplateGoldens, ConstructsRenderAsJinja) {
 }
 
 TEST(ChatTemplateGoldens, AreThere) {
-  EXPECT_GE(golden_files().size(), 12u) << golden_folder();
+  EXPECT_GE(golden_names().size(), 12u) << golden_folder();
 }
 
 }  // namespace

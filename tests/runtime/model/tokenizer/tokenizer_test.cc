@@ -184,6 +184,16 @@ TEST(SentencePieceTest, UnknownWithoutByteFallback) {
   EXPECT_EQ(*tokenizer->tokenize("ab\xC3\xA9", {}), (std::vector<int32_t>{1, 0, 0}));
 }
 
+TEST(TokenizerTest, ASetFlagCancelsItsMaking) {
+  CancelFlag cancel;
+  for (const auto& vocabulary : {TinyVocabulary::byte_level(), TinyVocabulary::sentence_piece()}) {
+    cancel.reset();
+    EXPECT_TRUE(Tokenizer::create(vocabulary.build(), &cancel).ok());
+    cancel.cancel();
+    EXPECT_EQ(Tokenizer::create(vocabulary.build(), &cancel).status().kind(), ErrorKind::cancelled);
+  }
+}
+
 TEST(TokenizerTest, IdsOutsideTheVocabularyGiveNothing) {
   const auto tokenizer = create_or_fail(TinyVocabulary::byte_level().build());
   ASSERT_TRUE(tokenizer);
