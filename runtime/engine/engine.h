@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -14,6 +15,8 @@
 #include "runtime/base/status.h"
 #include "runtime/base/thread_pool.h"
 #include "runtime/device/device.h"
+#include "runtime/engine/calibration.h"
+#include "runtime/engine/planner.h"
 #include "runtime/engine/request.h"
 #include "runtime/engine/session.h"
 #include "runtime/engine/statistics.h"
@@ -69,6 +72,12 @@ class Engine {
   void set_disk_kv_budget(uint64_t bytes) { disk_.set_budget(bytes); }
   void set_disk_write_cap(uint64_t bytes) { disk_.set_write_cap(bytes); }
 
+  // Rates of this machine: kept from an earlier time, else measured within 5 s. Fails with cancelled, out_of_memory,
+  // device_lost.
+  Result<Rates> calibration(const CancelFlag* cancel);
+  // A budget of 0 is the engine's. Fails as calibration does, and with invalid_argument (page_tokens, kv_type).
+  Result<Plan> plan(const ModelHeader& header, PlanRequest request, const CancelFlag* cancel);
+
   EngineStatistics statistics() const;
   const DeviceInfo& device_info() const { return device_->info(); }
   int n_threads() const { return pool_->n_threads(); }
@@ -93,6 +102,8 @@ class Engine {
   std::unique_ptr<Tiers> tiers_;
   std::unique_ptr<ForwardCache> forwards_;
   std::unique_ptr<Scheduler> scheduler_;
+  std::mutex rates_mutex_;
+  std::optional<Rates> rates_;
   std::atomic<uint64_t> weight_bytes_{0};
   std::atomic<uint64_t> recomputed_tokens_{0};
 };
