@@ -8,8 +8,8 @@ set -euo pipefail
 packages=(
   g++ cmake ninja-build pkg-config binutils  # build
   libfmt-dev libutf8proc-dev liburing-dev    # linked into the library
-  libssl-dev libxxhash-dev                   # the same, of the store
-  libflatbuffers-dev flatbuffers-compiler
+  libssl-dev libxxhash-dev libflatbuffers-dev
+  flatbuffers-compiler                       # its schemas
   libcli11-dev nlohmann-json3-dev            # the command, and tests
   libargon2-dev                              # linked into the command only
   libgtest-dev                               # tests

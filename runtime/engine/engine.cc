@@ -179,8 +179,7 @@ Result<std::shared_ptr<Session>> Engine::open_session(std::shared_ptr<const Mode
   wanted.page_tokens = saved.page_tokens;
   wanted.piece_tokens = saved.piece_tokens;
   LEOAM_ASSIGN_OR_RETURN(std::shared_ptr<Session> session, make_session(std::move(model), wanted));
-  if (!(session->identity() == saved))
-    return error(ErrorKind::corrupt, "{}: the saved geometry is not that of its model", path);
+  LEOAM_RETURN_IF_ERROR(saved.check_same(session->identity()).with_context(path));
   LEOAM_RETURN_IF_ERROR(session->adopt(std::move(file)));
   return session;
 }

@@ -7,7 +7,7 @@ namespace {
 
 // The XDG base directory specification ignores paths that are not absolute.
 std::string absolute_variable(const char* name) {
-  const char* value = std::getenv(name);
+  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): as safe as the host is
   return value != nullptr && value[0] == '/' ? value : "";
 }
 

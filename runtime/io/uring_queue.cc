@@ -3,6 +3,7 @@
 #include <sys/uio.h>
 
 #include <cerrno>
+#include <cstring>
 #include <ctime>
 #include <optional>
 
@@ -154,8 +155,8 @@ void UringQueue::take_back(int result) {
   io_uring_sq& sq = ring_.sq;
   const unsigned first = *sq.khead;
   for (unsigned at = first; at != sq.sqe_tail; ++at) {
-    auto* const request =
-        static_cast<IoRequest*>(reinterpret_cast<void*>(sq.sqes[at & sq.ring_mask].user_data));
+    IoRequest* request = nullptr;
+    std::memcpy(&request, &sq.sqes[at & sq.ring_mask].user_data, sizeof(request));
     n_writes_ -= request->operation == IoOperation::write;
     request->status =
         error(ErrorKind::io, "the system does not take the request: {}", system_reason(-result));

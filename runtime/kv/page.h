@@ -36,6 +36,7 @@ struct Page {
   bool sealed = false;   // may be dropped from RAM when a file has it
   bool wanted = false;   // brought in ahead of its use: dropped last
   bool damaged = false;  // no copy is whole: to be computed again
+  bool awaited = false;   // a pass waits for its movement to end
   bool orphaned = false;  // without owners, gone as soon as its movement ends
   Movement movement = Movement::none;
   PageRecord scratch;             // in the scratch file

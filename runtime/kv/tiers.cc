@@ -8,7 +8,9 @@ namespace leoam {
 namespace {
 
 constexpr size_t kPageBlock = 64;
+constexpr uint64_t kSlack_bytes = uint64_t{8} << 20;
 constexpr auto kCancelCheck = std::chrono::milliseconds(20);
+constexpr auto kLookAgain = std::chrono::milliseconds(100);
 
 }  // namespace
 
@@ -164,7 +166,7 @@ Status Tiers::wait_for_change(Lock& lock, const Wait& wait) {
     changed_.wait_for(lock, kCancelCheck);
     if (wait.cancel->cancelled()) return Status(ErrorKind::cancelled, "cancelled by the caller");
   } else {
-    changed_.wait_for(lock, std::chrono::seconds(1));
+    changed_.wait_for(lock, kLookAgain);
   }
   return {};
 }
@@ -193,12 +195,15 @@ Status Tiers::make_room(Lock& lock, uint64_t bytes, const Wait& wait, uint64_t g
       if (n_holds_ <= (wait.own ? wait.own->n : 0)) return no_room(bytes);
     }
     const auto start = std::chrono::steady_clock::now();
-    LEOAM_RETURN_IF_ERROR(wait_for_change(lock, wait));
+    ++n_wait_for_room_;
+    Status status = wait_for_change(lock, wait);
+    --n_wait_for_room_;
+    LEOAM_RETURN_IF_ERROR(std::move(status));
     statistics_.stall_us += static_cast<uint64_t>(
         std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start).count());
   }
-  // What lies free in half-used blocks counts too, as soon as it would show in the process's memory.
-  if (frames_.slab_bytes() > budget_bytes_) frames_.trim();
+  // Frames of another size, free in half-used blocks, would show in the process's memory.
+  if (frames_.slab_bytes() > budget_bytes_ + kSlack_bytes) frames_.trim();
   return {};
 }
 
@@ -260,7 +265,7 @@ void Tiers::seal(std::span<const PageHandle> pages) {
     relist(*page.get());
   }
   // Written before room is needed, so that making room is dropping.
-  if (used_bytes_ > budget_bytes_ / 4 * 3) {
+  if (used_bytes_ > budget_bytes_ / 4 * 3 && (transfer_ || used_bytes_ + wanted_staging_bytes() <= budget_bytes_)) {
     start_writes();
     flush_jobs();
   }
@@ -305,7 +310,10 @@ Status Tiers::pin_locked(Lock& lock, std::span<const PageHandle> pages, const Wa
         start_read(page, true);
         ++statistics_.n_pages_missed;
       }
-      reading = reading || page.movement == Movement::reading;
+      if (page.movement != Movement::reading) continue;
+      reading = true;
+      if (!page.awaited) ++n_awaited_;
+      page.awaited = true;
     }
     if (!status.ok() || !reading) break;
     const auto start = std::chrono::steady_clock::now();
@@ -347,9 +355,10 @@ size_t Tiers::want(std::span<const PageHandle> pages, uint64_t* started_bytes) {
     Page& page = *handle.get();
     if (!page.frame.data) {
       if (page.damaged) break;
-      bool room = used_bytes_ + page.bytes <= budget_bytes_;
-      while (!room && drop_one()) room = used_bytes_ + page.bytes <= budget_bytes_;
-      if (!room || !give_frame(page).ok()) break;
+      const uint64_t bytes = page.bytes + (transfer_ ? 0 : wanted_staging_bytes());
+      bool room = used_bytes_ + bytes <= budget_bytes_;
+      while (!room && drop_one()) room = used_bytes_ + bytes <= budget_bytes_;
+      if (!room || !prepare_transfer().ok() || !give_frame(page).ok()) break;
       start_read(page, false);
       *started_bytes += page.bytes;
     }

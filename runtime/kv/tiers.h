@@ -155,7 +155,8 @@ class Tiers {
   void flush_jobs();
   Job* take_job();
   static void on_done(PageJob* job);
-  void finish(Job& job);
+  // True when somebody who waits should look again.
+  bool finish(Job& job);
   Status pin_locked(Lock& lock, std::span<const PageHandle> pages, const Wait& wait);
   void unpin_locked(std::span<const PageHandle> pages);
   Status wait_for_change(Lock& lock, const Wait& wait);
@@ -183,6 +184,8 @@ class Tiers {
   uint32_t n_holds_ = 0;   // uses and groups of pins
   uint32_t n_moving_ = 0;
   uint32_t n_writing_ = 0;
+  uint32_t n_awaited_ = 0;         // pages
+  uint32_t n_wait_for_room_ = 0;   // threads
   Status write_failure_;
   uint64_t n_write_failures_ = 0;
   std::deque<Job> jobs_;

@@ -151,7 +151,7 @@ void Tiers::flush_jobs() {
   failed.swap(queued_);
   for (PageJob* job : failed) {
     job->status = status.clone();
-    finish(*static_cast<Job*>(job->user_data));
+    (void)finish(*static_cast<Job*>(job->user_data));
   }
 }
 
@@ -161,12 +161,13 @@ void Tiers::on_done(PageJob* transfer) {
   std::shared_ptr<PageFile> file;  // may end the file: outside the lock
   std::vector<SavedCopy> saved;
   uint32_t bytes = 0;
+  bool wake = false;
   {
     Lock lock(tiers->mutex_);
     file = std::move(job->file);
     Page* page = job->page;
     job->file = file;
-    tiers->finish(*job);
+    wake = tiers->finish(*job);
     if (page->orphaned && page->movement == Movement::none) {
       bytes = page->bytes;
       saved.swap(page->saved);
@@ -174,10 +175,10 @@ void Tiers::on_done(PageJob* transfer) {
     }
   }
   for (const SavedCopy& copy : saved) copy.file->free(copy.record.offset_bytes, bytes, 1);
-  tiers->changed_.notify_all();
+  if (wake) tiers->changed_.notify_all();
 }
 
-void Tiers::finish(Job& job) {
+bool Tiers::finish(Job& job) {
   Page& page = *job.page;
   Status& status = job.transfer.status;
   --n_moving_;
@@ -218,10 +219,17 @@ void Tiers::finish(Job& job) {
     if (!status.ok() && job.save->status.ok()) job.save->status = status.clone();
   }
   relist(page);
+  // One wake-up for all pages of a run: a thread that wakes for each of them would find that it has to wait on.
+  bool wake = n_moving_ == 0 || n_wait_for_room_ > 0 || !status.ok() || (job.save && job.save->n_pending == 0);
+  if (page.awaited) {
+    page.awaited = false;
+    wake = --n_awaited_ == 0 || wake;
+  }
   job.save = nullptr;
   job.file.reset();
   job.page = nullptr;
   free_jobs_.push_back(&job);
+  return wake;
 }
 
 const PageRecord* Tiers::saved_record(const Page& page, const PageFile& file) {

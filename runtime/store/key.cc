@@ -46,19 +46,10 @@ Result<SecretKey> SecretKey::from_bytes(std::span<const uint8_t> bytes) {
   return key;
 }
 
-Result<SecretKey> SecretKey::random(RandomBytes random) {
-  LEOAM_ASSIGN_OR_RETURN(SecretKey key, allocate());
-  LEOAM_RETURN_IF_ERROR(random(std::span<uint8_t>(key.bytes_, kKey_bytes)));
-  return key;
-}
-
 Result<SecretKey> SecretKey::derive(std::span<const uint8_t> salt, std::string_view label) const {
   CryptoLibrary* crypto = CryptoLibrary::get();
   if (!crypto) return Status(ErrorKind::internal, "the cipher library did not start");
-  LEOAM_ASSIGN_OR_RETURN(SecretKey key, allocate());
-  LEOAM_RETURN_IF_ERROR(
-      crypto->hkdf_sha256(bytes(), salt, label, std::span<uint8_t>(key.bytes_, kKey_bytes)));
-  return key;
+  return from([&](std::span<uint8_t> out) { return crypto->hkdf_sha256(bytes(), salt, label, out); });
 }
 
 SecretKey::~SecretKey() {

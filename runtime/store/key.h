@@ -25,7 +25,14 @@ class SecretKey {
   // Fails with invalid_argument (another length), out_of_memory. The caller wipes its own copy.
   static Result<SecretKey> from_bytes(std::span<const uint8_t> bytes);
   // Fails with io, out_of_memory.
-  static Result<SecretKey> random(RandomBytes random = system_random);
+  static Result<SecretKey> random(RandomBytes random = system_random) { return from(random); }
+  // `write`(span) puts the bytes into the key's own memory. Fails as it does, or with out_of_memory.
+  template <class Write>
+  static Result<SecretKey> from(const Write& write) {
+    LEOAM_ASSIGN_OR_RETURN(SecretKey key, allocate());
+    LEOAM_RETURN_IF_ERROR(write(std::span<uint8_t>(key.bytes_, kKey_bytes)));
+    return key;
+  }
   // HKDF-SHA256 (RFC 5869) with this key as input. Another salt or label gives an unrelated key. Fails with
   // out_of_memory, internal.
   Result<SecretKey> derive(std::span<const uint8_t> salt, std::string_view label) const;

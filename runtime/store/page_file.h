@@ -10,6 +10,7 @@
 
 #include "runtime/base/status.h"
 #include "runtime/io/file_system.h"
+#include "runtime/store/block_buffer.h"
 #include "runtime/store/disk_account.h"
 #include "runtime/store/file_space.h"
 #include "runtime/store/sealer.h"
@@ -40,9 +41,7 @@ class PageFile {
 
   WritableFile& file() { return *file_; }
   // Bytes on disk of a page of that many.
-  static uint64_t stored_bytes(uint64_t page_bytes) {
-    return (page_bytes + kIoBlock_bytes - 1) / kIoBlock_bytes * kIoBlock_bytes;
-  }
+  static uint64_t stored_bytes(uint64_t page_bytes) { return whole_blocks(page_bytes); }
   bool encrypts() const { return sealer_->encrypts(); }
 
   // Contiguous free room of n * stored_bytes(page_bytes), counted in the account. Fails with no_space.

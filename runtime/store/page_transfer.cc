@@ -19,6 +19,8 @@ namespace {
 
 // Transfers that the disk should always have to choose from.
 constexpr uint64_t kLeastInFlight = 32;
+// What a disk reads at its full rate; little staging memory holds fewer of them rather than smaller ones.
+constexpr uint64_t kGoodRun_bytes = 128u << 10;
 
 // Jobs, linked through `next`.
 struct JobQueue {
@@ -116,7 +118,7 @@ Status Transfer::start(FileSystem& files, const Options& options) {
   staging_bytes_ = options.staging_bytes / kIoBlock_bytes * kIoBlock_bytes;
   if (staging_bytes_ == 0 || options.queue_depth == 0)
     return Status(ErrorKind::invalid_argument, "page transfer: staging_bytes and queue_depth must not be 0");
-  run_bytes_ = std::min<uint64_t>(options.max_run_bytes, staging_bytes_ / kLeastInFlight);
+  run_bytes_ = std::min<uint64_t>(options.max_run_bytes, std::max(staging_bytes_ / kLeastInFlight, std::min(kGoodRun_bytes, staging_bytes_ / 4)));
   LEOAM_ASSIGN_OR_RETURN(staging_, Staging::create(staging_bytes_));
   LEOAM_ASSIGN_OR_RETURN(queue_, files.create_queue(options.queue_depth, staging_.memory()));
   runs_.resize(queue_->depth());

@@ -1,14 +1,106 @@
 #include "runtime/store/session_file.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "runtime/store/little_endian.h"
+#include "runtime/store/session_state.h"
+
 namespace leoam {
-struct SessionFile::State { std::string path; std::vector<LoggedToken> t; std::vector<LayerIndex> l; };
-SessionFile::SessionFile() = default;
-SessionFile::~SessionFile() = default;
-Result<std::unique_ptr<SessionFile>> SessionFile::create(FileSystem&, const std::string&, const SecretKey*, const SessionIdentity&, DiskAccount&) { return Status(ErrorKind::unsupported, "not here"); }
-Result<std::unique_ptr<SessionFile>> SessionFile::open(FileSystem&, const std::string&, const SecretKey*, const SessionIdentity*, DiskAccount&, OpenMode) { return Status(ErrorKind::unsupported, "not here"); }
-const std::string& SessionFile::path() const { return state_->path; }
-SessionFileInfo SessionFile::info() const { return {}; }
-const std::vector<LoggedToken>& SessionFile::tokens() const { return state_->t; }
-const std::vector<LayerIndex>& SessionFile::layers() const { return state_->l; }
-Result<std::vector<float>> SessionFile::read_logits() const { return std::vector<float>(); }
-Status SessionFile::commit(const SessionCommit&) { return {}; }
+
+namespace {
+
+std::array<uint8_t, 8> pair_bytes(uint32_t first, uint32_t second) {
+  std::array<uint8_t, 8> bytes;
+  store(bytes.data(), first);
+  store(bytes.data() + 4, second);
+  return bytes;
+}
+
+}  // namespace
+
+std::array<uint8_t, 8> index_identity(uint32_t layer, uint32_t part) {
+  return pair_bytes(layer, part);
+}
+
+std::array<uint8_t, 8> abstract_identity(uint32_t layer, uint32_t level) {
+  return pair_bytes(layer, level);
+}
+
+std::string folder_of(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+Result<std::vector<uint8_t>> SessionFile::State::read_blob(const SessionFile& file, RecordKind kind,
+                                                           std::span<const uint8_t> identity,
+                                                           const BlobRecord& blob) {
+  LEOAM_ASSIGN_OR_RETURN(const BlockBuffer blocks, BlockBuffer::create(blob.bytes));
+  LEOAM_RETURN_IF_ERROR(file.file_->read_at(blob.offset_bytes, blocks.span()));
+  std::vector<uint8_t> text(blob.bytes);
+  LEOAM_RETURN_IF_ERROR(file.sealer_->open(kind, identity, blob.seal, blocks.data(), text));
+  return text;
+}
+
+SessionFile::SessionFile() : state_(std::make_unique<State>()) {}
+
+SessionFile::~SessionFile() {
+  // Never committed: nobody has seen it.
+  if (!state_->new_path.empty()) (void)state_->files->remove(state_->new_path).ok();
+}
+
+const std::string& SessionFile::path() const {
+  return state_->path;
+}
+
+const std::vector<LoggedToken>& SessionFile::tokens() const {
+  return state_->tokens;
+}
+
+const std::vector<LayerIndex>& SessionFile::layers() const {
+  return state_->layers;
+}
+
+SessionFileInfo SessionFile::info() const {
+  SessionFileInfo info;
+  info.identity = state_->identity;
+  info.format_version = kFormatVersion;
+  info.encrypted = state_->encrypted;
+  info.generation = state_->manifest.generation;
+  info.n_tokens = state_->tokens.size();
+  info.n_kv_tokens = state_->manifest.n_kv_tokens;
+  info.file_bytes = file_bytes();
+  info.used_bytes = kHead_bytes + used_bytes();
+  info.index_lost = state_->index_lost;
+  return info;
+}
+
+Result<std::vector<float>> SessionFile::read_logits() const {
+  const BlobRecord& blob = state_->manifest.logits;
+  if (!blob.present()) return std::vector<float>();
+  LEOAM_ASSIGN_OR_RETURN(const std::vector<uint8_t> text,
+                         State::read_blob(*this, RecordKind::logits, {}, blob));
+  std::vector<float> logits(text.size() / sizeof(float));
+  std::memcpy(logits.data(), text.data(), logits.size() * sizeof(float));
+  return logits;
+}
+
+Result<std::vector<uint8_t>> SessionFile::read_abstract(uint32_t layer, uint32_t level) const {
+  for (const auto* list : {&state_->new_abstracts, &state_->manifest.abstracts})
+    for (const AbstractRecord& abstract : *list)
+      if (abstract.layer == layer && abstract.level == level)
+        return State::read_blob(*this, RecordKind::abstract, abstract_identity(layer, level), abstract.blob);
+  return error(ErrorKind::not_found, "no abstract of layer {}, level {}", layer, level);
+}
+
+Status SessionFile::remove(FileSystem& files, const std::string& path) {
+  {
+    LEOAM_ASSIGN_OR_RETURN(const auto file, files.open(path, OpenMode::read_only));
+    LEOAM_RETURN_IF_ERROR(files.lock(*file, path));
+    LEOAM_RETURN_IF_ERROR(files.remove(path));
+  }
+  return files.sync_folder(folder_of(path));
+}
+
 }  // namespace leoam

@@ -5,7 +5,6 @@
 // data goes to free room, then a new manifest makes it visible: a crash leaves the old state or the new one.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -15,31 +14,10 @@
 
 #include "runtime/store/key.h"
 #include "runtime/store/page_file.h"
+#include "runtime/store/session_identity.h"
+#include "runtime/store/token_log.h"
 
 namespace leoam {
-
-// What every record of a file is bound to.
-struct SessionIdentity {
-  std::array<uint8_t, 16> model = {};  // of all tensors, hyper-parameters and the tokenizer (Model::identity)
-  std::string model_name;              // for messages and `session info`: architecture and name
-  uint32_t n_layers = 0;
-  uint32_t n_kv_heads = 0;
-  uint32_t head_dim = 0;
-  uint32_t n_vocab = 0;
-  int32_t kv_type = 0;  // kernels::KvType
-  uint32_t page_tokens = 0;
-  uint32_t piece_tokens = 0;      // pieces decide the last bits of the KV
-  std::vector<uint32_t> windows;  // [n_layers], 0: a global layer
-  uint32_t page_bytes = 0;
-  bool operator==(const SessionIdentity&) const = default;
-};
-
-// A token of the log: the id, and whether a forward pass began with it. Passes are what a recompute repeats,
-// so that its bytes are the same.
-struct LoggedToken {
-  int32_t id = 0;
-  bool starts_pass = false;
-};
 
 struct LayerIndex {
   uint32_t first_page = 0;        // number of pages[0]; before it nothing is kept (sliding layers)
@@ -70,26 +48,33 @@ struct SessionFileInfo {
 // Thread rule: commit and the reading calls one at a time; what PageFile says for its own.
 class SessionFile final : public PageFile {
  public:
-  // `key` null: plaintext, checksummed. Nothing is there under the name until the first commit. Fails with
-  // busy (it exists, or is locked), no_space, io, unsupported.
+  // `key` null: plaintext, checksummed. Nothing is there under the name until the first commit: until then
+  // the file is `path`.new, which a crash may leave and the next create takes over. `files`, `account`
+  // outlive it. Fails with busy (it exists, or is being created), invalid_argument, no_space, io,
+  // unsupported.
   static Result<std::unique_ptr<SessionFile>> create(FileSystem& files, const std::string& path,
                                                      const SecretKey* key, const SessionIdentity& identity,
-                                                     DiskAccount& account);
+                                                     DiskAccount& account,
+                                                     RandomBytes random = system_random);
   // Locks and reads header, manifest, index and log, no page. Fails with busy (another owner, within 100 ms),
   // version (newer format), invalid_argument (wrong key, or none for an encrypted file, or one for a
   // plaintext file), unsupported (`expected` is another model or geometry; the message says what differs),
-  // corrupt (no copy of the log is whole). The file is untouched then. `expected` null: any.
+  // corrupt (no copy of the log is whole), not_found, no_space. The file is untouched then. `expected` null:
+  // any. `mode` is not create. Damage that is not fatal is repaired by the next commit where a second copy is
+  // there.
   static Result<std::unique_ptr<SessionFile>> open(FileSystem& files, const std::string& path,
                                                    const SecretKey* key, const SessionIdentity* expected,
-                                                   DiskAccount& account, OpenMode mode);
+                                                   DiskAccount& account, OpenMode mode,
+                                                   RandomBytes random = system_random);
   ~SessionFile() override;
+  using PageFile::open;  // a page
 
   const std::string& path() const;
   SessionFileInfo info() const;
   // As of the last commit.
   const std::vector<LoggedToken>& tokens() const;
   const std::vector<LayerIndex>& layers() const;
-  Result<std::vector<float>> read_logits() const;  // empty: none
+  Result<std::vector<float>> read_logits() const;  // empty: none; fails with corrupt, io
 
   // Durable when it returns. After a failure the last commit stands; after a failed sync every later commit
   // fails with io until the file is opened again.
@@ -101,8 +86,8 @@ class SessionFile final : public PageFile {
     uint64_t n_bad_pages = 0;
     uint64_t n_missing_pages = 0;
     uint64_t first_bad_token = UINT64_MAX;  // what a recompute starts at
-    uint64_t n_recompute_tokens = 0;
-    std::vector<std::string> findings;  // at most 32 sentences
+    uint64_t n_recompute_tokens = 0;        // from there to the last
+    std::vector<std::string> findings;      // at most 32 sentences
   };
   Result<Verdict> verify(const std::function<bool(uint64_t, uint64_t)>& on_page) const;
   // A new file with the same contents and no free room, which then takes the name.
@@ -118,6 +103,10 @@ class SessionFile final : public PageFile {
 
  private:
   struct State;
+  class Creation;
+  class Opening;
+  class Commit;
+  class Check;
   SessionFile();
   std::unique_ptr<State> state_;
 };

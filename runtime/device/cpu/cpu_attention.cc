@@ -96,6 +96,26 @@ void decode_part(const Context& context, const AttentionParams& params, const De
                                        (size_t{part} * step.n_heads + kv_head * group) * state);
 }
 
+// Work that is done before a second thread would have woken up.
+constexpr size_t kOneThread_bytes = size_t{1} << 20;
+
+bool worth_a_region(const Context& context) {
+  size_t bytes = 0;
+  for (size_t s = 0; s < context.step.spans.size(); ++s) {
+    if (!is_decode(context.step.spans[s])) return true;
+    bytes += context.step.pages[s].n_pages * context.step.kv.page_bytes() * context.step.spans[s].n_tokens;
+  }
+  return bytes > kOneThread_bytes;
+}
+
+void decode_spans_alone(const Context& context, const AttentionParams& params) {
+  for_each_decode_token(context, params.window, [&](const DecodeToken& token) {
+    for (uint32_t part = token.parts.begin; part < token.parts.end; ++part)
+      for (uint32_t kv_head = 0; kv_head < context.step.kv.n_kv_heads; ++kv_head)
+        if (!context.cancelled()) decode_part(context, params, token, part, kv_head);
+  });
+}
+
 void decode_spans(const Context& context, const AttentionParams& params, int loop) {
   int64_t item = context.pool.next_item(loop);
   int64_t first = 0;
@@ -171,6 +191,10 @@ Status attention(const Context& context, const AttentionParams& params) {
     LEOAM_RETURN_IF_ERROR(
         w.reserve_partials(for_each_decode_token(context, params.window, [](const DecodeToken&) {})));
   if (params.first && !params.last) LEOAM_RETURN_IF_ERROR(w.reserve_states());
+  if (!params.last && !worth_a_region(context)) {
+    decode_spans_alone(context, params);
+    return {};
+  }
   context.pool.run([&](int thread) {
     decode_spans(context, params, 0);
     prefill_spans(context, params, thread, 1);

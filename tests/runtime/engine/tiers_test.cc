@@ -136,6 +136,96 @@ TEST_F(EngineTiersTest, AFullDiskTierIsNoSpaceAndTheSessionGoesOnLater) {
   EXPECT_EQ(run(*again, 1500, 0), expected);
 }
 
+TEST_F(EngineTiersTest, ASavedSessionGoesOnWithTheSameBytes) {
+  for (const char* architecture : {"llama", "gemma3"}) {
+    start(model(architecture));
+    std::vector<std::vector<float>> expected;
+    {
+      auto all = session();
+      expected = run(*all, 700, 30);
+    }
+    const std::vector<int32_t> all = tokens(730);
+    const std::string path = state_.file(std::string(architecture) + ".leoam");
+    const SecretKey key = SecretKey::random().value();
+    for (const uint64_t budget : {uint64_t{64} << 20, uint64_t{400} << 10}) {
+      start(model(architecture), with_budget(budget));
+      auto first = session();
+      ASSERT_EQ(run(*first, 700, 0)[0], expected[0]);
+      Status status = first->save(path, &key, nullptr);
+      ASSERT_TRUE(status.ok()) << status.message();
+      const uint64_t written = engine_->statistics().disk_written_bytes;
+      for (size_t i = 0; i < 10; ++i) ASSERT_TRUE(first->evaluate(std::span(all).subspan(700 + i, 1), {}).ok());
+      status = first->save({}, nullptr, nullptr);
+      ASSERT_TRUE(status.ok()) << status.message();
+      EXPECT_LE(engine_->statistics().disk_written_bytes - written, 64u << 10);
+      first.reset();
+
+      start(model(architecture), with_budget(budget));
+      auto again = engine_->open_session(model_, path, &key, {});
+      ASSERT_TRUE(again.ok()) << again.status().message();
+      EXPECT_EQ((*again)->n_tokens(), 710u);
+      EXPECT_EQ(logits(**again), expected[10]);
+      for (size_t i = 10; i < 30; ++i) {
+        status = (*again)->evaluate(std::span(all).subspan(700 + i, 1), {});
+        ASSERT_TRUE(status.ok()) << status.message();
+        ASSERT_EQ(logits(**again), expected[i + 1]) << architecture << ' ' << i;
+      }
+      EXPECT_EQ(engine_->open_session(model_, path, &key, {}).status().kind(), ErrorKind::busy);
+      again->reset();
+      const SecretKey wrong = SecretKey::random().value();
+      EXPECT_EQ(engine_->open_session(model_, path, &wrong, {}).status().kind(), ErrorKind::invalid_argument);
+      std::filesystem::remove(path);
+    }
+  }
+}
+
+TEST_F(EngineTiersTest, DamagedPagesAreComputedAgainWithTheSameBytes) {
+  for (const char* architecture : {"llama", "gemma3"}) {
+    start(model(architecture));
+    std::vector<std::vector<float>> expected;
+    {
+      auto all = session();
+      expected = run(*all, 700, 12);
+    }
+    const std::vector<int32_t> all = tokens(712);
+    const std::string path = state_.file("damaged.leoam");
+    std::vector<uint64_t> places;
+    start(model(architecture));
+    {
+      auto first = session();
+      ASSERT_EQ(run(*first, 700, 10)[10], expected[10]);
+      ASSERT_TRUE(first->save(path, nullptr, nullptr).ok());
+    }
+    {
+      DiskAccount disk(UINT64_MAX);
+      auto file = SessionFile::open(engine_->files(), path, nullptr, nullptr, disk, OpenMode::read_only);
+      ASSERT_TRUE(file.ok()) << file.status().message();
+      for (const LayerIndex& layer : (*file)->layers())
+        for (size_t i = 0; i < layer.pages.size(); i += 5) places.push_back(layer.pages[i].offset_bytes);
+    }
+    {
+      std::FILE* file = std::fopen(path.c_str(), "r+b");
+      ASSERT_NE(file, nullptr);
+      for (const uint64_t place : places) {
+        std::fseek(file, static_cast<long>(place + 100), SEEK_SET);
+        std::fputc(0xa5, file);
+      }
+      std::fclose(file);
+    }
+    auto again = engine_->open_session(model_, path, nullptr, {});
+    ASSERT_TRUE(again.ok()) << again.status().message();
+    for (size_t i = 10; i < 12; ++i) {
+      const Status status = (*again)->evaluate(std::span(all).subspan(700 + i, 1), {});
+      ASSERT_TRUE(status.ok()) << status.message();
+      EXPECT_EQ(logits(**again), expected[i + 1]) << architecture;
+    }
+    EXPECT_GT(engine_->statistics().pages_damaged, 0u);
+    EXPECT_GT(engine_->statistics().recomputed_tokens, 0u);
+    again->reset();
+    std::filesystem::remove(path);
+  }
+}
+
 TEST_F(EngineTiersTest, BudgetsChangeWhileARequestRuns) {
   start(model());
   std::vector<int32_t> expected(900 + 300);

@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <functional>
 
@@ -18,9 +19,9 @@ struct Answers {
   std::function<int()> sync;
   std::function<int()> resize;
   std::function<int()> lock;
-  int n_transfers = 0;
 };
 Answers answers;
+std::atomic<int> n_transfers{0};
 
 ssize_t result_of(ssize_t answer) {
   if (answer >= 0) return answer;
@@ -29,7 +30,7 @@ ssize_t result_of(ssize_t answer) {
 }
 
 ssize_t transfer(int number, int fd, const void* data, size_t bytes, off_t offset) {
-  ++answers.n_transfers;
+  ++n_transfers;
   ssize_t limit = static_cast<ssize_t>(bytes);
   if (answers.transfer) limit = answers.transfer(fd, bytes, offset);
   if (limit <= 0) return result_of(limit);
@@ -68,6 +69,7 @@ class SystemCallsTest : public ::testing::Test {
  protected:
   void SetUp() override {
     answers = {};
+    n_transfers = 0;
     auto file = files_->open(path_, OpenMode::create);
     ASSERT_TRUE(file.ok()) << file.status().message();
     file_ = std::move(*file);
@@ -95,7 +97,7 @@ TEST_F(SystemCallsTest, AnInterruptedTransferIsTakenUpAgain) {
     return ++n % 3 != 0 ? -EINTR : static_cast<ssize_t>(bytes);
   };
   expect_round_trip();
-  EXPECT_EQ(answers.n_transfers, 6);
+  EXPECT_EQ(n_transfers, 6);
 }
 
 TEST_F(SystemCallsTest, AShortTransferIsContinued) {
@@ -103,7 +105,7 @@ TEST_F(SystemCallsTest, AShortTransferIsContinued) {
     return static_cast<ssize_t>(std::min<size_t>(bytes, 4096));
   };
   expect_round_trip();
-  EXPECT_EQ(answers.n_transfers, 16);
+  EXPECT_EQ(n_transfers, 16);
 }
 
 TEST_F(SystemCallsTest, AShortTransferWithinABlockGoesOnAtItsBeginning) {

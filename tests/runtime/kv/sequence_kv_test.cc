@@ -1,166 +1,195 @@
-#include "runtime/kv/sequence_kv.h"
-
-#include <cstring>
-#include <random>
-
 #include "tests/runtime/kv/kv_fixture.h"
 
 namespace leoam {
 namespace {
 
-constexpr uint32_t kPageTokens = 16;
-
 class SequenceKvTest : public testing::KvTest {
  protected:
-  // A layer without a window, and one with `window`.
-  SequenceKv make(uint32_t window, uint64_t budget_pages = 1000) {
-    KvShape shape;
-    shape.layout = {kernels::KvType::f16, 2, 16, kPageTokens};
-    shape.windows = {0, window};
-    page_bytes_ = shape.layout.page_bytes();
-    pool_ = std::make_unique<PagePool>(*device_, budget_pages * page_bytes_);
-    return SequenceKv(*pool_, shape, 256);
-  }
-  void grow(SequenceKv& kv, uint32_t n) {
-    ASSERT_TRUE(kv.reserve(n).ok());
-    kv.commit();
-  }
-  // Every list is gapless, counts its tokens right and reaches back at least as far as its layer sees.
-  void check(const SequenceKv& kv) {
-    for (uint32_t layer = 0; layer < 2; ++layer) {
-      const auto refs = kv.pages(layer);
-      uint64_t tokens = 0;
-      for (size_t i = 0; i < refs.size(); ++i) {
-        EXPECT_EQ(refs[i].first_position % kPageTokens, 0u);
-        if (i > 0) {
-          EXPECT_EQ(refs[i].first_position, refs[i - 1].first_position + static_cast<int32_t>(kPageTokens));
-        }
-        if (i + 1 < refs.size()) {
-          EXPECT_EQ(refs[i].n_tokens, static_cast<int32_t>(kPageTokens));
-        }
-        EXPECT_GT(refs[i].n_tokens, 0);
-        tokens += static_cast<uint64_t>(refs[i].n_tokens);
-      }
-      const uint64_t first = refs.empty() ? kv.n_tokens() : static_cast<uint64_t>(refs[0].first_position);
-      EXPECT_EQ(first + tokens, kv.n_tokens());
-      const uint32_t window = kv.shape().windows[layer];
-      const uint64_t needed = window == 0 ? 0 : kv.n_tokens() - std::min<uint64_t>(kv.n_tokens(), window - 1);
-      EXPECT_LE(first, needed);
-    }
-  }
-
-  size_t page_bytes_ = 0;
-  std::unique_ptr<PagePool> pool_;
+  void SetUp() override { start(64u << 20); }
 };
 
 TEST_F(SequenceKvTest, GrowsPageByPage) {
-  SequenceKv kv = make(0);
+  SequenceKv kv = make();
+  const std::vector<uint32_t> ids = numbers(1, 50);
   for (uint32_t i = 1; i <= 50; ++i) {
-    grow(kv, 1);
-    EXPECT_EQ(kv.n_tokens(), i);
-    EXPECT_EQ(kv.bytes(), 2 * ((i + kPageTokens - 1) / kPageTokens) * page_bytes_);
-    check(kv);
+    ASSERT_TRUE(grow(kv, std::span(ids).subspan(i - 1, 1)).ok());
+    EXPECT_EQ(kv.bytes(), 2 * ((i + kPageTokens - 1) / kPageTokens) * page_bytes());
+    ASSERT_TRUE(check(kv, std::span(ids).first(i)).ok());
   }
 }
 
 TEST_F(SequenceKvTest, RollbackGivesBackEverything) {
-  SequenceKv kv = make(0);
-  grow(kv, 5);
+  SequenceKv kv = make();
+  const std::vector<uint32_t> ids = numbers(1, 5);
+  ASSERT_TRUE(grow(kv, ids).ok());
+  const uint64_t before = tiers_->statistics().host_bytes;
   ASSERT_TRUE(kv.reserve(100).ok());
-  EXPECT_EQ(kv.pages(0).back().first_position + kv.pages(0).back().n_tokens, 105);
+  ASSERT_TRUE(kv.open_layer(0, {}).ok());
+  EXPECT_EQ(kv.append_pages(0).back().first_position + kv.append_pages(0).back().n_tokens, 105);
   kv.rollback();
-  EXPECT_EQ(kv.n_tokens(), 5u);
-  EXPECT_EQ(pool_->used_bytes(), 2 * page_bytes_);
-  check(kv);
+  EXPECT_EQ(tiers_->statistics().host_bytes, before);
+  ASSERT_TRUE(check(kv, ids).ok());
 }
 
 TEST_F(SequenceKvTest, NoSpaceChangesNothing) {
-  SequenceKv kv = make(0, 4);
-  grow(kv, 20);
-  const Status refused = kv.reserve(20);
+  start(4 * (page_bytes() + 512), ReplacementKind::most_recent, 1);
+  SequenceKv kv = make();
+  std::vector<uint32_t> ids = numbers(1, 20);
+  ASSERT_TRUE(grow(kv, ids).ok());
+  const Status refused = grow(kv, numbers(100, 20));
   EXPECT_EQ(refused.kind(), ErrorKind::no_space);
-  EXPECT_EQ(refused.needed_bytes(), 2 * page_bytes_);
-  EXPECT_EQ(refused.available_bytes(), 0u);
-  check(kv);
-  grow(kv, 12);  // the tail still has room
-  check(kv);
+  EXPECT_GT(refused.needed_bytes(), refused.available_bytes());
+  ASSERT_TRUE(check(kv, ids).ok());
+  const std::vector<uint32_t> more = numbers(21, 12);  // the tail still has room
+  ASSERT_TRUE(grow(kv, more).ok());
+  ids.insert(ids.end(), more.begin(), more.end());
+  ASSERT_TRUE(check(kv, ids).ok());
 }
 
 TEST_F(SequenceKvTest, ASlidingLayerKeepsItsWindowOnly) {
   SequenceKv kv = make(20);
-  for (int i = 0; i < 200; ++i) {
-    grow(kv, 1);
-    check(kv);
-    EXPECT_LE(kv.pages(1).size(), 3u);
+  const std::vector<uint32_t> ids = numbers(1, 200);
+  for (size_t i = 0; i < ids.size(); ++i) {
+    ASSERT_TRUE(grow(kv, std::span(ids).subspan(i, 1)).ok());
+    ASSERT_TRUE(check(kv, std::span(ids).first(i + 1)).ok());
   }
-  EXPECT_EQ(kv.pages(0).size(), 13u);
-}
-
-TEST_F(SequenceKvTest, AWindowOfOneTokenAtAPageBorder) {
-  SequenceKv kv = make(1);
-  grow(kv, kPageTokens);
-  check(kv);
-  grow(kv, 1);
-  check(kv);
-  EXPECT_EQ(kv.pages(1).size(), 1u);
+  EXPECT_LE(kv.bytes(), (13 + 3) * page_bytes());
 }
 
 TEST_F(SequenceKvTest, TruncateNeedsTheWindowBefore) {
   SequenceKv kv = make(20);
-  grow(kv, 100);
+  const std::vector<uint32_t> ids = numbers(1, 100);
+  ASSERT_TRUE(grow(kv, ids).ok());
   EXPECT_EQ(kv.truncate(101).kind(), ErrorKind::invalid_argument);
   EXPECT_EQ(kv.truncate(40).kind(), ErrorKind::unsupported);
-  EXPECT_EQ(kv.n_tokens(), 100u);
   ASSERT_TRUE(kv.truncate(99).ok());
-  check(kv);
+  ASSERT_TRUE(check(kv, std::span(ids).first(99)).ok());
   ASSERT_TRUE(kv.truncate(0).ok());
-  EXPECT_EQ(pool_->used_bytes(), 0u);
-  grow(kv, 33);
-  check(kv);
+  EXPECT_EQ(kv.bytes(), 0u);
+  ASSERT_TRUE(grow(kv, std::span(ids).first(33)).ok());
+  ASSERT_TRUE(check(kv, std::span(ids).first(33)).ok());
 }
 
 TEST_F(SequenceKvTest, ACopySharesPagesUntilItWrites) {
-  SequenceKv kv = make(0);
-  grow(kv, 20);
-  std::memset(const_cast<uint8_t*>(kv.pages(0)[1].data), 7, page_bytes_);
+  SequenceKv kv = make();
+  std::vector<uint32_t> ids = numbers(1, 20);
+  ASSERT_TRUE(grow(kv, ids).ok());
+  const uint64_t before = tiers_->statistics().host_bytes;
   SequenceKv fork = kv;
-  EXPECT_EQ(pool_->used_bytes(), 4 * page_bytes_);
-  EXPECT_EQ(fork.pages(0)[0].data, kv.pages(0)[0].data);
-  grow(fork, 1);
-  EXPECT_EQ(fork.pages(0)[0].data, kv.pages(0)[0].data);
-  EXPECT_NE(fork.pages(0)[1].data, kv.pages(0)[1].data);
-  EXPECT_EQ(std::memcmp(fork.pages(0)[1].data, kv.pages(0)[1].data, page_bytes_), 0);
-  EXPECT_EQ(pool_->used_bytes(), 6 * page_bytes_);
-  check(fork);
-  check(kv);
+  EXPECT_EQ(tiers_->statistics().host_bytes, before);
+  std::vector<uint32_t> other = ids;
+  other.push_back(77);
+  ASSERT_TRUE(grow(fork, std::span(other).last(1)).ok());
+  EXPECT_EQ(tiers_->statistics().host_bytes, before + 2 * (page_bytes() + kPageOverhead_bytes));
+  ASSERT_TRUE(check(fork, other).ok());
+  ASSERT_TRUE(check(kv, ids).ok());
 }
 
-TEST_F(SequenceKvTest, AnyOrderOfCallsKeepsTheListsRight) {
-  std::minstd_rand engine(1);
-  const auto random = [&engine] { return static_cast<uint32_t>(engine()); };
-  for (const uint32_t window : {1u, 7u, 16u, 33u}) {
-    SequenceKv kv = make(window);
-    for (int i = 0; i < 2000; ++i) {
-      switch (random() % 4) {
+// Any calls in any order, with budgets that change, forks that share and pages that come and go: every token that is
+// read is the one that was written.
+TEST_F(SequenceKvTest, AnyOrderOfCallsReadsWhatWasWritten) {
+  for (uint32_t seed = 1; seed <= 12; ++seed) {
+    std::minstd_rand engine(seed);
+    const auto random = [&engine](uint32_t n) { return static_cast<uint32_t>(engine()) % n; };
+    start(96u << 10, seed % 2 ? ReplacementKind::most_recent : ReplacementKind::least_recent);
+    struct Branch {
+      SequenceKv kv;
+      std::vector<uint32_t> ids;
+    };
+    std::vector<std::unique_ptr<Branch>> branches;
+    branches.push_back(std::make_unique<Branch>(Branch{make(1 + random(40)), {}}));
+    uint32_t next_id = 1;
+    for (int i = 0; i < 400; ++i) {
+      Branch& branch = *branches[random(static_cast<uint32_t>(branches.size()))];
+      switch (random(9)) {
         case 0:
         case 1:
-          grow(kv, 1 + random() % 20);
+        case 2: {
+          const std::vector<uint32_t> more = numbers(next_id, 1 + random(40));
+          next_id += 100;
+          const Status status = grow(branch.kv, more);
+          ASSERT_TRUE(status.ok() || status.kind() == ErrorKind::no_space) << status.message();
+          if (status.ok()) branch.ids.insert(branch.ids.end(), more.begin(), more.end());
           break;
-        case 2:
-          ASSERT_TRUE(kv.reserve(1 + random() % 20).ok());
-          kv.rollback();
+        }
+        case 3: {
+          ASSERT_TRUE(branch.kv.reserve(1 + random(20)).ok());
+          const Status status = branch.kv.open_layer(0, {});
+          ASSERT_TRUE(status.ok() || status.kind() == ErrorKind::no_space) << status.message();
+          branch.kv.rollback();
           break;
+        }
+        case 4: {
+          const size_t keep = branch.ids.size() - std::min<size_t>(branch.ids.size(), random(30));
+          const Status status = branch.kv.truncate(keep);
+          ASSERT_TRUE(status.ok() || status.kind() == ErrorKind::unsupported);
+          if (status.ok()) branch.ids.resize(keep);
+          break;
+        }
+        case 5:
+          if (branches.size() < 4) branches.push_back(std::make_unique<Branch>(Branch{branch.kv, branch.ids}));
+          break;
+        case 6:
+          if (branches.size() > 1) branches.erase(branches.begin() + random(static_cast<uint32_t>(branches.size())));
+          break;
+        case 7: {
+          const Status status = branch.kv.evict({});
+          ASSERT_TRUE(status.ok()) << status.message();
+          break;
+        }
         default: {
-          const Status status = kv.truncate(kv.n_tokens() - std::min<uint64_t>(kv.n_tokens(), random() % 8));
-          EXPECT_TRUE(status.ok() || status.kind() == ErrorKind::unsupported);
+          const Status status = tiers_->set_host_budget((48u + random(100)) << 10, nullptr);
+          ASSERT_TRUE(status.ok() || status.kind() == ErrorKind::no_space) << status.message();
         }
       }
-      check(kv);
-      if (kv.n_tokens() > 600) {
-        ASSERT_TRUE(kv.truncate(0).ok());
+      Branch& read = *branches[random(static_cast<uint32_t>(branches.size()))];
+      const Status status = check(read.kv, read.ids);
+      ASSERT_TRUE(status.ok() || status.kind() == ErrorKind::no_space) << status.message() << " seed " << seed;
+      if (read.ids.size() > 600) {
+        ASSERT_TRUE(read.kv.truncate(0).ok());
+        read.ids.clear();
       }
+      const TierStatistics statistics = tiers_->statistics();
+      ASSERT_LE(statistics.host_bytes, statistics.host_budget_bytes);
     }
+    branches.clear();
+    // What is still on its way goes when it has arrived.
+    for (int i = 0; i < 1000 && tiers_->statistics().host_bytes > tiers_->statistics().staging_bytes; ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    EXPECT_LE(tiers_->statistics().host_bytes, tiers_->statistics().staging_bytes);
+    EXPECT_EQ(tiers_->statistics().scratch_bytes, 0u);
   }
+}
+
+TEST_F(SequenceKvTest, ThreadsShareABudget) {
+  start(256u << 10);
+  SequenceKv root = make(24);
+  const std::vector<uint32_t> ids = numbers(1, 300);
+  ASSERT_TRUE(grow(root, ids).ok());
+  std::vector<std::thread> threads;
+  std::atomic<bool> stop{false};
+  std::atomic<int> n_wrong{0};
+  for (uint32_t t = 0; t < 3; ++t)
+    threads.emplace_back([&, t, kv = SequenceKv(root)]() mutable {
+      std::vector<uint32_t> mine = ids;
+      for (uint32_t i = 0; i < 60; ++i) {
+        const std::vector<uint32_t> more = numbers(10000 * (t + 1) + 100 * i, 1 + i % 23);
+        const Status grown = grow(kv, more);
+        if (grown.ok()) mine.insert(mine.end(), more.begin(), more.end());
+        if (!grown.ok() && grown.kind() != ErrorKind::no_space) ++n_wrong;
+        const Status status = check(kv, mine);
+        if (!status.ok() && status.kind() != ErrorKind::no_space) ++n_wrong;
+        if (i % 10 == 9 && !kv.evict({}).ok()) ++n_wrong;
+      }
+    });
+  std::thread budgets([&] {
+    for (uint32_t i = 0; !stop.load(); ++i)
+      (void)tiers_->set_host_budget((160u + i * 37 % 200) << 10, nullptr).ok();
+  });
+  for (std::thread& thread : threads) thread.join();
+  stop.store(true);
+  budgets.join();
+  EXPECT_EQ(n_wrong.load(), 0);
 }
 
 }  // namespace

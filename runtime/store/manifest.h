@@ -1,0 +1,86 @@
+// Manifest: what one commit made durable, and the two slots that say where the newest one is. FORMAT.md,
+// "Slots", "Manifest" and "Index".
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "runtime/base/status.h"
+#include "runtime/store/page_file.h"
+#include "runtime/store/sealer.h"
+#include "runtime/store/session_identity.h"
+
+namespace leoam {
+
+// A sealed record on blocks of its own. `offset_bytes` 0: none.
+struct BlobRecord {
+  uint64_t offset_bytes = 0;
+  uint32_t bytes = 0;  // before padding
+  Seal seal;
+  bool present() const { return offset_bytes != 0; }
+  Extent extent() const { return {offset_bytes, whole_blocks(bytes)}; }
+};
+
+inline constexpr uint64_t kMostManifest_bytes = uint64_t{64} << 20;
+// Pages of one index blob. Few, so that a commit writes little; many, so that a manifest is short.
+inline constexpr uint32_t kIndexPages = 1024;
+
+struct LayerRecord {
+  uint32_t first_page = 0;
+  uint32_t n_pages = 0;
+  std::vector<BlobRecord>
+      index;  // of pages [k * kIndexPages, (k + 1) * kIndexPages), k from first_page / kIndexPages
+};
+
+struct AbstractRecord {
+  uint32_t layer = 0;
+  uint32_t level = 0;
+  BlobRecord blob;
+};
+
+struct Manifest {
+  uint64_t generation = 0;
+  uint64_t n_tokens = 0;
+  uint64_t n_kv_tokens = 0;
+  uint64_t n_log_records = 0;
+  Tag log_tag = {};  // of the last record
+  std::vector<Epoch> epochs;
+  std::vector<LayerRecord> layers;  // [n_layers]
+  BlobRecord logits;
+  std::vector<AbstractRecord> abstracts;  // in the order of level, layer
+
+  std::vector<uint8_t> encode() const;
+  // Checks every number against the others, the identity and the size of the file; what lies outside the file
+  // is not present. Fails with corrupt.
+  static Result<Manifest> decode(std::span<const uint8_t> bytes, const SessionIdentity& identity,
+                                 uint64_t file_bytes);
+};
+
+// Pages of a layer in [begin, begin + kIndexPages).
+std::vector<uint8_t> encode_index(uint32_t first_page, std::span<const PageRecord> pages);
+struct IndexPart {
+  uint32_t first_page = 0;
+  std::vector<PageRecord> pages;
+};
+// Pages outside the file are not present. Fails with corrupt.
+Result<IndexPart> decode_index(std::span<const uint8_t> bytes, uint32_t page_bytes, uint64_t file_bytes);
+
+// A block that says where a manifest is.
+struct Slot {
+  uint64_t generation = 0;
+  uint64_t offset_bytes = 0;  // 0: no manifest yet
+  uint32_t bytes = 0;
+  Salt salt = {};
+  uint64_t counter = 0;
+  Tag tag = {};
+
+  void put(std::span<uint8_t> block) const;
+  // Fails with corrupt.
+  static Result<Slot> get(std::span<const uint8_t> block);
+  // Under the manifest's tag.
+  std::array<uint8_t, 24> identity() const;
+};
+
+}  // namespace leoam
