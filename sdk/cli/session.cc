@@ -95,7 +95,8 @@ void verify(const Options& options) {
                {"bad_pages", counts.n_bad_pages},
                {"missing_pages", counts.n_missing_pages},
                {"recompute_tokens", counts.n_recompute_tokens}};
-  if (counts.first_bad_token != UINT64_MAX) json["first_bad_token"] = counts.first_bad_token;
+  if (counts.whole == 0 && counts.first_bad_token != UINT64_MAX)
+    json["first_bad_token"] = counts.first_bad_token;
   json["findings"] = verdict.findings;
   print(options, json);
   if (counts.whole == 0)
