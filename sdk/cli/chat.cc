@@ -36,8 +36,9 @@ void add_chat(CLI::App& program, std::function<void()>& run) {
     std::string system;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* command = program.add_subcommand(
-      "chat", "Talk: one line of standard input a turn; Ctrl-C stops an answer, Ctrl-D ends");
+  CLI::App* command = program.add_subcommand("chat",
+                                             "Talk: one line of standard input a turn (--json: one object a "
+                                             "turn); Ctrl-C stops an answer, Ctrl-D ends");
   add_model_options(*command, *options);
   command->add_option("--system", options->system, "System message");
   add_sampling_options(*command, *options);
