@@ -7,7 +7,9 @@ set -euo pipefail
 
 packages=(
   g++ cmake ninja-build pkg-config binutils  # build
-  libfmt-dev libutf8proc-dev                 # linked into the library
+  libfmt-dev libutf8proc-dev liburing-dev    # linked into the library
+  libssl-dev libxxhash-dev                   # the same, of the store
+  libflatbuffers-dev flatbuffers-compiler
   libcli11-dev nlohmann-json3-dev            # the command, and tests
   libgtest-dev                               # tests
   python3 python3-pip ca-certificates        # tests/tidy; scripts/models.sh

@@ -102,7 +102,7 @@ leoam_status leoam_instance_release(leoam_instance* instance) noexcept {
 leoam_status leoam_instance_set_host_kv_budget(leoam_instance* instance, uint64_t bytes,
                                                leoam_error* error) noexcept {
   return guarded_with<InstanceObject>(
-      instance, error, [&](InstanceObject& object) { return object.engine().set_host_kv_budget(bytes); });
+      instance, error, [&](InstanceObject& object) { return object.engine().set_host_kv_budget(bytes, nullptr); });
 }
 
 leoam_status leoam_instance_get_statistics(leoam_instance* instance,

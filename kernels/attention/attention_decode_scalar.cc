@@ -1,6 +1,6 @@
 #include <cmath>
 
-#include "kernels/attention/attention.h"
+#include "kernels/attention/attention_scalar.h"
 #include "kernels/attention/visible.h"
 #include "kernels/f16.h"
 
@@ -45,7 +45,7 @@ void add_strip(const KvLayout& layout, const Element* key, const Element* value,
 }
 
 template <class Element>
-void decode(const AttentionDecodeParams& params, uint32_t kv_head, uint32_t page_begin, uint32_t page_end,
+void add_pages(const AttentionDecodeParams& params, uint32_t kv_head, uint32_t page_begin, uint32_t page_end,
             float* partials) {
   const KvLayout& layout = params.layout;
   const uint32_t group = params.n_heads / layout.n_kv_heads;
@@ -53,8 +53,6 @@ void decode(const AttentionDecodeParams& params, uint32_t kv_head, uint32_t page
   const PositionRange visible = visible_positions(params.position, params.window);
   for (uint32_t g = 0; g < group; ++g) {
     float* partial = partials + g * stride;
-    for (size_t i = 0; i < stride; ++i) partial[i] = 0;
-    partial[kPartialMaximum] = -INFINITY;
     const float* q = params.q + (size_t{kv_head} * group + g) * layout.head_dim;
     for (uint32_t p = page_begin; p < page_end; ++p) {
       const KvPageRef& page = params.pages[p];
@@ -71,10 +69,22 @@ void decode(const AttentionDecodeParams& params, uint32_t kv_head, uint32_t page
 
 }  // namespace
 
+void attention_start_scalar(uint32_t n_states, uint32_t head_dim, float* partials) {
+  const size_t stride = attention_partial_floats(head_dim);
+  for (size_t i = 0; i < n_states * stride; ++i) partials[i] = 0;
+  for (uint32_t s = 0; s < n_states; ++s) partials[s * stride + kPartialMaximum] = -INFINITY;
+}
+
+void attention_add_scalar(const AttentionDecodeParams& params, uint32_t kv_head, uint32_t page_begin,
+                          uint32_t page_end, float* partials) {
+  const auto run = params.layout.type == KvType::f32 ? add_pages<float> : add_pages<uint16_t>;
+  run(params, kv_head, page_begin, page_end, partials);
+}
+
 void attention_decode_scalar(const AttentionDecodeParams& params, uint32_t kv_head, uint32_t page_begin,
                              uint32_t page_end, float* partials) {
-  const auto run = params.layout.type == KvType::f32 ? decode<float> : decode<uint16_t>;
-  run(params, kv_head, page_begin, page_end, partials);
+  attention_start_scalar(params.n_heads / params.layout.n_kv_heads, params.layout.head_dim, partials);
+  attention_add_scalar(params, kv_head, page_begin, page_end, partials);
 }
 
 }  // namespace leoam::kernels

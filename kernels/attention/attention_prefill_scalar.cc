@@ -1,4 +1,4 @@
-#include "kernels/attention/attention.h"
+#include "kernels/attention/attention_scalar.h"
 
 namespace leoam::kernels {
 
@@ -8,7 +8,6 @@ void attention_prefill_scalar(const AttentionPrefillParams& params, uint32_t kv_
   const uint32_t head_dim = params.layout.head_dim;
   const uint32_t group = params.n_heads / params.layout.n_kv_heads;
   const size_t stride = attention_partial_floats(head_dim);
-  auto* partials = reinterpret_cast<float*>(scratch);
   for (uint32_t t = token_begin; t < token_end; ++t) {
     AttentionDecodeParams decode;
     decode.layout = params.layout;
@@ -19,7 +18,11 @@ void attention_prefill_scalar(const AttentionPrefillParams& params, uint32_t kv_
     decode.window = params.window;
     decode.pages = params.pages;
     decode.n_pages = params.n_pages;
-    attention_decode_scalar(decode, kv_head, 0, params.n_pages, partials);
+    float* partials = params.state ? params.state + (size_t{t} * params.n_heads + kv_head * group) * stride
+                                   : reinterpret_cast<float*>(scratch);
+    if (!params.resume) attention_start_scalar(group, head_dim, partials);
+    attention_add_scalar(decode, kv_head, 0, params.n_pages, partials);
+    if (params.suspend) continue;
     float* out = params.out + t * params.out_stride + size_t{kv_head} * group * head_dim;
     for (uint32_t g = 0; g < group; ++g) {
       attention_merge_scalar(partials + g * stride, 1, stride, head_dim, out + size_t{g} * head_dim);

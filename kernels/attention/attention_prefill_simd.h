@@ -66,6 +66,10 @@ struct RowChunk {
     return (size_t{kv_head} * group + (row_begin + row) % group) * params->layout.head_dim;
   }
   PositionRange visible(uint32_t row) const { return visible_positions(position_of(row), params->window); }
+  float* state_of(uint32_t row) const {
+    const size_t head = size_t{token_of(row)} * params->n_heads + kv_head * group + (row_begin + row) % group;
+    return params->state + head * attention_partial_floats(params->layout.head_dim);
+  }
   // Rows of a group stand together, channel by channel.
   float* query_of(uint32_t first_row) const { return query + size_t{first_row} * params->layout.head_dim; }
 };
@@ -355,15 +359,36 @@ void run_pages(const RowChunk& chunk) {
   run_block(chunk, block);
 }
 
+// A row's output is as long as a partial state's: both are padded to 16 floats.
+LEOAM_INLINE void copy_output(const float* from, uint32_t head_dim, float* to) {
+  for (uint32_t c = 0; c < head_dim; c += Simd::kLanes) Simd::store(to + c, Simd::load(from + c));
+}
+
 LEOAM_INLINE void start_rows(const RowChunk& chunk) {
   const uint32_t rows = (chunk.n_rows + kPrefillRowStep - 1) / kPrefillRowStep * kPrefillRowStep;
-  const size_t floats = rows * size_t{prefill_padded_dim(chunk.params->layout.head_dim)};
-  for (size_t i = 0; i < floats; i += Simd::kLanes) Simd::store(chunk.output + i, Simd::zero());
+  const uint32_t head_dim = chunk.params->layout.head_dim;
+  const size_t dim = prefill_padded_dim(head_dim);
+  for (size_t i = 0; i < rows * dim; i += Simd::kLanes) Simd::store(chunk.output + i, Simd::zero());
   for (uint32_t row = 0; row < rows; ++row) {
     chunk.maximum[row] = -__builtin_inff();
     chunk.sum[row] = 0;
+    if (!chunk.params->resume || row >= chunk.n_rows) continue;
+    const float* state = chunk.state_of(row);
+    chunk.maximum[row] = state[kPartialMaximum];
+    chunk.sum[row] = state[kPartialSum];
+    copy_output(state + kPartialOutput, head_dim, chunk.output + row * dim);
   }
   for_each_group(chunk.n_rows, [&]<uint32_t kRows>(RowGroup group) { pack_queries<kRows>(chunk, group); });
+}
+
+LEOAM_INLINE void suspend_rows(const RowChunk& chunk) {
+  const uint32_t head_dim = chunk.params->layout.head_dim;
+  for (uint32_t row = 0; row < chunk.n_rows; ++row) {
+    float* state = chunk.state_of(row);
+    state[kPartialMaximum] = chunk.maximum[row];
+    state[kPartialSum] = chunk.sum[row];
+    copy_output(chunk.output + row * size_t{prefill_padded_dim(head_dim)}, head_dim, state + kPartialOutput);
+  }
 }
 
 LEOAM_INLINE void finish_rows(const RowChunk& chunk) {
@@ -407,7 +432,11 @@ LEOAM_INLINE void attention_prefill_simd(const AttentionPrefillParams& params, u
     } else {
       run_pages<uint16_t>(chunk);
     }
-    finish_rows(chunk);
+    if (params.suspend) {
+      suspend_rows(chunk);
+    } else {
+      finish_rows(chunk);
+    }
   }
 }
 

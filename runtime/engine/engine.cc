@@ -71,7 +71,13 @@ Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options) {
   engine->device_ = create_cpu_device(*engine->pool_, *engine->kernels_);
   const uint64_t budget =
       options.host_kv_budget_bytes == 0 ? machine_memory_bytes() / 2 : options.host_kv_budget_bytes;
-  engine->pages_ = std::make_unique<PagePool>(*engine->device_, budget);
+  LEOAM_RETURN_IF_ERROR(engine->prepare_disk(options));
+  TierOptions tiers;
+  tiers.host_budget_bytes = budget;
+  if (!engine->state_folder_.empty()) tiers.scratch_folder = engine->state_folder_ + "/scratch";
+  tiers.encrypt_scratch = !options.plaintext_scratch;
+  tiers.replacement = options.replacement;
+  engine->tiers_ = std::make_unique<Tiers>(*engine->device_, *engine->files_, engine->disk_, std::move(tiers));
   engine->forwards_ = std::make_unique<ForwardCache>(*engine->device_);
   engine->scheduler_ = std::make_unique<Scheduler>(*engine->forwards_);
   if (engine->log_.wants(LogLevel::info))
@@ -80,7 +86,32 @@ Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options) {
   return engine;
 }
 
-Engine::Engine(const EngineOptions& options) : log_(options.log, options.log_user_data, options.log_level) {}
+Engine::Engine(const EngineOptions& options)
+    : log_(options.log, options.log_user_data, options.log_level), disk_(0, UINT64_MAX) {}
+
+Status Engine::prepare_disk(const EngineOptions& options) {
+  files_ = options.file_system ? options.file_system : create_file_system(options.files);
+  state_folder_ = options.state_folder;
+  if (!state_folder_.empty() && state_folder_.front() != '/')
+    return error(ErrorKind::invalid_argument, "state_folder: expected an absolute path, found {}", state_folder_);
+  if (state_folder_.empty()) {
+    // Without one there is no disk tier, which shows when it is needed.
+    Result<std::string> folder = default_state_folder();
+    if (folder.ok()) state_folder_ = std::move(folder).value();
+  }
+  disk_.set_budget(options.disk_kv_budget_bytes);
+  if (options.disk_kv_budget_bytes == 0) {
+    // Of the nearest folder that is there already.
+    for (std::string folder = state_folder_; !folder.empty(); folder.resize(folder.find_last_of('/'))) {
+      const Result<uint64_t> free_bytes = files_->free_bytes(folder);
+      if (!free_bytes.ok()) continue;
+      disk_.set_budget(*free_bytes / 2);
+      break;
+    }
+  }
+  disk_.set_write_cap(options.disk_write_cap_bytes == 0 ? UINT64_MAX : options.disk_write_cap_bytes);
+  return {};
+}
 
 Engine::~Engine() = default;
 
@@ -100,8 +131,8 @@ Result<std::shared_ptr<const Model>> Engine::load_model(const std::string& path,
   });
 }
 
-Result<std::shared_ptr<Session>> Engine::create_session(std::shared_ptr<const Model> model,
-                                                        const SessionOptions& options) {
+Result<std::shared_ptr<Session>> Engine::make_session(std::shared_ptr<const Model> model,
+                                                      const SessionOptions& options) {
   LEOAM_RETURN_IF_ERROR(check_options(options));
   const ModelConfig& config = model->config();
   std::shared_ptr<Session> session(new Session);
@@ -113,22 +144,59 @@ Result<std::shared_ptr<Session>> Engine::create_session(std::shared_ptr<const Mo
   shape.layout = {options.kv_type, config.n_kv_heads, config.head_dim, options.page_tokens};
   for (uint32_t layer = 0; layer < config.n_layers; ++layer)
     shape.windows.push_back(config.is_sliding(layer) ? config.sliding_window_tokens : 0);
-  session->kv_ = std::make_unique<SequenceKv>(*pages_, std::move(shape), session->options_.context_tokens);
+  session->kv_ = std::make_unique<SequenceKv>(*tiers_, std::move(shape), session->options_.context_tokens);
   session->tokens_.reserve(session->options_.context_tokens);
+  session->starts_pass_.reserve(session->options_.context_tokens);
   session->logits_.resize(config.n_vocab);
   session->model_ = std::move(model);
   return session;
 }
 
-Status Engine::set_host_kv_budget(uint64_t bytes) {
-  return pages_->set_budget(bytes);
+Result<std::shared_ptr<Session>> Engine::create_session(std::shared_ptr<const Model> model,
+                                                        const SessionOptions& options) {
+  return make_session(std::move(model), options);
+}
+
+Result<std::shared_ptr<Session>> Engine::open_session(std::shared_ptr<const Model> model, const std::string& path,
+                                                      const SecretKey* key, const SessionOptions& options) {
+  LEOAM_ASSIGN_OR_RETURN(std::shared_ptr<SessionFile> file,
+                         SessionFile::open(*files_, path, key, nullptr, disk_, OpenMode::read_write));
+  const SessionIdentity saved = file->info().identity;
+  if (saved.model != model->identity())
+    return error(ErrorKind::unsupported, "{}: the session belongs to another model, {}", path, saved.model_name);
+  SessionOptions wanted = options;
+  wanted.kv_type = static_cast<kernels::KvType>(saved.kv_type);
+  wanted.page_tokens = saved.page_tokens;
+  wanted.piece_tokens = saved.piece_tokens;
+  LEOAM_ASSIGN_OR_RETURN(std::shared_ptr<Session> session, make_session(std::move(model), wanted));
+  if (!(session->identity() == saved))
+    return error(ErrorKind::corrupt, "{}: the saved geometry is not that of its model", path);
+  LEOAM_RETURN_IF_ERROR(session->adopt(std::move(file)));
+  return session;
+}
+
+Status Engine::set_host_kv_budget(uint64_t bytes, const std::function<void(uint64_t, uint64_t)>& on_progress) {
+  return tiers_->set_host_budget(bytes, on_progress);
 }
 
 EngineStatistics Engine::statistics() const {
   EngineStatistics statistics;
-  statistics.host_kv_budget_bytes = pages_->budget_bytes();
-  statistics.host_kv_bytes = pages_->used_bytes();
-  statistics.host_kv_peak_bytes = pages_->peak_bytes();
+  const TierStatistics tiers = tiers_->statistics();
+  statistics.host_kv_budget_bytes = tiers.host_budget_bytes;
+  statistics.host_kv_bytes = tiers.host_bytes;
+  statistics.host_kv_peak_bytes = tiers.host_peak_bytes;
+  statistics.disk_kv_budget_bytes = disk_.budget_bytes();
+  statistics.disk_kv_bytes = disk_.used_bytes();
+  statistics.disk_written_bytes = disk_.written_bytes();
+  statistics.disk_write_cap_bytes = disk_.write_cap_bytes();
+  statistics.disk_read_bytes = tiers.transfer.read_bytes;
+  statistics.disk_read_requests = tiers.transfer.read_requests;
+  statistics.stall_us = tiers.stall_us;
+  statistics.pages_hit = tiers.n_pages_hit;
+  statistics.pages_missed = tiers.n_pages_missed;
+  statistics.pages_ahead = tiers.n_pages_ahead;
+  statistics.pages_damaged = tiers.n_pages_damaged;
+  statistics.recomputed_tokens = recomputed_tokens_.load(std::memory_order_relaxed);
   statistics.weight_bytes = weight_bytes_.load(std::memory_order_relaxed);
   statistics.workspace_bytes = forwards_->idle_bytes();
   statistics.steps = scheduler_->n_passes();

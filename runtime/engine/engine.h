@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,7 +17,7 @@
 #include "runtime/engine/request.h"
 #include "runtime/engine/session.h"
 #include "runtime/engine/statistics.h"
-#include "runtime/kv/page_pool.h"
+#include "runtime/kv/tiers.h"
 #include "runtime/model/model.h"
 
 namespace leoam {
@@ -28,6 +29,13 @@ struct EngineOptions {
   int n_threads = 0;                           // 0: the CPUs this process may use, at most 16
   std::optional<kernels::CpuLevel> cpu_level;  // at most the machine's best; empty: LEOAM_CPU, else the best
   uint64_t host_kv_budget_bytes = 0;           // 0: half of the machine's memory
+  uint64_t disk_kv_budget_bytes = 0;           // 0: half of what is free on the disk of the state folder
+  uint64_t disk_write_cap_bytes = 0;           // 0: none
+  std::string state_folder;                    // absolute; empty: default_state_folder()
+  bool plaintext_scratch = false;              // spilled pages are checksummed instead of encrypted
+  ReplacementKind replacement = ReplacementKind::most_recent;
+  FileSystemOptions files;
+  std::shared_ptr<FileSystem> file_system;  // null: the operating system's
   LogSink::Function log = nullptr;
   void* log_user_data = nullptr;
   LogLevel log_level = LogLevel::warning;
@@ -47,28 +55,46 @@ class Engine {
   Result<std::shared_ptr<Session>> create_session(std::shared_ptr<const Model> model,
                                                   const SessionOptions& options);
 
-  // The budget of KV bytes in RAM. Lowering it below what is in use fails with no_space (needed: in use;
-  // available: the wish) and changes nothing.
-  Status set_host_kv_budget(uint64_t bytes);
+  // A session of a file, as it was when it was saved; its pages come when they are attended to. KV type, page and
+  // piece size are the file's. Fails as SessionFile::open does, and with invalid_argument (the context is shorter
+  // than the session).
+  Result<std::shared_ptr<Session>> open_session(std::shared_ptr<const Model> model, const std::string& path,
+                                                const SecretKey* key, const SessionOptions& options);
+
+  // The budget of bytes in RAM that KV causes. Returns when it holds, requests going on meanwhile: what is too much
+  // moves to disk. Fails with no_space (needed: what must stay; available: the wish), and the old one holds.
+  // `on_progress`(bytes given back, of how many) may be null.
+  Status set_host_kv_budget(uint64_t bytes, const std::function<void(uint64_t, uint64_t)>& on_progress);
+  // Budgets below what is used stop growth and drop nothing.
+  void set_disk_kv_budget(uint64_t bytes) { disk_.set_budget(bytes); }
+  void set_disk_write_cap(uint64_t bytes) { disk_.set_write_cap(bytes); }
 
   EngineStatistics statistics() const;
   const DeviceInfo& device_info() const { return device_->info(); }
   int n_threads() const { return pool_->n_threads(); }
+  FileSystem& files() { return *files_; }
+  const std::string& state_folder() const { return state_folder_; }
   LogSink& log() { return log_; }
 
  private:
   friend class RequestImpl;
   friend class Session;
   explicit Engine(const EngineOptions& options);
+  Status prepare_disk(const EngineOptions& options);
+  Result<std::shared_ptr<Session>> make_session(std::shared_ptr<const Model> model, const SessionOptions& options);
 
   LogSink log_;
+  std::string state_folder_;
   std::unique_ptr<ThreadPool> pool_;
   const kernels::CpuTable* kernels_ = nullptr;
   std::unique_ptr<Device> device_;
-  std::unique_ptr<PagePool> pages_;
+  std::shared_ptr<FileSystem> files_;
+  DiskAccount disk_;
+  std::unique_ptr<Tiers> tiers_;
   std::unique_ptr<ForwardCache> forwards_;
   std::unique_ptr<Scheduler> scheduler_;
   std::atomic<uint64_t> weight_bytes_{0};
+  std::atomic<uint64_t> recomputed_tokens_{0};
 };
 
 }  // namespace leoam

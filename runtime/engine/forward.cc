@@ -83,7 +83,11 @@ Status Forward::begin(std::span<const StepSequence> sequences, const CancelFlag*
 Result<bool> Forward::advance(Deadline deadline) {
   const uint32_t n_operations = 1 + model_.config().n_layers * kLayerOperations;
   while (next_operation_ < n_operations) {
-    LEOAM_RETURN_IF_ERROR(run_operation());
+    Status status = run_operation();
+    if (!status.ok()) {
+      readers_.clear();
+      return status;
+    }
     ++next_operation_;
     if (shape_.cancel && shape_.cancel->cancelled())
       return Status(ErrorKind::cancelled, "cancelled by the caller");
@@ -98,55 +102,80 @@ Status Forward::run_operation() {
   if (next_operation_ == 0)
     return device_.embed(shape_, *workspace_, model_.embedding(), tokens_.data(),
                          model_.config().embedding_scale);
-  const uint32_t index = next_operation_ - 1;
-  const uint32_t layer = index / kLayerOperations;
-  pages_.clear();
-  for (const SequenceKv* kv : sequences_) {
-    const std::span<const kernels::KvPageRef> refs = kv->pages(layer);
-    pages_.push_back({refs.data(), static_cast<uint32_t>(refs.size())});
+  const uint32_t layer = (next_operation_ - 1) / kLayerOperations;
+  switch ((next_operation_ - 1) % kLayerOperations) {
+    case 0: return attention_input(layer);
+    case 1: return attention(layer);
+    default: return feed_forward(layer);
   }
-  shape_.pages = pages_;
-  return run_layer_operation(layer, index % kLayerOperations);
 }
 
-Status Forward::run_layer_operation(uint32_t layer, uint32_t operation) {
+Status Forward::attention_input(uint32_t layer) {
+  pages_.clear();
+  for (SequenceKv* kv : sequences_) {
+    LEOAM_RETURN_IF_ERROR(kv->open_layer(layer, {shape_.cancel, &holds_}));
+    const std::span<const kernels::KvPageRef> pages = kv->append_pages(layer);
+    pages_.push_back({pages.data(), static_cast<uint32_t>(pages.size())});
+  }
+  shape_.pages = pages_;
   const ModelConfig& config = model_.config();
   const LayerWeights& weights = model_.layer(layer);
   const bool sliding = config.is_sliding(layer);
-  if (operation == 0) {
-    AttentionInputParams params;
-    params.norm = weights.attention_norm.data();
-    params.q = &weights.q;
-    params.k = &weights.k;
-    params.v = &weights.v;
-    params.q_bias = data_or_null(weights.q_bias);
-    params.k_bias = data_or_null(weights.k_bias);
-    params.v_bias = data_or_null(weights.v_bias);
-    params.q_norm = data_or_null(weights.q_norm);
-    params.k_norm = data_or_null(weights.k_norm);
-    params.pairing = config.architecture->rope_pairing;
-    params.n_rot = sliding ? config.local_rope.n_rot : config.rope.n_rot;
-    params.rope_cos = sliding ? local_cos_.data() : cos_.data();
-    params.rope_sin = sliding ? local_sin_.data() : sin_.data();
-    return device_.attention_input(shape_, *workspace_, params);
+  AttentionInputParams params;
+  params.norm = weights.attention_norm.data();
+  params.q = &weights.q;
+  params.k = &weights.k;
+  params.v = &weights.v;
+  params.q_bias = data_or_null(weights.q_bias);
+  params.k_bias = data_or_null(weights.k_bias);
+  params.v_bias = data_or_null(weights.v_bias);
+  params.q_norm = data_or_null(weights.q_norm);
+  params.k_norm = data_or_null(weights.k_norm);
+  params.pairing = config.architecture->rope_pairing;
+  params.n_rot = sliding ? config.local_rope.n_rot : config.rope.n_rot;
+  params.rope_cos = sliding ? local_cos_.data() : cos_.data();
+  params.rope_sin = sliding ? local_sin_.data() : sin_.data();
+  return device_.attention_input(shape_, *workspace_, params);
+}
+
+Status Forward::attention(uint32_t layer) {
+  const ModelConfig& config = model_.config();
+  const LayerWeights& weights = model_.layer(layer);
+  AttentionParams params;
+  params.scale = config.attention_scale;
+  params.window = config.is_sliding(layer) ? static_cast<int32_t>(config.sliding_window_tokens) : 0;
+  params.o = &weights.o;
+  params.o_bias = data_or_null(weights.o_bias);
+  params.post_norm = data_or_null(weights.attention_post_norm);
+  readers_.clear();
+  for (SequenceKv* kv : sequences_) readers_.emplace_back(*kv, layer, &holds_);
+  for (params.last = false; !params.last; params.first = false) {
+    pages_.clear();
+    params.last = true;
+    for (LayerReader& reader : readers_) {
+      LEOAM_ASSIGN_OR_RETURN(const std::span<const kernels::KvPageRef> pages, reader.next(shape_.cancel));
+      pages_.push_back({pages.data(), static_cast<uint32_t>(pages.size())});
+      params.last = params.last && reader.at_end();
+    }
+    shape_.pages = pages_;
+    LEOAM_RETURN_IF_ERROR(device_.attention(shape_, *workspace_, params));
+    if (shape_.cancel && shape_.cancel->cancelled()) break;
   }
-  if (operation == 1) {
-    AttentionParams params;
-    params.scale = config.attention_scale;
-    params.window = sliding ? static_cast<int32_t>(config.sliding_window_tokens) : 0;
-    params.o = &weights.o;
-    params.o_bias = data_or_null(weights.o_bias);
-    params.post_norm = data_or_null(weights.attention_post_norm);
-    return device_.attention(shape_, *workspace_, params);
-  }
+  readers_.clear();
+  for (SequenceKv* kv : sequences_) kv->close_layer(layer);
+  return {};
+}
+
+Status Forward::feed_forward(uint32_t layer) {
+  const LayerWeights& weights = model_.layer(layer);
   FeedForwardParams params;
   params.norm = weights.ffn_norm.data();
   params.gate = &weights.gate;
   params.up = &weights.up;
   params.down = &weights.down;
   params.post_norm = data_or_null(weights.ffn_post_norm);
-  params.activation =
-      config.architecture->activation == Activation::silu ? GatedActivation::swiglu : GatedActivation::geglu;
+  params.activation = model_.config().architecture->activation == Activation::silu ? GatedActivation::swiglu
+                                                                                   : GatedActivation::geglu;
   return device_.feed_forward(shape_, *workspace_, params);
 }
 

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -13,6 +14,7 @@
 #include "runtime/base/status.h"
 #include "runtime/device/device.h"
 #include "runtime/engine/rope_table.h"
+#include "runtime/kv/layer_reader.h"
 #include "runtime/kv/sequence_kv.h"
 #include "runtime/model/model.h"
 
@@ -44,7 +46,8 @@ class Forward {
   // outlives the step.
   Status begin(std::span<const StepSequence> sequences, const CancelFlag* cancel);
   // Works until the step is done (true) or the deadline has passed (false, the overrun being one operation of
-  // one layer). Fails with cancelled, out_of_memory, device_lost; then the step is over.
+  // one layer). Fails with cancelled, no_space, out_of_memory, io, device_lost, and with corrupt when a sequence's KV
+  // is damaged; then the step is over.
   Result<bool> advance(Deadline deadline);
   // After a finished step, until the next begin: logits [rows.size()][n_vocab] of token rows of the step, in
   // the order of the sequences' tokens.
@@ -53,7 +56,9 @@ class Forward {
  private:
   Forward(const Model& model, Device& device) : model_(model), device_(device) {}
   Status run_operation();
-  Status run_layer_operation(uint32_t layer, uint32_t operation);
+  Status attention_input(uint32_t layer);
+  Status attention(uint32_t layer);
+  Status feed_forward(uint32_t layer);
 
   const Model& model_;
   Device& device_;
@@ -64,7 +69,9 @@ class Forward {
 
   StepShape shape_;
   uint32_t next_operation_ = 0;
-  std::vector<const SequenceKv*> sequences_;
+  std::vector<SequenceKv*> sequences_;
+  std::deque<LayerReader> readers_;  // one a sequence
+  PassHolds holds_;
   std::vector<SequenceSpan> spans_;
   std::vector<LayerPages> pages_;
   std::vector<int32_t> tokens_;

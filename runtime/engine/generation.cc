@@ -56,7 +56,7 @@ float* Generation::wanted_logits() {
 
 void Generation::complete(uint64_t duration_us, uint64_t weight_bytes) {
   const bool last_piece = n_step_tokens_ == n_pending();
-  session_.kv_->commit();
+  session_.commit_pass();
   session_.has_logits_ = last_piece;
   session_.publish();
   statistics_.weight_bytes_read += weight_bytes;
@@ -79,6 +79,16 @@ void Generation::complete(uint64_t duration_us, uint64_t weight_bytes) {
 void Generation::abandon() {
   session_.kv_->rollback();
   n_step_tokens_ = 0;
+}
+
+void Generation::repair(const CancelFlag* cancel) {
+  abandon();
+  Status status = session_.repair(cancel);
+  if (status.kind() == ErrorKind::cancelled) {
+    end(FinishReason::cancelled, {});
+  } else if (!status.ok()) {
+    end(FinishReason::failed, std::move(status));
+  }
 }
 
 void Generation::draw() {

@@ -177,7 +177,11 @@ Result<bool> RequestImpl::step_until(Deadline deadline) {
       const auto start = std::chrono::steady_clock::now();
       Result<bool> done = (*forward_)->advance(deadline);
       pass_us_ += us_since(start);
-      if (!done.ok()) {
+      if (!done.ok() && done.status().kind() == ErrorKind::corrupt) {
+        generation_->repair(&cancel_);
+        pass_running_ = false;
+        forward_.reset();
+      } else if (!done.ok()) {
         generation_->end(
             done.status().kind() == ErrorKind::cancelled ? FinishReason::cancelled : FinishReason::failed,
             std::move(done).status());

@@ -156,6 +156,8 @@ void Scheduler::run_pass(std::vector<Part>& parts) {
     Generation& generation = part.request->generation();
     if (status.ok()) {
       generation.complete(us, session.model().device_bytes());
+    } else if (status.kind() == ErrorKind::corrupt) {
+      generation.repair(&part.request->cancel_flag());
     } else if (status.kind() != ErrorKind::cancelled) {
       generation.end(FinishReason::failed, status.clone());
     } else if (part.request->cancel_flag().cancelled()) {

@@ -22,6 +22,13 @@ void Session::publish() {
   kv_bytes_.store(kv_->bytes(), std::memory_order_relaxed);
 }
 
+void Session::commit_pass() {
+  const uint64_t first = kv_->n_tokens();
+  kv_->commit();
+  starts_pass_.resize(kv_->n_tokens(), false);
+  starts_pass_[first] = true;
+}
+
 Status Session::append_pending(std::span<const int32_t> tokens) {
   const uint32_t n_vocab = model_->config().n_vocab;
   if (tokens.size() > options_.context_tokens - tokens_.size())
@@ -76,9 +83,11 @@ Status Session::evaluate_pieces(size_t first_wanted, const EvaluateOptions& opti
     if (status.ok()) status = forward->advance(kNoDeadline).status().clone();
     if (!status.ok()) {
       kv_->rollback();
-      return status;
+      if (status.kind() != ErrorKind::corrupt) return status;
+      LEOAM_RETURN_IF_ERROR(repair(options.cancel));
+      continue;
     }
-    kv_->commit();
+    commit_pass();
     has_logits_ = false;
     publish();
     const bool last = kv_->n_tokens() == tokens_.size();
@@ -131,6 +140,7 @@ Status Session::truncate(uint64_t n_tokens) {
     status = kv_->truncate(n_tokens);
   if (status.ok() && n_tokens < tokens_.size()) {
     tokens_.resize(n_tokens);
+    starts_pass_.resize(kv_->n_tokens());
     has_logits_ = false;
   }
   publish();

@@ -14,6 +14,7 @@
 #include "runtime/engine/statistics.h"
 #include "runtime/kv/sequence_kv.h"
 #include "runtime/model/model.h"
+#include "runtime/store/session_file.h"
 
 namespace leoam {
 
@@ -70,6 +71,19 @@ class Session : public std::enable_shared_from_this<Session> {
   // sliding layers, unsupported when the window before n_tokens is no longer in place (0 always works).
   Status truncate(uint64_t n_tokens);
 
+  // A new session with the same tokens, KV and logits; pages are shared until one of the two writes them. Fails with
+  // busy.
+  Result<std::shared_ptr<Session>> fork();
+
+  // Makes the session durable in a file: the first time in a new one at `path` (`key` null: plaintext), later, with an
+  // empty path, in the same one, where only what is new is written. Fails with invalid_argument (no path yet, or
+  // another one), busy, no_space, io, cancelled; then the last save stands.
+  Status save(const std::string& path, const SecretKey* key, const CancelFlag* cancel);
+  // All KV leaves RAM, to come back when it is needed. Fails with busy, no_space, io.
+  Status suspend(const CancelFlag* cancel);
+  // Of the file that the session has; not_found without one.
+  Result<SessionFileInfo> file_info() const;
+
   // Logits of the newest token [n_vocab]. Fails with invalid_argument when there are none (the session is
   // empty, was truncated, or its newest token was drawn and has no KV yet), busy.
   Status copy_logits(std::span<float> out);
@@ -99,6 +113,15 @@ class Session : public std::enable_shared_from_this<Session> {
                         uint32_t first_row, uint32_t n_rows);
   // Lets other threads see the counts.
   void publish();
+  // The reserved tokens were computed in one pass.
+  void commit_pass();
+  // An empty session becomes what the file has.
+  Status adopt(std::shared_ptr<SessionFile> file);
+  SessionIdentity identity() const;
+  Status save_to_file(const CancelFlag* cancel);
+  // Computes damaged KV pages again, by the passes that made them. Fails as a pass does.
+  Status repair(const CancelFlag* cancel);
+  Status repair_once(uint64_t damaged_token, const CancelFlag* cancel);
 
   Engine* engine_ = nullptr;
   std::shared_ptr<const Model> model_;
@@ -108,6 +131,8 @@ class Session : public std::enable_shared_from_this<Session> {
   std::atomic<uint64_t> kv_bytes_{0};
   std::unique_ptr<SequenceKv> kv_;
   std::vector<int32_t> tokens_;  // capacity: context_tokens
+  std::vector<bool> starts_pass_;  // one a token with KV: whether a pass began with it
+  std::shared_ptr<SessionFile> file_;
   std::vector<float> logits_;    // [n_vocab], of the newest token when has_logits_
   bool has_logits_ = false;
 };

@@ -33,8 +33,8 @@ class FileSystem {
   virtual Result<std::unique_ptr<WritableFile>> open(const std::string& path, OpenMode mode) = 0;
   // A file without a name, gone when closed, whatever happens to the process.
   virtual Result<std::unique_ptr<WritableFile>> create_unnamed(const std::string& folder) = 0;
-  // Exclusive until the file is closed or the process ends; for another handle, of this process too. Fails with
-  // busy at once.
+  // Exclusive until the file is closed or the process ends; for another handle, of this process too. Fails
+  // with busy within 100 ms: requests of a process that was killed end first.
   virtual Status lock(WritableFile& file, const std::string& path) = 0;
 
   // With missing parents, all 0700. A folder that is there must be this user's and closed to writers.
@@ -46,7 +46,8 @@ class FileSystem {
   // Free to this user on the disk of an existing folder.
   virtual Result<uint64_t> free_bytes(const std::string& folder) = 0;
 
-  // `staging`: memory that most requests lie in, registered with the system where it can be; outlives the queue.
+  // `staging`: memory that most requests lie in, registered with the system where it can be; outlives the
+  // queue.
   virtual Result<std::unique_ptr<IoQueue>> create_queue(uint32_t depth, std::span<uint8_t> staging) = 0;
 
   // What is used, and why not more: {"io_uring", "yes"}, {"O_DIRECT", "no: tmpfs refuses it"}. For people.
@@ -66,7 +67,8 @@ struct FileSystemOptions {
 // The operating system's.
 std::unique_ptr<FileSystem> create_file_system(const FileSystemOptions& options = {});
 
-// $XDG_STATE_HOME/leoam, else $HOME/.local/state/leoam; fails with not_found when neither is set and absolute.
+// $XDG_STATE_HOME/leoam, else $HOME/.local/state/leoam; fails with not_found when neither is set and
+// absolute.
 Result<std::string> default_state_folder();
 
 }  // namespace leoam

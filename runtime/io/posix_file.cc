@@ -4,17 +4,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <system_error>
 
 #include "runtime/io/file.h"
+#include "runtime/io/system_reason.h"
 
 namespace leoam {
 namespace {
-
-// strerror is not thread-safe; the generic category formats without shared state.
-std::string system_reason(int code) {
-  return std::generic_category().message(code);
-}
 
 class PosixFile final : public File {
  public:

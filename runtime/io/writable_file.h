@@ -8,8 +8,8 @@
 
 namespace leoam {
 
-// Offsets, lengths and addresses of all transfers are multiples of it: what O_DIRECT asks for on every disk in
-// use, and the most that a single sector write can tear.
+// Offsets, lengths and addresses of all transfers are multiples of it: what O_DIRECT asks for on every disk
+// in use, and the most that a single sector write can tear.
 inline constexpr uint64_t kIoBlock_bytes = 4096;
 
 // Thread rule: all calls are thread-safe; overlapping writes are the caller's to order.
@@ -26,8 +26,8 @@ class WritableFile {
   virtual Status write_at(uint64_t offset_bytes, std::span<const uint8_t> data) = 0;
   // Fails with no_space, io.
   virtual Status resize(uint64_t bytes) = 0;
-  // What was written is on the disk when it returns. After a failure nothing written since the last success can
-  // be relied on, whatever a later call says.
+  // What was written is on the disk when it returns. After a failure nothing written since the last success
+  // can be relied on, whatever a later call says.
   virtual Status sync() = 0;
 };
 

@@ -1,19 +1,40 @@
 #include "runtime/kv/sequence_kv.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace leoam {
+namespace {
 
-SequenceKv::SequenceKv(PagePool& pool, KvShape shape, uint64_t capacity_tokens)
-    : pool_(&pool), shape_(std::move(shape)), layers_(shape_.windows.size()) {
+// What is asked for at once, and how often in advance.
+constexpr size_t kAheadPages = 16;
+constexpr size_t kMaxAheadRuns = 64;
+
+}  // namespace
+
+SequenceKv::SequenceKv(Tiers& tiers, KvShape shape, uint64_t capacity_tokens)
+    : tiers_(&tiers), shape_(std::move(shape)), layers_(shape_.windows.size()) {
   const size_t n_pages = static_cast<size_t>(page_count(capacity_tokens));
   for (size_t i = 0; i < layers_.size(); ++i) {
     if (shape_.windows[i] != 0) continue;
     layers_[i].pages.reserve(n_pages);
     layers_[i].refs.reserve(n_pages);
   }
-  fresh_.reserve(2 * layers_.size());
+}
+
+SequenceKv::SequenceKv(const SequenceKv& other)
+    : tiers_(other.tiers_),
+      shape_(other.shape_),
+      layers_(other.layers_),
+      n_tokens_(other.n_tokens_),
+      n_pages_(other.n_pages_) {
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    layers_[i].pages.reserve(other.layers_[i].pages.capacity());
+    layers_[i].refs.reserve(other.layers_[i].refs.capacity());
+  }
+}
+
+SequenceKv::~SequenceKv() {
+  stop_looking_ahead();
 }
 
 uint64_t SequenceKv::visible_bytes() const {
@@ -24,59 +45,70 @@ uint64_t SequenceKv::visible_bytes() const {
   return bytes;
 }
 
-bool SequenceKv::tail_is_shared(const Layer& layer) const {
-  return n_tokens_ % shape_.layout.page_tokens != 0 && !layer.pages.back().unique();
-}
-
 Status SequenceKv::reserve(uint32_t n) {
-  const kernels::KvLayout& layout = shape_.layout;
   if (n_reserved_ != 0)
     return error(ErrorKind::internal, "reserve: {} tokens are still reserved", n_reserved_);
-  const uint64_t end = n_tokens_ + n;
-  if (end > INT32_MAX)
-    return error(ErrorKind::invalid_argument, "n_tokens: at most {}, found {}", INT32_MAX, end);
-  const uint64_t added = page_count(end) - page_count(n_tokens_);
-  size_t wanted = 0;
-  for (const Layer& layer : layers_) wanted += added + (tail_is_shared(layer) ? 1 : 0);
-  fresh_.clear();
-  if (wanted > 0)
-    LEOAM_RETURN_IF_ERROR(pool_->allocate(static_cast<uint32_t>(layout.page_bytes()), wanted, &fresh_));
-  size_t next = 0;
-  for (Layer& layer : layers_) {
-    if (tail_is_shared(layer)) {
-      PageHandle& copy = fresh_[next++];
-      std::memcpy(copy.data(), layer.pages.back().data(), layout.page_bytes());
-      layer.pages.back() = std::move(copy);
-      layer.refs.back().data = layer.pages.back().data();
-    }
-    for (uint64_t i = 0; i < added; ++i) {
-      const uint64_t number = layer.first_page + layer.pages.size();
-      layer.pages.push_back(std::move(fresh_[next++]));
-      layer.refs.push_back({layer.pages.back().data(), static_cast<int32_t>(number * layout.page_tokens), 0});
-    }
-  }
-  fresh_.clear();
+  if (n_tokens_ + n > INT32_MAX)
+    return error(ErrorKind::invalid_argument, "n_tokens: at most {}, found {}", INT32_MAX, n_tokens_ + n);
   n_reserved_ = n;
-  n_pages_ += added * layers_.size();
-  cut(end);
   return {};
 }
 
-void SequenceKv::cut(uint64_t n) {
+Status SequenceKv::open_layer(uint32_t index, const Tiers::Wait& wait) {
+  Layer& layer = layers_[index];
   const uint64_t page_tokens = shape_.layout.page_tokens;
-  for (Layer& layer : layers_) {
-    const size_t keep = static_cast<size_t>(page_count(n) - std::min(page_count(n), layer.first_page));
+  const uint64_t end = n_tokens_ + n_reserved_;
+  if (n_tokens_ % page_tokens != 0) {
+    LEOAM_RETURN_IF_ERROR(tiers_->open_for_writing(&layer.pages.back(), wait));
+    layer.refs.back().data = layer.pages.back()->frame.data;
+  }
+  const size_t before = layer.pages.size();
+  const uint64_t added = page_count(end) - page_count(n_tokens_);
+  if (added > 0) {
+    const uint32_t first = layer.first_page + static_cast<uint32_t>(before);
+    LEOAM_RETURN_IF_ERROR(tiers_->create(index, first, page_bytes(), static_cast<size_t>(added), wait, &layer.pages));
+    for (size_t i = before; i < layer.pages.size(); ++i) {
+      const uint64_t number = layer.first_page + i;
+      layer.refs.push_back({layer.pages[i]->frame.data, static_cast<int32_t>(number * page_tokens), 0});
+    }
+    n_pages_ += added;
+  }
+  set_counts(layer, n_tokens_, end);
+  return {};
+}
+
+std::span<const kernels::KvPageRef> SequenceKv::append_pages(uint32_t index) const {
+  const Layer& layer = layers_[index];
+  const size_t first = static_cast<size_t>(n_tokens_ / shape_.layout.page_tokens - layer.first_page);
+  return std::span<const kernels::KvPageRef>(layer.refs).subspan(first);
+}
+
+void SequenceKv::close_layer(uint32_t index) {
+  const Layer& layer = layers_[index];
+  const size_t first = static_cast<size_t>(n_tokens_ / shape_.layout.page_tokens - layer.first_page);
+  const size_t full = static_cast<size_t>((n_tokens_ + n_reserved_) / shape_.layout.page_tokens - layer.first_page);
+  if (full > first) tiers_->seal(std::span<const PageHandle>(layer.pages).subspan(first, full - first));
+  if (streams_ || streams_now_) look_ahead(index, layer.pages.size());
+}
+
+void SequenceKv::set_counts(Layer& layer, uint64_t first_changed_token, uint64_t n) {
+  const uint64_t page_tokens = shape_.layout.page_tokens;
+  const uint64_t first_changed = first_changed_token / page_tokens;
+  for (size_t i = first_changed - std::min<uint64_t>(first_changed, layer.first_page); i < layer.refs.size(); ++i) {
+    const uint64_t first = static_cast<uint64_t>(layer.refs[i].first_position);
+    layer.refs[i].n_tokens = static_cast<int32_t>(std::min(page_tokens, n - first));
+  }
+}
+
+void SequenceKv::cut(Layer& layer, uint64_t n) {
+  const size_t keep = static_cast<size_t>(page_count(n) - std::min<uint64_t>(page_count(n), layer.first_page));
+  if (keep < layer.pages.size()) {
     n_pages_ -= layer.pages.size() - keep;
     layer.pages.erase(layer.pages.begin() + static_cast<std::ptrdiff_t>(keep), layer.pages.end());
     layer.refs.resize(keep);
-    // Pages before the old and the new tail are full already.
-    const uint64_t first_changed = std::min(n, n_tokens_) / page_tokens;
-    for (size_t i = first_changed - std::min(first_changed, layer.first_page); i < keep; ++i) {
-      const uint64_t first = static_cast<uint64_t>(layer.refs[i].first_position);
-      layer.refs[i].n_tokens = static_cast<int32_t>(std::min(page_tokens, n - first));
-    }
-    if (n == 0) layer.first_page = 0;
   }
+  set_counts(layer, n, n);
+  if (n == 0) layer.first_page = 0;
 }
 
 void SequenceKv::drop_out_of_window(Layer& layer, uint32_t window) {
@@ -84,24 +116,31 @@ void SequenceKv::drop_out_of_window(Layer& layer, uint32_t window) {
   if (n_tokens_ < window) return;
   const uint64_t first_needed = (n_tokens_ - window + 1) / shape_.layout.page_tokens;
   if (first_needed <= layer.first_page) return;
+  stop_looking_ahead();
   const size_t dropped =
       std::min<size_t>(static_cast<size_t>(first_needed - layer.first_page), layer.pages.size());
   layer.pages.erase(layer.pages.begin(), layer.pages.begin() + static_cast<std::ptrdiff_t>(dropped));
   layer.refs.erase(layer.refs.begin(), layer.refs.begin() + static_cast<std::ptrdiff_t>(dropped));
-  layer.first_page += dropped;
+  layer.first_page += static_cast<uint32_t>(dropped);
+  layer.seen_epoch = 0;
   n_pages_ -= dropped;
 }
 
 void SequenceKv::commit() {
   n_tokens_ += n_reserved_;
   n_reserved_ = 0;
+  ++pass_;
+  streams_ = streams_now_;
+  streams_now_ = false;
   for (size_t i = 0; i < layers_.size(); ++i)
     if (shape_.windows[i] != 0) drop_out_of_window(layers_[i], shape_.windows[i]);
 }
 
 void SequenceKv::rollback() {
   n_reserved_ = 0;
-  cut(n_tokens_);
+  ++pass_;
+  stop_looking_ahead();
+  for (Layer& layer : layers_) cut(layer, n_tokens_);
 }
 
 Status SequenceKv::truncate(uint64_t n) {
@@ -115,9 +154,129 @@ Status SequenceKv::truncate(uint64_t n) {
                    "n_tokens: layer {} has a sliding window of {} tokens and has dropped what token {} needs",
                    i, window, n);
   }
-  cut(n);
+  stop_looking_ahead();
+  for (Layer& layer : layers_) cut(layer, n);
   n_tokens_ = n;
   return {};
+}
+
+void SequenceKv::look_ahead(uint32_t layer, size_t page) {
+  const uint64_t n_layers = layers_.size();
+  const uint64_t here = pass_ * n_layers + layer;
+  size_t n_passed = 0;
+  while (n_passed < ahead_.size()) {
+    AheadRun& run = ahead_[n_passed];
+    if (run.layer > here || (run.layer == here && run.end > page)) break;
+    const std::span<const PageHandle> pages = layers_[run.layer % n_layers].pages;
+    // Unused, where the layer was there as a whole.
+    if (run.layer < here) tiers_->unwant(pages.subspan(run.begin, run.end - run.begin));
+    ahead_bytes_ -= run.bytes;
+    ++n_passed;
+  }
+  ahead_.erase(ahead_.begin(), ahead_.begin() + static_cast<std::ptrdiff_t>(n_passed));
+
+  uint64_t at_layer = ahead_.empty() ? here : ahead_.back().layer;
+  size_t at_page = ahead_.empty() ? page : ahead_.back().end;
+  const uint64_t limit = tiers_->ahead_bytes();
+  while (ahead_bytes_ < limit && ahead_.size() < kMaxAheadRuns) {
+    const std::span<const PageHandle> pages = layers_[at_layer % n_layers].pages;
+    if (at_page >= pages.size()) {
+      // Around once, and no further than this reader.
+      if (++at_layer >= here + n_layers) return;
+      at_page = 0;
+      continue;
+    }
+    AheadRun run = {at_layer, at_page, std::min(pages.size(), at_page + kAheadPages), 0};
+    const size_t n_wished = run.end - run.begin;
+    const size_t n = tiers_->want(pages.subspan(run.begin, n_wished), &run.bytes);
+    run.end = run.begin + n;
+    if (n > 0) ahead_.push_back(run);
+    ahead_bytes_ += run.bytes;
+    if (n < n_wished) return;
+    at_page = run.end;
+  }
+}
+
+void SequenceKv::stop_looking_ahead() {
+  for (const AheadRun& run : ahead_) {
+    const std::span<const PageHandle> pages = layers_[run.layer % layers_.size()].pages;
+    tiers_->unwant(pages.subspan(run.begin, run.end - run.begin));
+  }
+  ahead_.clear();
+  ahead_bytes_ = 0;
+}
+
+Status SequenceKv::save(const std::shared_ptr<SessionFile>& file, const Tiers::Wait& wait,
+                        std::vector<LayerIndex>* index) {
+  index->assign(layers_.size(), {});
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    LEOAM_RETURN_IF_ERROR(tiers_->save(layers_[i].pages, file, wait));
+    (*index)[i].first_page = layers_[i].first_page;
+    (*index)[i].pages.reserve(layers_[i].pages.size());
+    for (const PageHandle& page : layers_[i].pages) {
+      const PageRecord* record = tiers_->saved_record(*page.get(), *file);
+      (*index)[i].pages.push_back(record ? *record : PageRecord());
+    }
+  }
+  return {};
+}
+
+Status SequenceKv::adopt(const std::shared_ptr<SessionFile>& file, uint64_t n_tokens) {
+  const std::vector<LayerIndex>& index = file->layers();
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    Layer& layer = layers_[i];
+    const uint64_t last = index[i].first_page + index[i].pages.size();
+    const uint64_t window = shape_.windows[i];
+    const uint64_t first_needed = window && n_tokens >= window ? (n_tokens - window + 1) / shape_.layout.page_tokens : 0;
+    if (last != page_count(n_tokens) || index[i].first_page > first_needed)
+      return error(ErrorKind::corrupt, "layer {}: {} tokens need pages [{}, {}), found [{}, {})", i, n_tokens,
+                   first_needed, page_count(n_tokens), index[i].first_page, last);
+    layer.first_page = index[i].first_page;
+    for (size_t k = 0; k < index[i].pages.size(); ++k) {
+      const uint32_t number = layer.first_page + static_cast<uint32_t>(k);
+      layer.pages.push_back(
+          tiers_->adopt(static_cast<uint32_t>(i), number, page_bytes(), file, index[i].pages[k]));
+      layer.refs.push_back({nullptr, static_cast<int32_t>(number * shape_.layout.page_tokens), 0});
+    }
+    n_pages_ += index[i].pages.size();
+    set_counts(layer, 0, n_tokens);
+  }
+  n_tokens_ = n_tokens;
+  return {};
+}
+
+Status SequenceKv::evict(const Tiers::Wait& wait) {
+  stop_looking_ahead();
+  for (const Layer& layer : layers_) LEOAM_RETURN_IF_ERROR(tiers_->evict(layer.pages, wait));
+  return {};
+}
+
+uint64_t SequenceKv::first_damaged_token() const {
+  uint64_t first = n_tokens_;
+  for (const Layer& layer : layers_) {
+    for (size_t i = 0; i < layer.pages.size(); ++i) {
+      if (!tiers_->damaged(*layer.pages[i].get())) continue;
+      first = std::min<uint64_t>(first, static_cast<uint64_t>(layer.refs[i].first_position));
+      break;
+    }
+  }
+  return first;
+}
+
+void SequenceKv::take_pages(const SequenceKv& repaired, uint64_t begin, uint64_t end) {
+  stop_looking_ahead();
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    Layer& layer = layers_[i];
+    const Layer& from = repaired.layers_[i];
+    for (size_t k = 0; k < layer.pages.size(); ++k) {
+      const uint64_t first = static_cast<uint64_t>(layer.refs[k].first_position);
+      if (first < begin || first >= end || !tiers_->damaged(*layer.pages[k].get())) continue;
+      const uint64_t number = layer.first_page + k;
+      if (number < from.first_page || number - from.first_page >= from.pages.size()) continue;
+      layer.pages[k] = from.pages[number - from.first_page];
+      layer.seen_epoch = 0;
+    }
+  }
 }
 
 }  // namespace leoam

@@ -1,13 +1,16 @@
-// SequenceKv: the KV pages of one sequence, layer by layer.
+// SequenceKv: the KV pages of one sequence, layer by layer, wherever they are.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "kernels/kv_layout.h"
+#include "runtime/base/cancel.h"
 #include "runtime/base/status.h"
-#include "runtime/kv/page_pool.h"
+#include "runtime/kv/tiers.h"
+#include "runtime/store/session_file.h"
 
 namespace leoam {
 
@@ -18,29 +21,35 @@ struct KvShape {
   std::vector<uint32_t> windows;
 };
 
-// Tokens are reserved, written by a step, then committed or rolled back. Copies share all pages (a fork); the
-// page that a copy writes next is copied first.
+// A pass reserves tokens, then takes the layers in ascending order: open_layer, append to append_pages, attention
+// over a LayerReader's pages, close_layer; then the tokens are committed or rolled back. Copies share all pages (a
+// fork); the page that a copy writes next is copied first.
 //
 // Thread rule: one thread at a time; copies are independent of each other.
 class SequenceKv {
  public:
-  // `pool` must outlive the sequence. Page lists have room for capacity_tokens from the start, so that
+  // `tiers` must outlive the sequence. Page lists have room for capacity_tokens from the start, so that
   // growing up to there allocates pages only.
-  SequenceKv(PagePool& pool, KvShape shape, uint64_t capacity_tokens);
+  SequenceKv(Tiers& tiers, KvShape shape, uint64_t capacity_tokens);
+  SequenceKv(const SequenceKv& other);
+  SequenceKv& operator=(const SequenceKv&) = delete;
+  ~SequenceKv();
 
   const KvShape& shape() const { return shape_; }
   uint64_t n_tokens() const { return n_tokens_; }
-  // KV bytes of the pages that this sequence holds, shared ones included.
+  // KV bytes of the pages that this sequence has, shared ones included, in whatever tier.
   uint64_t bytes() const { return n_pages_ * shape_.layout.page_bytes(); }
   // KV bytes that attention of the newest token reads.
   uint64_t visible_bytes() const;
 
-  // Room for n tokens behind n_tokens() in every layer, once before each commit or rollback. All or nothing.
-  // Fails with no_space, out_of_memory.
+  // Room for n tokens behind n_tokens(), once before each commit or rollback. Fails with invalid_argument.
   Status reserve(uint32_t n);
-  // Pages of a layer in ascending positions, from the first one kept to the last reserved token. Valid until
-  // the next call that changes the sequence.
-  std::span<const kernels::KvPageRef> pages(uint32_t layer) const { return layers_[layer].refs; }
+  // Pages for the reserved tokens of a layer, in RAM and open. Fails as Tiers::create and open_for_writing do.
+  Status open_layer(uint32_t layer, const Tiers::Wait& wait);
+  // Those pages, in ascending positions. Valid until close_layer.
+  std::span<const kernels::KvPageRef> append_pages(uint32_t layer) const;
+  // The layer's reserved tokens are written: full pages may leave RAM.
+  void close_layer(uint32_t layer);
   // The reserved tokens are in place now; pages that no window reaches any more are dropped.
   void commit();
   // Gives the reserved tokens up.
@@ -49,27 +58,59 @@ class SequenceKv {
   // no longer has the window before n (0 always works); then nothing changes.
   Status truncate(uint64_t n);
 
+  // The reader stands before `page` (index) of `layer`: starts bringing in what comes behind, over the following
+  // layers and back to the first, for attention reads everything in every pass in this order.
+  void look_ahead(uint32_t layer, size_t page);
+
+  // Writes what `file` lacks and describes all pages: [n_layers]. Damaged pages have no record.
+  Status save(const std::shared_ptr<SessionFile>& file, const Tiers::Wait& wait, std::vector<LayerIndex>* index);
+  // An empty sequence takes over the pages of a file. Fails with corrupt when they cannot be n_tokens of this
+  // shape.
+  Status adopt(const std::shared_ptr<SessionFile>& file, uint64_t n_tokens);
+  // All pages leave RAM.
+  Status evict(const Tiers::Wait& wait);
+  // The first token whose KV is damaged in some layer; n_tokens() when all is well as far as is known.
+  uint64_t first_damaged_token() const;
+  // Takes the pages that hold tokens [begin, end) from `repaired`, a copy in which they were computed again.
+  void take_pages(const SequenceKv& repaired, uint64_t begin, uint64_t end);
+
  private:
+  friend class LayerReader;
   struct Layer {
     std::vector<PageHandle> pages;
-    std::vector<kernels::KvPageRef> refs;  // one a page
-    uint64_t first_page = 0;               // page number (position / page_tokens) of pages[0]
+    std::vector<kernels::KvPageRef> refs;  // one a page; addresses hold while the page is pinned or in use
+    uint32_t first_page = 0;               // number of pages[0]
+    uint64_t seen_epoch = 0;
   };
   uint64_t page_count(uint64_t n_tokens) const {
     return (n_tokens + shape_.layout.page_tokens - 1) / shape_.layout.page_tokens;
   }
-  bool tail_is_shared(const Layer& layer) const;
-  // Drops pages behind the first n tokens and sets the token counts of the rest.
-  void cut(uint64_t n);
+  uint32_t page_bytes() const { return static_cast<uint32_t>(shape_.layout.page_bytes()); }
+  // Drops a layer's pages behind the first n tokens and sets the token counts of the rest.
+  void cut(Layer& layer, uint64_t n);
+  void set_counts(Layer& layer, uint64_t first_changed_token, uint64_t n);
   void drop_out_of_window(Layer& layer, uint32_t window);
+  void stop_looking_ahead();
 
-  PagePool* pool_;
+  Tiers* tiers_;
   KvShape shape_;
   std::vector<Layer> layers_;
-  std::vector<PageHandle> fresh_;  // between allocation and placement; kept for its capacity
   uint64_t n_tokens_ = 0;
   uint64_t n_reserved_ = 0;
   uint64_t n_pages_ = 0;
+
+  // Pages that were asked for ahead of the reader, in reading order. Layers are counted over passes.
+  struct AheadRun {
+    uint64_t layer;
+    size_t begin;
+    size_t end;
+    uint64_t bytes;  // that had to be brought in
+  };
+  std::vector<AheadRun> ahead_;
+  uint64_t ahead_bytes_ = 0;
+  uint64_t pass_ = 0;
+  bool streams_ = false;      // in the last pass some layer was not in RAM as a whole
+  bool streams_now_ = false;  // in this one
 };
 
 }  // namespace leoam

@@ -1,6 +1,7 @@
 // Model: one loaded model file, immutable and shared by any number of sessions.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -91,6 +92,8 @@ class Model {
   const ChatTemplate* chat_template() const { return chat_template_.get(); }
   const Status& chat_template_status() const { return chat_template_status_; }
   uint64_t device_bytes() const { return device_bytes_; }
+  // The same for the same file and overrides, whatever its name: what KV of this model is bound to.
+  const std::array<uint8_t, 16>& identity() const { return identity_; }
 
  private:
   friend class ModelLoader;
@@ -104,6 +107,7 @@ class Model {
   std::unique_ptr<ChatTemplate> chat_template_;
   Status chat_template_status_;
   uint64_t device_bytes_ = 0;
+  std::array<uint8_t, 16> identity_ = {};
 };
 
 }  // namespace leoam

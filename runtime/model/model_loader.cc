@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "runtime/model/model_identity.h"
 #include "runtime/model/model_source.h"
 #include "runtime/model/weight_reader.h"
 
@@ -26,7 +27,10 @@ class ModelLoader {
     std::sort(transfers.begin(), transfers.end(), [](const WeightTransfer& a, const WeightTransfer& b) {
       return a.offset_bytes < b.offset_bytes;
     });
-    LEOAM_RETURN_IF_ERROR(read_weights(file_, transfers, device_, pool_, progress_, cancel_));
+    WeightDigest digest;
+    LEOAM_RETURN_IF_ERROR(read_weights(file_, transfers, device_, pool_, progress_, cancel_, &digest));
+    LEOAM_ASSIGN_OR_RETURN(model_->identity_,
+                           model_identity(file_, source.gguf.data_offset_bytes(), model_->config(), digest));
     LEOAM_RETURN_IF_ERROR(file_.check_unchanged());
     return std::move(model_);
   }

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "kernels/matmul/matmul.h"
+#include "runtime/store/checksum.h"
 
 namespace leoam {
 namespace {
@@ -29,6 +30,8 @@ class WeightReader {
   WeightReader(const File& file, Device& device, ThreadPool& pool, const LoadProgress& progress,
                const CancelFlag* cancel)
       : file_(file), device_(device), pool_(pool), progress_(progress), cancel_(cancel) {}
+
+  WeightDigest digest() const { return {digest_low_.load(), digest_high_.load()}; }
 
   Status read(std::span<const WeightTransfer> transfers) {
     cut_items(transfers);
@@ -107,10 +110,24 @@ class WeightReader {
     failed_.store(true, std::memory_order_relaxed);
   }
 
+  void add_to_digest(const Item& item, std::span<const uint8_t> rows) {
+    const uint64_t row_bytes = item.transfer->row_bytes;
+    WeightDigest sum;
+    for (uint64_t at = 0; at < rows.size(); at += row_bytes) {
+      const uint64_t place = item.transfer->offset_bytes + item.row_begin * row_bytes + at;
+      const XXH128_hash_t hash = XXH3_128bits_withSeed(rows.data() + at, row_bytes, place);
+      sum.low += hash.low64;
+      sum.high += hash.high64;
+    }
+    digest_low_.fetch_add(sum.low, std::memory_order_relaxed);
+    digest_high_.fetch_add(sum.high, std::memory_order_relaxed);
+  }
+
   Status transfer(const Item& item, std::span<uint8_t> staging) {
     const WeightTransfer& transfer = *item.transfer;
     LEOAM_RETURN_IF_ERROR(
         file_.read_at(transfer.offset_bytes + item.row_begin * transfer.row_bytes, staging));
+    add_to_digest(item, staging);
     if (transfer.matrix) return device_.pack_rows(*transfer.matrix, item.row_begin, item.row_end, staging);
     std::vector<float>& out = *transfer.vector;
     kernels::dequantize(transfer.type, staging.data(), out.size(), out.data());
@@ -132,6 +149,8 @@ class WeightReader {
   uint64_t staging_bytes_ = 0;
   uint64_t total_bytes_ = 0;
   std::atomic<uint64_t> done_bytes_{0};
+  std::atomic<uint64_t> digest_low_{0};
+  std::atomic<uint64_t> digest_high_{0};
   std::atomic<bool> failed_{false};
   std::atomic<bool> out_of_memory_{false};
   std::mutex failure_mutex_;
@@ -141,8 +160,12 @@ class WeightReader {
 }  // namespace
 
 Status read_weights(const File& file, std::span<const WeightTransfer> transfers, Device& device,
-                    ThreadPool& pool, const LoadProgress& progress, const CancelFlag* cancel) {
-  return WeightReader(file, device, pool, progress, cancel).read(transfers);
+                    ThreadPool& pool, const LoadProgress& progress, const CancelFlag* cancel,
+                    WeightDigest* digest) {
+  WeightReader reader(file, device, pool, progress, cancel);
+  LEOAM_RETURN_IF_ERROR(reader.read(transfers));
+  *digest = reader.digest();
+  return {};
 }
 
 }  // namespace leoam

@@ -17,8 +17,8 @@ class DiskAccount {
   // Takes room in the budget. Fails with no_space.
   Status reserve(uint64_t bytes);
   void release(uint64_t bytes) { used_bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
-  // Counts bytes that are about to be written. Fails with no_space when the cap would be passed; then nothing is
-  // counted.
+  // Counts bytes that are about to be written. Fails with no_space when the cap would be passed; then nothing
+  // is counted.
   Status count_written(uint64_t bytes);
 
   uint64_t budget_bytes() const { return budget_bytes_.load(std::memory_order_relaxed); }

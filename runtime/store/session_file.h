@@ -1,4 +1,5 @@
-// SessionFile: one saved session: its token log, the index of its KV pages, the pages. FORMAT.md has the bytes.
+// SessionFile: one saved session: its token log, the index of its KV pages, the pages. FORMAT.md has the
+// bytes.
 //
 // The token log is the truth and stands in the file twice; everything else can be computed again from it. New
 // data goes to free room, then a new manifest makes it visible: a crash leaves the old state or the new one.
@@ -30,18 +31,19 @@ struct SessionIdentity {
   uint32_t piece_tokens = 0;      // pieces decide the last bits of the KV
   std::vector<uint32_t> windows;  // [n_layers], 0: a global layer
   uint32_t page_bytes = 0;
+  bool operator==(const SessionIdentity&) const = default;
 };
 
-// A token of the log: the id, and whether a forward pass began with it. Passes are what a recompute repeats, so
-// that its bytes are the same.
+// A token of the log: the id, and whether a forward pass began with it. Passes are what a recompute repeats,
+// so that its bytes are the same.
 struct LoggedToken {
   int32_t id = 0;
   bool starts_pass = false;
 };
 
 struct LayerIndex {
-  uint32_t first_page = 0;         // number of pages[0]; before it nothing is kept (sliding layers)
-  std::vector<PageRecord> pages;   // without gaps; a record that is not present is to be recomputed
+  uint32_t first_page = 0;        // number of pages[0]; before it nothing is kept (sliding layers)
+  std::vector<PageRecord> pages;  // without gaps; a record that is not present is to be recomputed
 };
 
 // What one commit makes durable: the session as it is now.
@@ -68,15 +70,15 @@ struct SessionFileInfo {
 // Thread rule: commit and the reading calls one at a time; what PageFile says for its own.
 class SessionFile final : public PageFile {
  public:
-  // `key` null: plaintext, checksummed. Nothing is there under the name until the first commit. Fails with busy
-  // (it exists, or is locked), no_space, io, unsupported.
+  // `key` null: plaintext, checksummed. Nothing is there under the name until the first commit. Fails with
+  // busy (it exists, or is locked), no_space, io, unsupported.
   static Result<std::unique_ptr<SessionFile>> create(FileSystem& files, const std::string& path,
                                                      const SecretKey* key, const SessionIdentity& identity,
                                                      DiskAccount& account);
   // Locks and reads header, manifest, index and log, no page. Fails with busy (another owner, within 100 ms),
-  // version (newer format), invalid_argument (wrong key, or none for an encrypted file, or one for a plaintext
-  // file), unsupported (`expected` is another model or geometry; the message says what differs), corrupt (no copy
-  // of the log is whole). The file is untouched then. `expected` null: any.
+  // version (newer format), invalid_argument (wrong key, or none for an encrypted file, or one for a
+  // plaintext file), unsupported (`expected` is another model or geometry; the message says what differs),
+  // corrupt (no copy of the log is whole). The file is untouched then. `expected` null: any.
   static Result<std::unique_ptr<SessionFile>> open(FileSystem& files, const std::string& path,
                                                    const SecretKey* key, const SessionIdentity* expected,
                                                    DiskAccount& account, OpenMode mode);
@@ -89,8 +91,8 @@ class SessionFile final : public PageFile {
   const std::vector<LayerIndex>& layers() const;
   Result<std::vector<float>> read_logits() const;  // empty: none
 
-  // Durable when it returns. After a failure the last commit stands; after a failed sync every later commit fails
-  // with io until the file is opened again.
+  // Durable when it returns. After a failure the last commit stands; after a failed sync every later commit
+  // fails with io until the file is opened again.
   Status commit(const SessionCommit& commit);
 
   // Reads and checks every page, log record and abstract. `on_page`(done, total) returns false to stop.
@@ -104,12 +106,13 @@ class SessionFile final : public PageFile {
   };
   Result<Verdict> verify(const std::function<bool(uint64_t, uint64_t)>& on_page) const;
   // A new file with the same contents and no free room, which then takes the name.
-  static Status compact(FileSystem& files, const std::string& path, const SecretKey* key, DiskAccount& account);
+  static Status compact(FileSystem& files, const std::string& path, const SecretKey* key,
+                        DiskAccount& account);
   // Fails with busy when it is open. Needs no key.
   static Status remove(FileSystem& files, const std::string& path);
 
-  // Abstracts: opaque bytes per layer and level, level 0 the highest, apart from pages and in the order of levels.
-  // Visible with the next commit.
+  // Abstracts: opaque bytes per layer and level, level 0 the highest, apart from pages and in the order of
+  // levels. Visible with the next commit.
   Status write_abstract(uint32_t layer, uint32_t level, std::span<const uint8_t> bytes);
   Result<std::vector<uint8_t>> read_abstract(uint32_t layer, uint32_t level) const;
 

@@ -10,6 +10,8 @@ class AttentionPrefillTest : public KernelTest {
     uint32_t n_tokens;
     uint32_t tile_tokens;
     uint32_t first_page;
+    uint32_t end_page = UINT32_MAX;
+    float* state = nullptr;  // between calls with some of the pages each
   };
 
   // Queries of all positions of `kv`, for its last `n_queries` tokens.
@@ -42,7 +44,10 @@ class AttentionPrefillTest : public KernelTest {
     params.first_position = queries.first_position + static_cast<int32_t>(piece.first_token);
     params.window = window;
     params.pages = kv.pages().data() + piece.first_page;
-    params.n_pages = n_pages - piece.first_page;
+    params.n_pages = std::min(piece.end_page, n_pages) - piece.first_page;
+    params.state = piece.state;
+    params.resume = piece.state && piece.first_page > 0;
+    params.suspend = piece.state && piece.end_page < n_pages;
     params.out = out + piece.first_token * (queries.row + 1);
     params.out_stride = queries.row + 1;
     ExactBuffer<uint8_t> scratch(attention_prefill_scratch_bytes(
@@ -140,6 +145,29 @@ TEST_P(AttentionPrefillTest, SameBytesForAnyCut) {
         }
         ASSERT_EQ(0, std::memcmp(whole.data(), pieces.data(), n * sizeof(float)))
             << "head_dim " << dim << " window " << window << " piece " << piece << " tile " << tile;
+      }
+    }
+  }
+}
+
+TEST_P(AttentionPrefillTest, PagesInSeveralCalls) {
+  for (const KvType type : {KvType::f16, KvType::f32}) {
+    for (const uint32_t dim : {64u, 80u, 256u}) {
+      if (GetParam() == CpuLevel::scalar && dim > 64) break;
+      for (const int32_t window : {0, 700}) {
+        const PagedKv kv({type, 2, dim, 32}, 1100, random_);
+        const Queries queries(*this, kv, 3, 75);
+        const size_t n = 74 * (queries.row + 1) + queries.row;
+        ExactBuffer<float> whole(n), parts(n);
+        run(kv, queries, window, {0, 75, 32, 0}, whole.data());
+        const uint32_t n_pages = static_cast<uint32_t>(kv.pages().size());
+        ExactBuffer<float> state(75 * queries.n_heads * attention_partial_floats(dim));
+        for (uint32_t page = 0; page < n_pages; page += kAttentionCut_tokens / 32)
+          run(kv, queries, window,
+              {0, 75, 32, page, std::min(page + kAttentionCut_tokens / 32, n_pages), state.data()},
+              parts.data());
+        ASSERT_EQ(0, std::memcmp(whole.data(), parts.data(), n * sizeof(float)))
+            << "head_dim " << dim << " window " << window;
       }
     }
   }

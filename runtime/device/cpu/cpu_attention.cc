@@ -8,55 +8,41 @@ namespace {
 // Spans of at most this many tokens are attended to token by token, with the context split among the threads;
 // longer ones by tiles of query tokens.
 constexpr uint32_t kDecodeTokens = 4;
-// Fixed, so that the order of sums does not depend on the number of threads.
-constexpr uint32_t kPartTokens = 512;
+// Fixed, so that the order of sums depends neither on the number of threads nor on how the pages are handed over.
+constexpr uint32_t kPartTokens = kernels::kAttentionCut_tokens;
 
 bool is_decode(const SequenceSpan& span) {
   return span.n_tokens <= kDecodeTokens;
 }
 
-uint32_t part_pages(const kernels::KvLayout& kv) {
-  return std::max(1u, kPartTokens / kv.page_tokens);
-}
-
-// The parts that a token at `position` needs: pages from the one its window reaches to its own.
-struct PageRange {
+// Parts are numbered from the one that holds the first visible position.
+struct PartRange {
   uint32_t begin;
   uint32_t end;
 };
-PageRange visible_pages(const kernels::KvLayout& kv, const LayerPages& pages, int32_t position,
-                        int32_t window) {
-  const int32_t first = pages.pages[0].first_position;
-  const int32_t lowest = window > 0 ? std::max(first, position - window + 1) : first;
-  const uint32_t page_tokens = kv.page_tokens;
-  return {static_cast<uint32_t>(lowest - first) / page_tokens,
-          static_cast<uint32_t>(position - first) / page_tokens + 1};
-}
-
-// Parts start at page indices that are multiples of part_pages counted from position 0, whatever was dropped
-// before.
-uint32_t n_parts(const kernels::KvLayout& kv, const LayerPages& pages, const PageRange& range) {
-  const uint32_t base = static_cast<uint32_t>(pages.pages[0].first_position) / kv.page_tokens;
-  const uint32_t size = part_pages(kv);
-  return (base + range.end - 1) / size - (base + range.begin) / size + 1;
-}
-PageRange part_range(const kernels::KvLayout& kv, const LayerPages& pages, const PageRange& range,
-                     uint32_t part) {
-  const uint32_t base = static_cast<uint32_t>(pages.pages[0].first_position) / kv.page_tokens;
-  const uint32_t size = part_pages(kv);
-  const uint32_t first = ((base + range.begin) / size + part) * size;
-  return {std::max(first, base + range.begin) - base, std::min(first + size, base + range.end) - base};
-}
 
 // The decode tokens of a step, with where each one's partial states lie.
 struct DecodeToken {
   uint32_t token;
   uint32_t span;
   int32_t position;
-  PageRange range;
-  uint32_t parts;
-  size_t partials;  // in floats; [parts][n_heads][partial_floats]
+  uint32_t first_part;  // position of the first visible token / kPartTokens
+  uint32_t n_parts;     // of the whole context
+  PartRange parts;      // those that lie in the pages of this call
+  size_t partials;      // in floats; [n_parts][n_heads][partial_floats]
 };
+
+// The parts of a token that pages hold; whole parts, but for the first and the last visible one.
+PartRange parts_of_pages(const LayerPages& pages, const DecodeToken& token) {
+  if (pages.n_pages == 0) return {0, 0};
+  const kernels::KvPageRef& last = pages.pages[pages.n_pages - 1];
+  const uint32_t begin = static_cast<uint32_t>(pages.pages[0].first_position) / kPartTokens;
+  const uint32_t end = static_cast<uint32_t>(last.first_position) / kPartTokens + 1;
+  const auto visible = [&token](uint32_t part) {
+    return std::min(std::max(part, token.first_part) - token.first_part, token.n_parts);
+  };
+  return {visible(begin), visible(end)};
+}
 
 template <class Visit>
 size_t for_each_decode_token(const Context& context, int32_t window, const Visit& visit) {
@@ -67,14 +53,26 @@ size_t for_each_decode_token(const Context& context, int32_t window, const Visit
     const SequenceSpan& span = step.spans[s];
     if (!is_decode(span)) continue;
     for (uint32_t i = 0; i < span.n_tokens; ++i) {
-      DecodeToken token{span.token_begin + i, s, span.first_position + static_cast<int32_t>(i), {}, 0, used};
-      token.range = visible_pages(step.kv, step.pages[s], token.position, window);
-      token.parts = n_parts(step.kv, step.pages[s], token.range);
+      const int32_t position = span.first_position + static_cast<int32_t>(i);
+      const int32_t lowest = window > 0 ? std::max(0, position - window + 1) : 0;
+      DecodeToken token{span.token_begin + i, s, position, static_cast<uint32_t>(lowest) / kPartTokens,
+                        0, {}, used};
+      token.n_parts = static_cast<uint32_t>(position) / kPartTokens - token.first_part + 1;
+      token.parts = parts_of_pages(step.pages[s], token);
       visit(token);
-      used += token.parts * state;
+      used += token.n_parts * state;
     }
   }
   return used;
+}
+
+// Page indices of a part within the pages of this call.
+PartRange pages_of_part(const kernels::KvLayout& kv, const LayerPages& pages, const DecodeToken& token,
+                        uint32_t part) {
+  const uint32_t base = static_cast<uint32_t>(pages.pages[0].first_position) / kv.page_tokens;
+  const uint32_t first = (token.first_part + part) * kPartTokens / kv.page_tokens;
+  const uint32_t end = first + kPartTokens / kv.page_tokens;
+  return {std::max(first, base) - base, std::min(end - base, pages.n_pages)};
 }
 
 void decode_part(const Context& context, const AttentionParams& params, const DecodeToken& token,
@@ -90,7 +88,7 @@ void decode_part(const Context& context, const AttentionParams& params, const De
   decode.window = params.window;
   decode.pages = pages.pages;
   decode.n_pages = pages.n_pages;
-  const PageRange range = part_range(step.kv, pages, token.range, part);
+  const PartRange range = pages_of_part(step.kv, pages, token, part);
   const size_t state = kernels::attention_partial_floats(step.kv.head_dim);
   const uint32_t group = step.n_heads / step.kv.n_kv_heads;
   context.kernels.attention_decode(decode, kv_head, range.begin, range.end,
@@ -103,11 +101,11 @@ void decode_spans(const Context& context, const AttentionParams& params, int loo
   int64_t first = 0;
   for_each_decode_token(context, params.window, [&](const DecodeToken& token) {
     const uint32_t n_kv_heads = context.step.kv.n_kv_heads;
-    const int64_t n_items = int64_t{token.parts} * n_kv_heads;
+    const int64_t n_items = int64_t{token.parts.end - token.parts.begin} * n_kv_heads;
     for (; item < first + n_items; item = context.pool.next_item(loop)) {
       if (context.cancelled()) continue;
       const uint32_t index = static_cast<uint32_t>(item - first);
-      decode_part(context, params, token, index / n_kv_heads, index % n_kv_heads);
+      decode_part(context, params, token, token.parts.begin + index / n_kv_heads, index % n_kv_heads);
     }
     first += n_items;
   });
@@ -118,7 +116,7 @@ void merge_token(const Context& context, const DecodeToken& token, float* out) {
   const size_t state = kernels::attention_partial_floats(step.kv.head_dim);
   const float* partials = context.workspace.partials() + token.partials;
   for (uint32_t head = 0; head < step.n_heads; ++head)
-    context.kernels.attention_merge(partials + head * state, token.parts, step.n_heads * state,
+    context.kernels.attention_merge(partials + head * state, token.n_parts, step.n_heads * state,
                                     step.kv.head_dim, out + size_t{head} * step.kv.head_dim);
 }
 
@@ -143,6 +141,9 @@ void prefill_spans(const Context& context, const AttentionParams& params, int th
     prefill.n_pages = step.pages[s].n_pages;
     prefill.out = context.workspace.mixed_ + span.token_begin * width;
     prefill.out_stride = width;
+    prefill.state = params.first && params.last ? nullptr : context.workspace.state_of(span.token_begin);
+    prefill.resume = !params.first;
+    prefill.suspend = !params.last;
     const uint32_t tile = kernels::kPrefillTile_tokens;
     const int64_t n_tiles = (span.n_tokens + tile - 1) / tile;
     const int64_t n_items = n_tiles * step.kv.n_kv_heads;
@@ -165,11 +166,15 @@ Status attention(const Context& context, const AttentionParams& params) {
   const StepShape& step = context.step;
   CpuWorkspace& w = context.workspace;
   const size_t width = size_t{step.n_heads} * step.kv.head_dim;
-  LEOAM_RETURN_IF_ERROR(
-      w.reserve_partials(for_each_decode_token(context, params.window, [](const DecodeToken&) {})));
+  // One block for the whole context: it must not move between the calls.
+  if (params.first)
+    LEOAM_RETURN_IF_ERROR(
+        w.reserve_partials(for_each_decode_token(context, params.window, [](const DecodeToken&) {})));
+  if (params.first && !params.last) LEOAM_RETURN_IF_ERROR(w.reserve_states());
   context.pool.run([&](int thread) {
     decode_spans(context, params, 0);
     prefill_spans(context, params, thread, 1);
+    if (!params.last) return;
     context.pool.barrier();
     // A step of one token merges it in every thread's own row; others into mixed_ first.
     if (step.n_tokens != 1) {

@@ -44,6 +44,8 @@ Result<std::unique_ptr<DeviceWorkspace>> CpuWorkspace::create(const Device::Work
   w.own_x_bytes_ = round_up_line(x_stride * sizeof(float));
   w.own_bytes_ = w.own_x_bytes_ + xq_bytes;
   w.shared_.x_stride = x_stride;
+  w.max_tokens_ = tokens;
+  w.state_floats_ = shape.n_heads * kernels::attention_partial_floats(shape.kv.head_dim);
   // The first pass counts, the second places.
   for (int pass = 0; pass < 2; ++pass) {
     Layout layout(w.block_.data());
@@ -70,6 +72,12 @@ Status CpuWorkspace::reserve_partials(size_t n_floats) {
   const size_t bytes = n_floats * sizeof(float);
   if (bytes <= partials_.bytes()) return {};
   LEOAM_ASSIGN_OR_RETURN(partials_, AlignedBuffer::allocate(std::max(bytes, 2 * partials_.bytes())));
+  return {};
+}
+
+Status CpuWorkspace::reserve_states() {
+  if (states_.bytes() > 0) return {};
+  LEOAM_ASSIGN_OR_RETURN(states_, AlignedBuffer::allocate(max_tokens_ * state_floats_ * sizeof(float)));
   return {};
 }
 

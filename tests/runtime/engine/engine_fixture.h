@@ -5,6 +5,7 @@
 
 #include "runtime/engine/engine.h"
 #include "tests/support/temp_file.h"
+#include "tests/support/temp_folder.h"
 #include "tests/support/tiny_model.h"
 
 namespace leoam::testing {
@@ -19,6 +20,7 @@ class EngineTest : public ::testing::Test {
 
   void start(const TinyModelOptions& model = with_tokenizer(), EngineOptions options = {}) {
     if (options.n_threads == 0) options.n_threads = 2;
+    if (options.state_folder.empty()) options.state_folder = state_.path();
     model_.reset();
     file_ = std::make_unique<TempFile>(tiny_model(model).bytes());
     Result<std::unique_ptr<Engine>> engine = Engine::create(options);
@@ -55,6 +57,7 @@ class EngineTest : public ::testing::Test {
     return largest;
   }
 
+  TempFolder state_;
   std::unique_ptr<TempFile> file_;
   std::unique_ptr<Engine> engine_;
   std::shared_ptr<const Model> model_;

@@ -272,13 +272,14 @@ TEST_F(RequestTest, TheContextsEndIsALength) {
 TEST_F(RequestTest, ABudgetThatEndsMidwayFailsThatRequestOnly) {
   EngineOptions engine;
   engine.host_kv_budget_bytes = 96 << 10;
+  engine.disk_kv_budget_bytes = 1;
   start(with_tokenizer(), engine);
   auto s = session();
   auto request = submit(*s, options(100, 400));
   EXPECT_EQ(drain(*request).reason, FinishReason::failed);
   EXPECT_EQ(request->status().kind(), ErrorKind::no_space);
   EXPECT_GE(s->n_tokens(), 100u);
-  ASSERT_TRUE(engine_->set_host_kv_budget(64 << 20).ok());
+  ASSERT_TRUE(engine_->set_host_kv_budget(64 << 20, nullptr).ok());
   EXPECT_EQ(drain(*submit(*s, options(1, 4))).reason, FinishReason::length);
 }
 

@@ -80,6 +80,7 @@ TEST_F(SessionTest, AllLogitsAreDeliveredInOrder) {
 TEST_F(SessionTest, ABudgetThatIsTooSmallLeavesTheSessionUsable) {
   EngineOptions options;
   options.host_kv_budget_bytes = 64 << 10;
+  options.disk_kv_budget_bytes = 1;
   start(with_tokenizer(), options);
   SessionOptions small;
   small.piece_tokens = 32;
@@ -91,7 +92,7 @@ TEST_F(SessionTest, ABudgetThatIsTooSmallLeavesTheSessionUsable) {
   const uint64_t kept = s->n_tokens();
   EXPECT_GT(kept, 0u);
   EXPECT_EQ(kept % 32, 0u);
-  ASSERT_TRUE(engine_->set_host_kv_budget(64 << 20).ok());
+  ASSERT_TRUE(engine_->set_host_kv_budget(64 << 20, nullptr).ok());
   const std::vector<int32_t> all = tokens(400);
   ASSERT_TRUE(s->evaluate(std::span(all).subspan(kept), {}).ok());
   auto fresh = session(small);

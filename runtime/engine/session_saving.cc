@@ -1,0 +1,175 @@
+// Session: what outlives the process, and what repairs it.
+#include <algorithm>
+
+#include "runtime/engine/engine.h"
+#include "runtime/engine/forward.h"
+#include "runtime/engine/session.h"
+
+namespace leoam {
+
+Result<std::shared_ptr<Session>> Session::fork() {
+  if (!enter()) return busy();
+  std::shared_ptr<Session> copy(new Session);
+  copy->engine_ = engine_;
+  copy->model_ = model_;
+  copy->options_ = options_;
+  copy->kv_ = std::make_unique<SequenceKv>(*kv_);
+  copy->tokens_.reserve(tokens_.capacity());
+  copy->tokens_ = tokens_;
+  copy->starts_pass_.reserve(starts_pass_.capacity());
+  copy->starts_pass_ = starts_pass_;
+  copy->logits_ = logits_;
+  copy->has_logits_ = has_logits_;
+  copy->publish();
+  leave();
+  return copy;
+}
+
+SessionIdentity Session::identity() const {
+  const ModelConfig& config = model_->config();
+  const KvShape& shape = kv_->shape();
+  SessionIdentity identity;
+  identity.model = model_->identity();
+  identity.model_name =
+      config.name.empty() ? config.architecture->name : fmt::format("{} {}", config.architecture->name, config.name);
+  identity.n_layers = config.n_layers;
+  identity.n_kv_heads = config.n_kv_heads;
+  identity.head_dim = config.head_dim;
+  identity.n_vocab = config.n_vocab;
+  identity.kv_type = static_cast<int32_t>(shape.layout.type);
+  identity.page_tokens = shape.layout.page_tokens;
+  identity.piece_tokens = options_.piece_tokens;
+  identity.windows = shape.windows;
+  identity.page_bytes = static_cast<uint32_t>(shape.layout.page_bytes());
+  return identity;
+}
+
+Status Session::save(const std::string& path, const SecretKey* key, const CancelFlag* cancel) {
+  if (!enter()) return busy();
+  Status status;
+  if (!file_ && path.empty()) {
+    status = Status(ErrorKind::invalid_argument, "path: expected one, as the session has no file yet");
+  } else if (file_ && !path.empty() && path != file_->path()) {
+    status = error(ErrorKind::invalid_argument, "path: the session's file is {}, found {}", file_->path(), path);
+  } else {
+    const bool is_new = !file_;
+    if (is_new) {
+      auto file = SessionFile::create(*engine_->files_, path, key, identity(), engine_->disk_);
+      if (file.ok())
+        file_ = std::move(file).value();
+      else
+        status = std::move(file).status();
+    }
+    if (status.ok()) status = save_to_file(cancel);
+    // A name that was never committed is not the session's.
+    if (!status.ok() && is_new) file_.reset();
+  }
+  leave();
+  return status;
+}
+
+Status Session::save_to_file(const CancelFlag* cancel) {
+  std::vector<LayerIndex> layers;
+  LEOAM_RETURN_IF_ERROR(kv_->save(file_, {cancel, nullptr}, &layers));
+  const std::vector<LoggedToken>& logged = file_->tokens();
+  const auto now = [this](size_t i) {
+    return LoggedToken{tokens_[i], i < starts_pass_.size() && starts_pass_[i]};
+  };
+  SessionCommit commit;
+  while (commit.n_kept_tokens < std::min(logged.size(), tokens_.size())) {
+    const LoggedToken token = now(commit.n_kept_tokens);
+    if (token.id != logged[commit.n_kept_tokens].id ||
+        token.starts_pass != logged[commit.n_kept_tokens].starts_pass)
+      break;
+    ++commit.n_kept_tokens;
+  }
+  std::vector<LoggedToken> tokens;
+  tokens.reserve(tokens_.size() - commit.n_kept_tokens);
+  for (size_t i = commit.n_kept_tokens; i < tokens_.size(); ++i) tokens.push_back(now(i));
+  commit.tokens = tokens;
+  commit.n_kv_tokens = kv_->n_tokens();
+  commit.layers = layers;
+  if (has_logits_) commit.logits = logits_;
+  return file_->commit(commit);
+}
+
+Status Session::adopt(std::shared_ptr<SessionFile> file) {
+  const SessionFileInfo info = file->info();
+  if (info.n_tokens > options_.context_tokens)
+    return error(ErrorKind::invalid_argument, "context_tokens: the saved session has {} tokens, found {}",
+                 info.n_tokens, options_.context_tokens);
+  for (const LoggedToken& token : file->tokens()) {
+    if (token.id < 0 || static_cast<uint32_t>(token.id) >= model_->config().n_vocab)
+      return error(ErrorKind::corrupt, "token log: expected ids below {}, found {}", model_->config().n_vocab,
+                   token.id);
+    tokens_.push_back(token.id);
+    if (starts_pass_.size() < info.n_kv_tokens) starts_pass_.push_back(token.starts_pass);
+  }
+  if (!starts_pass_.empty()) starts_pass_[0] = true;
+  LEOAM_RETURN_IF_ERROR(kv_->adopt(file, info.n_kv_tokens));
+  LEOAM_ASSIGN_OR_RETURN(const std::vector<float> logits, file->read_logits());
+  has_logits_ = logits.size() == logits_.size();
+  if (has_logits_) logits_ = logits;
+  file_ = std::move(file);
+  publish();
+  return {};
+}
+
+Status Session::suspend(const CancelFlag* cancel) {
+  if (!enter()) return busy();
+  Status status = kv_->evict({cancel, nullptr});
+  leave();
+  return status;
+}
+
+Result<SessionFileInfo> Session::file_info() const {
+  if (!file_) return Status(ErrorKind::not_found, "the session has no file");
+  return file_->info();
+}
+
+Status Session::repair(const CancelFlag* cancel) {
+  for (;;) {
+    const uint64_t damaged = kv_->first_damaged_token();
+    if (damaged >= kv_->n_tokens()) return {};
+    Status status = repair_once(damaged, cancel);
+    // Another page, further to the front, may turn out to be damaged on the way.
+    if (!status.ok() && (status.kind() != ErrorKind::corrupt || kv_->first_damaged_token() >= damaged))
+      return status;
+  }
+}
+
+Status Session::repair_once(uint64_t damaged_token, const CancelFlag* cancel) {
+  SequenceKv copy(*kv_);
+  uint64_t begin = damaged_token;
+  while (!starts_pass_[begin]) --begin;
+  uint64_t end = std::min<uint64_t>(damaged_token + kv_->shape().layout.page_tokens, kv_->n_tokens());
+  // Sliding layers have dropped what a pass in the middle would need.
+  if (!copy.truncate(begin).ok()) {
+    begin = 0;
+    end = kv_->n_tokens();
+    LEOAM_RETURN_IF_ERROR(copy.truncate(0));
+  }
+  if (engine_->log_.wants(LogLevel::warning))
+    engine_->log_.write(LogLevel::warning,
+                        fmt::format("KV of tokens from {} on is damaged: computing it again from token {}",
+                                    damaged_token, begin));
+  const uint32_t room = std::max(options_.piece_tokens, uint32_t{32});
+  LEOAM_ASSIGN_OR_RETURN(ForwardCache::Lease forward,
+                         engine_->forwards_->acquire(*model_, copy.shape().layout, room));
+  while (copy.n_tokens() < end) {
+    const uint64_t first = copy.n_tokens();
+    uint64_t next = first + 1;
+    while (next < kv_->n_tokens() && !starts_pass_[next] && next - first < room) ++next;
+    const uint32_t n = static_cast<uint32_t>(next - first);
+    LEOAM_RETURN_IF_ERROR(copy.reserve(n));
+    const StepSequence sequence = {&copy, std::span<const int32_t>(tokens_).subspan(first, n)};
+    LEOAM_RETURN_IF_ERROR(forward->begin(std::span(&sequence, 1), cancel));
+    LEOAM_RETURN_IF_ERROR(forward->advance(kNoDeadline).status().clone());
+    copy.commit();
+    engine_->recomputed_tokens_.fetch_add(n, std::memory_order_relaxed);
+  }
+  kv_->take_pages(copy, begin, end);
+  return {};
+}
+
+}  // namespace leoam

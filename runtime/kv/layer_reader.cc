@@ -1,0 +1,52 @@
+#include "runtime/kv/layer_reader.h"
+
+#include <algorithm>
+
+#include "kernels/attention/attention.h"
+
+namespace leoam {
+
+void LayerReader::let_go() {
+  if (using_) {
+    kv_.tiers_->leave(&use_);
+    kv_.layers_[layer_].seen_epoch = use_.seen_epoch;
+    --holds_->n;
+  }
+  if (!pinned_.empty()) {
+    kv_.tiers_->unpin(pinned_);
+    --holds_->n;
+  }
+  using_ = false;
+  pinned_ = {};
+}
+
+Result<std::span<const kernels::KvPageRef>> LayerReader::next(const CancelFlag* cancel) {
+  let_go();
+  SequenceKv::Layer& layer = kv_.layers_[layer_];
+  const std::span<kernels::KvPageRef> refs = layer.refs;
+  if (at_end()) return std::span<const kernels::KvPageRef>();
+  if (next_page_ == 0) {
+    use_ = {layer.pages, layer.seen_epoch};
+    using_ = kv_.tiers_->use(&use_, refs);
+    if (using_) {
+      ++holds_->n;
+      next_page_ = layer.pages.size();
+      return std::span<const kernels::KvPageRef>(refs);
+    }
+  }
+  const uint32_t run = kernels::kAttentionCut_tokens / kv_.shape_.layout.page_tokens;
+  const size_t begin = next_page_;
+  const size_t end = std::min(layer.pages.size(), begin + run - (layer.first_page + begin) % run);
+  const std::span<const PageHandle> pages = std::span<const PageHandle>(layer.pages).subspan(begin, end - begin);
+  kv_.streams_now_ = true;
+  kv_.look_ahead(layer_, begin);
+  LEOAM_RETURN_IF_ERROR(kv_.tiers_->pin(pages, {cancel, holds_}));
+  pinned_ = pages;
+  ++holds_->n;
+  for (size_t i = begin; i < end; ++i) refs[i].data = layer.pages[i]->frame.data;
+  next_page_ = end;
+  kv_.look_ahead(layer_, end);
+  return std::span<const kernels::KvPageRef>(refs.subspan(begin, end - begin));
+}
+
+}  // namespace leoam

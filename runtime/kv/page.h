@@ -1,0 +1,78 @@
+// Page: page_tokens consecutive tokens of one layer, wherever its bytes are now: in RAM, in files, or both.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "runtime/kv/frame_pool.h"
+#include "runtime/store/page_file.h"
+
+namespace leoam {
+
+class Tiers;
+
+// Where a session file holds a page. The file stays open as long as a page needs it.
+struct SavedCopy {
+  std::shared_ptr<PageFile> file;
+  PageRecord record;
+};
+
+enum class Movement : uint8_t { none, reading, writing };
+
+// Owner: its Tiers, which also guards everything here that changes, but for the bytes in the frame: those belong
+// to whoever writes an open page, and do not change in a sealed one. Kept alive by PageHandles.
+struct Page {
+  std::atomic<uint32_t> n_owners{0};
+  uint32_t layer = 0;
+  uint32_t number = 0;  // position of its first token / page_tokens
+  uint32_t bytes = 0;
+  uint64_t id = 0;  // never used again in its Tiers
+  Tiers* tiers = nullptr;
+  Frame frame;           // data null: not in RAM
+  uint32_t n_pins = 0;   // a pinned page stays in RAM
+  bool sealed = false;   // may be dropped from RAM when a file has it
+  bool wanted = false;   // brought in ahead of its use: dropped last
+  bool damaged = false;  // no copy is whole: to be computed again
+  bool orphaned = false;  // without owners, gone as soon as its movement ends
+  Movement movement = Movement::none;
+  PageRecord scratch;             // in the scratch file
+  std::vector<SavedCopy> saved;   // in session files
+  Page* newer = nullptr;          // by last use, while sealed and in RAM
+  Page* older = nullptr;
+  Page* next_dirty = nullptr;     // sealed, in RAM and in no file, by age
+  Page* previous_dirty = nullptr;
+
+  bool in_file() const { return scratch.present() || !saved.empty(); }
+};
+
+// What a page costs in RAM besides its frame: the object, its place in lists and tables.
+inline constexpr uint64_t kPageOverhead_bytes = sizeof(Page) + 32;
+
+// Shared ownership of a page. Thread rule: a value; the page itself is shared freely.
+class PageHandle {
+ public:
+  PageHandle() = default;
+  explicit PageHandle(Page* page) : page_(page) {}  // takes over one count
+  PageHandle(const PageHandle& other) : page_(other.page_) {
+    if (page_) page_->n_owners.fetch_add(1, std::memory_order_relaxed);
+  }
+  PageHandle(PageHandle&& other) noexcept : page_(std::exchange(other.page_, nullptr)) {}
+  PageHandle& operator=(PageHandle other) noexcept {
+    std::swap(page_, other.page_);
+    return *this;
+  }
+  ~PageHandle();
+
+  Page* get() const { return page_; }
+  Page* operator->() const { return page_; }
+  bool unique() const { return page_->n_owners.load(std::memory_order_acquire) == 1; }
+  explicit operator bool() const { return page_ != nullptr; }
+
+ private:
+  Page* page_ = nullptr;
+};
+
+}  // namespace leoam

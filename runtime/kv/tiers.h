@@ -1,0 +1,196 @@
+// Tiers: where the pages of an engine are: in RAM under a byte budget that holds, and in files. A faster tier is a
+// cache of immutable pages: bringing in copies, dropping forgets. What is in no file yet is written first, and only
+// when RAM is short.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "kernels/kv_layout.h"
+#include "runtime/base/cancel.h"
+#include "runtime/base/status.h"
+#include "runtime/device/device.h"
+#include "runtime/kv/frame_pool.h"
+#include "runtime/kv/page.h"
+#include "runtime/kv/replacement.h"
+#include "runtime/store/page_transfer.h"
+
+namespace leoam {
+
+struct TierOptions {
+  uint64_t host_budget_bytes = 0;  // everything that KV causes in RAM: pages, tables, staging of transfers
+  std::string scratch_folder;      // where pages go that no session file has; made when first needed
+  bool encrypt_scratch = true;
+  ReplacementKind replacement = ReplacementKind::most_recent;
+};
+
+struct TierStatistics {
+  uint64_t host_budget_bytes = 0;
+  uint64_t host_bytes = 0;
+  uint64_t host_peak_bytes = 0;
+  uint64_t staging_bytes = 0;    // of host_bytes: memory of transfers
+  uint64_t scratch_bytes = 0;    // of the scratch file in use
+  uint64_t n_pages_hit = 0;      // asked for and in RAM already
+  uint64_t n_pages_missed = 0;   // brought in when asked for
+  uint64_t n_pages_ahead = 0;    // brought in before
+  uint64_t n_pages_damaged = 0;  // had no whole copy
+  uint64_t stall_us = 0;         // passes waited for files that long
+  TransferStatistics transfer;
+};
+
+// Who keeps pages in place during one pass: what it holds itself cannot become free while it waits.
+struct PassHolds {
+  uint32_t n = 0;
+};
+
+// Thread rule: all calls are thread-safe. Must outlive its pages.
+class Tiers {
+ public:
+  Tiers(Device& device, FileSystem& files, DiskAccount& disk, TierOptions options);
+  ~Tiers();
+  Tiers(const Tiers&) = delete;
+  Tiers& operator=(const Tiers&) = delete;
+
+  // A wait for room or for a file ends early with `cancelled` when `cancel` (may be null) is set.
+  struct Wait {
+    const CancelFlag* cancel = nullptr;
+    const PassHolds* own = nullptr;
+  };
+
+  // `n` open pages of consecutive numbers in RAM, contents unspecified, appended to `out`: all or none. Fails with
+  // no_space (bytes needed and available), out_of_memory, io, cancelled.
+  Status create(uint32_t layer, uint32_t first_number, uint32_t bytes, size_t n, const Wait& wait,
+                std::vector<PageHandle>* out);
+  // A sealed page that is in a file only; a record that is not present makes a damaged page.
+  PageHandle adopt(uint32_t layer, uint32_t number, uint32_t bytes, std::shared_ptr<PageFile> file,
+                   const PageRecord& record);
+  // Opens a page for writing: in RAM, in no file, of one owner. A shared page is copied first, `*page` is the copy.
+  // Fails as create and as pin do.
+  Status open_for_writing(PageHandle* page, const Wait& wait);
+  // Its bytes do not change any more.
+  void seal(std::span<const PageHandle> pages);
+
+  // Pages in RAM until unpin, all or none; counted in wait.own by the caller. Fails with no_space, io, cancelled,
+  // and with corrupt when a page is damaged.
+  Status pin(std::span<const PageHandle> pages, const Wait& wait);
+  void unpin(std::span<const PageHandle> pages);
+  // Starts bringing in pages, in their order, as far as there is room without waiting; these are dropped last until
+  // they are pinned or no longer wanted. Returns how many of them are in RAM or on their way; `started_bytes` grows
+  // by what is on its way because of this call.
+  size_t want(std::span<const PageHandle> pages, uint64_t* started_bytes);
+  void unwant(std::span<const PageHandle> pages);
+
+  // The fast way for a layer that is in RAM as a whole: no page of it is dropped between use and leave.
+  struct LayerUse {
+    std::span<const PageHandle> pages;  // consecutive numbers
+    uint64_t seen_epoch = 0;            // of `refs`
+  };
+  // True: `refs` [pages.size()] have the addresses now. False: something is missing.
+  bool use(LayerUse* layer, std::span<kernels::KvPageRef> refs);
+  void leave(LayerUse* layer);
+
+  // Writes what `file` does not have yet. Afterwards every page has a record there, see saved_record.
+  Status save(std::span<const PageHandle> pages, const std::shared_ptr<PageFile>& file, const Wait& wait);
+  static const PageRecord* saved_record(const Page& page, const PageFile& file);
+  bool damaged(const Page& page) const;
+  // Pages leave RAM, after they are in a file; open ones are sealed. Pages that others hold stay.
+  Status evict(std::span<const PageHandle> pages, const Wait& wait);
+
+  // Returns when what is used fits the new budget; fails with no_space when it cannot, and the old one stays.
+  // `on_progress`(bytes given back, bytes to be given back) may be null.
+  Status set_host_budget(uint64_t bytes, const std::function<void(uint64_t, uint64_t)>& on_progress);
+  uint64_t host_budget_bytes() const;
+  // Most bytes that wanted pages of one sequence should take.
+  uint64_t ahead_bytes() const;
+  TierStatistics statistics() const;
+
+ private:
+  friend class PageHandle;
+  using Lock = std::unique_lock<std::mutex>;
+  // What the jobs of one save tell it.
+  struct Save {
+    uint32_t n_pending = 0;
+    Status status;
+  };
+  // One page on its way. Owner: jobs_; used again.
+  struct Job {
+    PageJob transfer;
+    Tiers* tiers = nullptr;
+    Page* page = nullptr;
+    std::shared_ptr<PageFile> file;  // a session file; null: the scratch file
+    Save* save = nullptr;            // who waits for it; null: a spill or a read
+  };
+
+  void release(Page* page);
+
+  // All below: under the lock.
+  Page* new_page(uint32_t layer, uint32_t number, uint32_t bytes);
+  void forget(Page* page);
+  void relist(Page& page);
+  void unlist(Page& page);
+  bool in_use(const Page& page) const;
+  Status give_frame(Page& page);
+  void drop(Page& page);
+  bool drop_one();
+  // Frees until `bytes` more fit the budget (or goal_bytes, if that is more), waiting for writes and other passes.
+  Status make_room(Lock& lock, uint64_t bytes, const Wait& wait, uint64_t goal_bytes = 0);
+  Status write_saved(std::span<const PageHandle> pages, const std::shared_ptr<PageFile>& file, const Wait& wait);
+  Status no_room(uint64_t bytes) const;
+  bool disk_has_room() const;
+  uint64_t wanted_staging_bytes() const;
+  Status prepare_transfer();
+  // Ends the transfer while it has nothing to do: its memory goes back.
+  void rest(Lock& lock);
+  Status prepare_scratch();
+  bool start_writes();
+  void start_read(Page& page, bool urgent);
+  void queue(Job& job);
+  void flush_jobs();
+  Job* take_job();
+  static void on_done(PageJob* job);
+  void finish(Job& job);
+  Status pin_locked(Lock& lock, std::span<const PageHandle> pages, const Wait& wait);
+  void unpin_locked(std::span<const PageHandle> pages);
+  Status wait_for_change(Lock& lock, const Wait& wait);
+
+  Device& device_;
+  FileSystem& files_;
+  DiskAccount& disk_;
+  const TierOptions options_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  FramePool frames_;
+  Replacement clean_;          // sealed, in RAM and in a file, not pinned, wanted or moving
+  Page* oldest_dirty_ = nullptr;  // sealed, in RAM, in no file, not moving
+  Page* newest_dirty_ = nullptr;
+  std::vector<std::unique_ptr<Page[]>> page_blocks_;
+  std::vector<Page*> free_pages_;
+  uint64_t next_id_ = 1;
+  uint32_t largest_page_bytes_ = 0;
+  uint64_t budget_bytes_;
+  uint64_t used_bytes_ = 0;
+  uint64_t peak_bytes_ = 0;
+  uint64_t epoch_ = 1;  // counts changes of where pages are
+  std::vector<const LayerUse*> uses_;
+  uint32_t n_holds_ = 0;   // uses and groups of pins
+  uint32_t n_moving_ = 0;
+  uint32_t n_writing_ = 0;
+  Status write_failure_;
+  uint64_t n_write_failures_ = 0;
+  std::deque<Job> jobs_;
+  std::vector<Job*> free_jobs_;
+  std::vector<PageJob*> queued_;
+  std::shared_ptr<PageFile> scratch_;
+  std::unique_ptr<PageTransfer> transfer_;
+  TierStatistics statistics_;
+};
+
+}  // namespace leoam

@@ -1,0 +1,21 @@
+#include "tests/support/temp_folder.h"
+
+#include <stdlib.h>
+
+#include <filesystem>
+#include <stdexcept>
+
+namespace leoam::testing {
+
+TempFolder::TempFolder(const std::string& parent) {
+  path_ = (parent.empty() ? std::filesystem::temp_directory_path() : std::filesystem::path(parent)).string() +
+          "/leoam-test-XXXXXX";
+  if (!mkdtemp(path_.data())) throw std::runtime_error("mkdtemp failed for " + path_);
+}
+
+TempFolder::~TempFolder() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+}  // namespace leoam::testing
