@@ -288,7 +288,11 @@ TEST_P(RealModel, IsNoFurtherFromTheExactPassThanThePeer) {
   const fs::path path = real_models_folder() / golden.model;
   if (!fs::exists(path))
     GTEST_SKIP() << path << " is not there: scripts/models.sh brings it, LEOAM_MODELS names another folder";
-#ifndef NDEBUG
+#ifdef NDEBUG
+  constexpr double kRoom = 1;
+#else
+  // Slow builds take the beginning, which the peer's figures, of the whole text, are not of.
+  constexpr double kRoom = 1.5;
   golden.shorten(96);
 #endif
   const Figures figures = run(kernels::best_cpu_level(), path, golden, {.kv = KvType::f16});
@@ -299,8 +303,8 @@ TEST_P(RealModel, IsNoFurtherFromTheExactPassThanThePeer) {
   const double mean_nll = golden.json.at("mean_nll");
   EXPECT_LE(std::abs(figures.nll_relative), 1e-4 + 3 * figures.next_rms / std::sqrt(n) / mean_nll);
   EXPECT_GE(figures.best_equal, std::max(peer.best_equal, peer_flash.best_equal) - 1 / n);
-  EXPECT_LE(figures.next_rms, std::min(peer.next_rms, peer_flash.next_rms));
-  EXPECT_LE(figures.top_rms, std::min(peer.top_rms, peer_flash.top_rms));
+  EXPECT_LE(figures.next_rms, kRoom * std::min(peer.next_rms, peer_flash.next_rms));
+  EXPECT_LE(figures.top_rms, kRoom * std::min(peer.top_rms, peer_flash.top_rms));
 }
 
 std::string real_model_name(const ::testing::TestParamInfo<const char*>& info) {
