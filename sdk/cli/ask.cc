@@ -18,6 +18,18 @@ std::vector<int32_t> prompt_tokens(const Model& model, const std::string& docume
                         {.special = false, .bos = true});
 }
 
+std::string summary(uint64_t document_tokens, const Generated& answer, const Json& stats, uint64_t kv_bytes) {
+  char figures[100];
+  if (answer.tokens.empty())
+    std::snprintf(figures, sizeof figures, "no answer");
+  else
+    std::snprintf(figures, sizeof figures, "first token after %.2f s, %.1f tokens/s",
+                  static_cast<double>(answer.statistics.time_to_first_token_us) / 1e6,
+                  stats["decode_tokens_per_second"].get<double>());
+  return "[document " + std::to_string(document_tokens) + " tokens, " + figures + ", KV " +
+         human_bytes(kv_bytes) + (answer.finish == FinishReason::cancelled ? ", cancelled]" : "]");
+}
+
 }  // namespace
 
 void add_ask(CLI::App& program, std::function<void()>& run) {
@@ -26,7 +38,8 @@ void add_ask(CLI::App& program, std::function<void()>& run) {
     std::string question;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* command = program.add_subcommand("ask", "Ask a question about a document");
+  CLI::App* command = program.add_subcommand(
+      "ask", "Ask a question about a document: prints the answer as it comes, then one line of figures");
   add_model_options(*command, *options);
   command->add_option("--document", options->document, "Text file; -: standard input")->required();
   command->add_option("QUESTION", options->question, "The question")->required();
@@ -39,14 +52,7 @@ void add_ask(CLI::App& program, std::function<void()>& run) {
       const std::vector<int32_t> prompt = prompt_tokens(model, document, options->question);
       const uint64_t document_tokens = model.tokenize(document).size();
       Session session = open_session(model, *options);
-      RequestOptions request;
-      request.prompt = prompt;
-      request.max_tokens = options->max_tokens;
-      request.sampler = options->sampler;
-      request.stop = options->stop;
-      const Generated answer = run_request(session, std::move(request), [&](std::string_view text) {
-        if (!options->json) std::cout << text << std::flush;
-      });
+      const Generated answer = generate(session, prompt, *options, !options->json);
       const Json stats = statistics_json(answer.statistics);
       const uint64_t kv_bytes = session.info().kv_bytes;
       if (options->json)
@@ -56,11 +62,7 @@ void add_ask(CLI::App& program, std::function<void()>& run) {
                            {"document_tokens", document_tokens},
                            {"kv_bytes", kv_bytes},
                            {"stats", stats}});
-      std::cout << '\n' << std::flush;
-      std::printf("[document %llu tokens, first token after %.2f s, %.1f tokens/s, KV %s]\n",
-                  static_cast<unsigned long long>(document_tokens),
-                  static_cast<double>(answer.statistics.time_to_first_token_us) / 1e6,
-                  stats["decode_tokens_per_second"].get<double>(), human_bytes(kv_bytes).c_str());
+      std::cout << '\n' << summary(document_tokens, answer, stats, kv_bytes) << '\n';
     };
   });
 }
