@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the fuzz targets with clang and runs each for a while, from the inputs in tests/fuzz/corpus. New inputs go
 # to build/fuzz/corpus; what crashes, leaks or takes too long goes to build/fuzz/failures and fails the run.
-# usage: scripts/fuzz.sh SECONDS [NAME...]      NAME: gguf, tokenizer, chat_template (default: all)
+# usage: scripts/fuzz.sh SECONDS [NAME...]      NAME: that of a file in tests/fuzz (default: all)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 [[ ${1:-} =~ ^[0-9]+$ ]] || { sed -n '4s/^# //p' "$0" >&2; exit 2; }
