@@ -43,14 +43,14 @@ struct SessionFile::State {
                                                 std::span<const uint8_t> identity, const BlobRecord& blob);
 };
 
-// Identities of blobs, under their tags.
-std::array<uint8_t, 8> index_identity(uint32_t layer, uint32_t part);
-std::array<uint8_t, 8> abstract_identity(uint32_t layer, uint32_t level);
-
 inline uint32_t first_part(uint32_t first_page) {
   return first_page / kIndexPages;
 }
 
 std::string folder_of(const std::string& path);
+
+// As FileSystem::lock, for some tens of milliseconds: what a process that was killed had locked is free only
+// when the system has closed its rings. Fails with busy within 100 ms.
+Status lock_soon(FileSystem& files, WritableFile& file, const std::string& path);
 
 }  // namespace leoam

@@ -250,6 +250,60 @@ TEST_P(SessionFileTest, abstracts_are_kept_beside_pages) {
   EXPECT_EQ(ErrorKind::not_found, file->read_abstract(1, 0).status().kind());
 }
 
+TEST_P(SessionFileTest, verify_finds_what_is_damaged_and_says_what_it_costs) {
+  auto file = create();
+  SessionModel model;
+  model.append(40, 1);
+  ASSERT_TRUE(model.save(*file).ok());
+  const auto healthy = file->verify({});
+  ASSERT_TRUE(healthy.ok());
+  EXPECT_EQ(10u + 3u + 10u, healthy->n_pages);
+  EXPECT_EQ(0u, healthy->n_bad_pages + healthy->n_missing_pages + healthy->n_recompute_tokens);
+  EXPECT_TRUE(healthy->findings.empty()) << healthy->findings[0];
+
+  disk_.flip_bit(kPath, (file->layers()[2].pages[6].offset_bytes + 100) * 8);
+  const auto damaged = file->verify({});
+  ASSERT_TRUE(damaged.ok());
+  EXPECT_EQ(1u, damaged->n_bad_pages);
+  EXPECT_EQ(24u, damaged->first_bad_token);
+  EXPECT_EQ(16u, damaged->n_recompute_tokens);
+  ASSERT_EQ(1u, damaged->findings.size());
+  EXPECT_NE(std::string::npos, damaged->findings[0].find("page 6 of layer 2")) << damaged->findings[0];
+
+  uint64_t n_seen = 0;
+  EXPECT_EQ(ErrorKind::cancelled,
+            file->verify([&](uint64_t, uint64_t) { return ++n_seen < 5; }).status().kind());
+  EXPECT_EQ(5u, n_seen);
+}
+
+TEST_P(SessionFileTest, compact_keeps_everything_but_free_room) {
+  SessionModel model;
+  {
+    auto file = create();
+    for (uint32_t round = 0; round < 30; ++round) {
+      model.rewind(model.tokens().size() / 2);
+      model.append(200, round);
+      ASSERT_TRUE(model.save(*file).ok());
+    }
+    ASSERT_TRUE(file->write_abstract(1, 0, std::vector<uint8_t>(10, 9)).ok());
+    ASSERT_TRUE(model.save(*file).ok());
+    EXPECT_EQ(ErrorKind::busy, SessionFile::compact(disk_, kPath, key(), account_).kind());
+  }
+  const size_t before = disk_.contents(kPath).size();
+  ASSERT_TRUE(SessionFile::compact(disk_, kPath, key(), account_).ok());
+  EXPECT_EQ(std::vector<std::string>{kPath}, disk_.files());
+  auto file = open();
+  expect_whole(*file, model.tokens());
+  EXPECT_LT(disk_.contents(kPath).size(), before);
+  EXPECT_EQ(file->info().file_bytes, file->info().used_bytes);
+  EXPECT_EQ(std::vector<uint8_t>(10, 9), *file->read_abstract(1, 0));
+  model = SessionModel::of(*file);
+  model.append(20, 99);
+  ASSERT_TRUE(model.save(*file).ok());
+  file.reset();
+  expect_whole(*open(), model.tokens());
+}
+
 TEST_P(SessionFileTest, opens_on_every_back_end) {
   const TempFolder folder;
   for (const bool direct : {false, true}) {
