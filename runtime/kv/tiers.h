@@ -100,7 +100,8 @@ class Tiers {
   Status save(std::span<const PageHandle> pages, const std::shared_ptr<PageFile>& file, const Wait& wait);
   static const PageRecord* saved_record(const Page& page, const PageFile& file);
   bool damaged(const Page& page) const;
-  // Pages leave RAM, after they are in a file; open ones are sealed. Pages that others hold stay.
+  // Pages leave RAM, after they are in a file; open ones are sealed. What a running pass holds stays; shared pages go
+  // too, and come back to whoever needs them.
   Status evict(std::span<const PageHandle> pages, const Wait& wait);
 
   // Returns when what is used fits the new budget; fails with no_space when it cannot, and the old one stays.
