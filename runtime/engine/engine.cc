@@ -19,6 +19,9 @@ constexpr int kMaxDefaultThreads = 16;
 constexpr uint32_t kDefaultPieceTokens = 256;
 constexpr uint32_t kMaxPieceTokens = 4096;
 
+// What a change of the host budget moves before it looks at the wish to stop.
+constexpr uint64_t kBudgetStep_bytes = uint64_t{4} << 20;
+
 int usable_cpus() {
   cpu_set_t set;
   CPU_ZERO(&set);
@@ -101,16 +104,23 @@ Status Engine::prepare_disk(const EngineOptions& options) {
   }
   disk_.set_budget(options.disk_kv_budget_bytes);
   if (options.disk_kv_budget_bytes == 0) {
-    // Of the nearest folder that is there already.
-    for (std::string folder = state_folder_; !folder.empty(); folder.resize(folder.find_last_of('/'))) {
-      const Result<uint64_t> free_bytes = files_->free_bytes(folder);
-      if (!free_bytes.ok()) continue;
-      disk_.set_budget(*free_bytes / 2);
-      break;
-    }
+    const Result<uint64_t> free_bytes = files_->free_bytes(nearest_folder());
+    if (free_bytes.ok()) disk_.set_budget(*free_bytes / 2);
   }
   disk_.set_write_cap(options.disk_write_cap_bytes == 0 ? UINT64_MAX : options.disk_write_cap_bytes);
   return {};
+}
+
+std::string Engine::nearest_folder() {
+  std::string folder = state_folder_;
+  while (!folder.empty() && !files_->free_bytes(folder).ok()) folder.resize(folder.find_last_of('/'));
+  return folder;
+}
+
+std::vector<FileSystem::Fact> Engine::io_facts() {
+  const std::string folder = nearest_folder();
+  if (folder.empty()) return {};
+  return files_->facts(folder);
 }
 
 Engine::~Engine() = default;
@@ -208,8 +218,26 @@ Result<std::shared_ptr<Session>> Engine::open_session(std::shared_ptr<const Mode
   return session;
 }
 
-Status Engine::set_host_kv_budget(uint64_t bytes, const std::function<void(uint64_t, uint64_t)>& on_progress) {
-  return tiers_->set_host_budget(bytes, on_progress);
+Status Engine::set_host_kv_budget(uint64_t bytes, const std::function<void(uint64_t, uint64_t)>& on_progress,
+                                  const CancelFlag* cancel) {
+  const uint64_t old_bytes = tiers_->host_budget_bytes();
+  const uint64_t start_bytes = tiers_->statistics().host_bytes;
+  const uint64_t total_bytes = start_bytes - std::min(start_bytes, bytes);
+  uint64_t done_bytes = 0;
+  // In steps, between which the wish to stop is heard.
+  while (done_bytes < total_bytes) {
+    const uint64_t step_bytes = std::min(kBudgetStep_bytes, total_bytes - done_bytes);
+    Status status = check_cancelled(cancel);
+    if (status.ok()) status = tiers_->set_host_budget(start_bytes - done_bytes - step_bytes, nullptr);
+    if (!status.ok()) {
+      static_cast<void>(tiers_->set_host_budget(old_bytes, nullptr));
+      if (status.kind() != ErrorKind::no_space) return status;
+      return Status::no_space(status.message(), status.needed_bytes(), bytes);
+    }
+    done_bytes += step_bytes;
+    if (on_progress) on_progress(done_bytes, total_bytes);
+  }
+  return tiers_->set_host_budget(bytes, nullptr);
 }
 
 EngineStatistics Engine::statistics() const {

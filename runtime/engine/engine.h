@@ -64,9 +64,10 @@ class Engine {
                                                 const SecretKey* key, const SessionOptions& options);
 
   // The budget of bytes in RAM that KV causes. Returns when it holds, requests going on meanwhile: what is too much
-  // moves to disk. Fails with no_space (needed: what must stay; available: the wish), and the old one holds.
-  // `on_progress`(bytes given back, of how many) may be null.
-  Status set_host_kv_budget(uint64_t bytes, const std::function<void(uint64_t, uint64_t)>& on_progress);
+  // moves to disk. Fails with no_space (needed: what must stay; available: the wish), io, cancelled, and the old one
+  // holds. `on_progress`(bytes given back, of how many) and `cancel` may be null.
+  Status set_host_kv_budget(uint64_t bytes, const std::function<void(uint64_t, uint64_t)>& on_progress,
+                            const CancelFlag* cancel = nullptr);
   // Budgets below what is used stop growth and drop nothing.
   void set_disk_kv_budget(uint64_t bytes) { disk_.set_budget(bytes); }
   void set_disk_write_cap(uint64_t bytes) { disk_.set_write_cap(bytes); }
@@ -75,7 +76,11 @@ class Engine {
   const DeviceInfo& device_info() const { return device_->info(); }
   int n_threads() const { return pool_->n_threads(); }
   FileSystem& files() { return *files_; }
+  DiskAccount& disk() { return disk_; }
+  // Where KV goes that leaves RAM; empty: nowhere.
   const std::string& state_folder() const { return state_folder_; }
+  // What the disk of the state folder takes, and why not more. Makes and drops a file there.
+  std::vector<FileSystem::Fact> io_facts();
   LogSink& log() { return log_; }
 
  private:
@@ -83,6 +88,8 @@ class Engine {
   friend class Session;
   explicit Engine(const EngineOptions& options);
   Status prepare_disk(const EngineOptions& options);
+  // The state folder, or the nearest one above it that is there already; empty: none.
+  std::string nearest_folder();
   Result<std::shared_ptr<Session>> make_session(std::shared_ptr<const Model> model, const SessionOptions& options);
 
   LogSink log_;

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -81,7 +83,7 @@ class Session : public std::enable_shared_from_this<Session> {
   Status save(const std::string& path, const SecretKey* key, const CancelFlag* cancel);
   // All KV leaves RAM, to come back when it is needed. Fails with busy, no_space, io.
   Status suspend(const CancelFlag* cancel);
-  // Of the file that the session has; not_found without one.
+  // Of the file that the session has, as of the last save; not_found without one. Safe from any thread.
   Result<SessionFileInfo> file_info() const;
 
   // Logits of the newest token [n_vocab]. Fails with invalid_argument when there are none (the session is
@@ -122,6 +124,7 @@ class Session : public std::enable_shared_from_this<Session> {
   Status adopt(std::shared_ptr<SessionFile> file);
   SessionIdentity identity() const;
   Status save_to_file(const CancelFlag* cancel);
+  void publish_file_info();
   // Computes damaged KV pages again, by the passes that made them. Fails as a pass does.
   Status repair(const CancelFlag* cancel);
   Status repair_once(uint64_t damaged_token, const CancelFlag* cancel);
@@ -136,6 +139,8 @@ class Session : public std::enable_shared_from_this<Session> {
   std::vector<int32_t> tokens_;  // capacity: context_tokens
   std::vector<bool> starts_pass_;  // one a token with KV: whether a pass began with it
   std::shared_ptr<SessionFile> file_;
+  mutable std::mutex file_info_mutex_;
+  std::optional<SessionFileInfo> file_info_;  // of file_, as of its last commit
   std::vector<float> logits_;    // [n_vocab], of the newest token when has_logits_
   bool has_logits_ = false;
 };

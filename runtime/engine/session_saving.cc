@@ -64,6 +64,7 @@ Status Session::save(const std::string& path, const SecretKey* key, const Cancel
     if (status.ok()) status = save_to_file(cancel);
     // A name that was never committed is not the session's.
     if (!status.ok() && is_new) file_.reset();
+    if (status.ok()) publish_file_info();
   }
   leave();
   return status;
@@ -113,6 +114,7 @@ Status Session::adopt(std::shared_ptr<SessionFile> file) {
   if (has_logits_) logits_ = logits;
   file_ = std::move(file);
   publish();
+  publish_file_info();
   return {};
 }
 
@@ -124,8 +126,14 @@ Status Session::suspend(const CancelFlag* cancel) {
 }
 
 Result<SessionFileInfo> Session::file_info() const {
-  if (!file_) return Status(ErrorKind::not_found, "the session has no file");
-  return file_->info();
+  const std::lock_guard lock(file_info_mutex_);
+  if (!file_info_) return Status(ErrorKind::not_found, "the session has no file");
+  return SessionFileInfo(*file_info_);
+}
+
+void Session::publish_file_info() {
+  const std::lock_guard lock(file_info_mutex_);
+  file_info_ = file_->info();
 }
 
 Status Session::repair(const CancelFlag* cancel) {

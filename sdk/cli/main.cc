@@ -28,10 +28,12 @@ int main(int argc, char** argv) {
   std::function<void()> run;
   leoam::cli::add_doctor(program, run);
   leoam::cli::add_info(program, run);
+  leoam::cli::add_plan(program, run);
   leoam::cli::add_tokenize(program, run);
   leoam::cli::add_generate(program, run);
   leoam::cli::add_ask(program, run);
   leoam::cli::add_chat(program, run);
+  leoam::cli::add_session(program, run);
   leoam::cli::add_eval(program, run);
   leoam::cli::add_bench(program, run);
   try {
