@@ -159,7 +159,41 @@ Result<std::shared_ptr<Session>> Engine::make_session(std::shared_ptr<const Mode
   session->starts_pass_.reserve(session->options_.context_tokens);
   session->logits_.resize(config.n_vocab);
   session->model_ = std::move(model);
+  enlist(session);
   return session;
+}
+
+void Engine::enlist(const std::shared_ptr<Session>& session) {
+  std::lock_guard<std::mutex> lock(sessions_mutex_);
+  std::erase_if(sessions_, [](const std::weak_ptr<Session>& other) { return other.expired(); });
+  sessions_.push_back(session);
+}
+
+void Engine::share_prefix(Session* session) {
+  std::vector<std::shared_ptr<Session>> others;
+  {
+    std::lock_guard<std::mutex> lock(sessions_mutex_);
+    for (const std::weak_ptr<Session>& other : sessions_)
+      if (std::shared_ptr<Session> alive = other.lock(); alive && alive.get() != session)
+        others.push_back(std::move(alive));
+  }
+  uint64_t best = 0;
+  for (const std::shared_ptr<Session>& other : others) {
+    // One that is in use changes under our hands.
+    if (!other->enter()) continue;
+    const uint64_t n = session->common_prefix(*other);
+    if (n > best) {
+      auto kv = std::make_unique<SequenceKv>(*other->kv_);
+      if (kv->truncate(n).ok()) {
+        session->kv_ = std::move(kv);
+        session->starts_pass_.assign(other->starts_pass_.begin(),
+                                     other->starts_pass_.begin() + static_cast<std::ptrdiff_t>(n));
+        best = n;
+      }
+    }
+    other->leave();
+  }
+  shared_tokens_.fetch_add(best, std::memory_order_relaxed);
 }
 
 Result<std::shared_ptr<Session>> Engine::create_session(std::shared_ptr<const Model> model,
@@ -223,6 +257,7 @@ EngineStatistics Engine::statistics() const {
   statistics.pages_missed = tiers.n_pages_missed;
   statistics.pages_ahead = tiers.n_pages_ahead;
   statistics.pages_damaged = tiers.n_pages_damaged;
+  statistics.shared_tokens = shared_tokens_.load(std::memory_order_relaxed);
   statistics.recomputed_tokens = recomputed_tokens_.load(std::memory_order_relaxed);
   statistics.weight_bytes = weight_bytes_.load(std::memory_order_relaxed);
   statistics.workspace_bytes = forwards_->idle_bytes();

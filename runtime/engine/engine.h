@@ -6,8 +6,10 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "kernels/cpu_features.h"
 #include "runtime/base/log.h"
@@ -100,6 +102,13 @@ class Engine {
   std::unique_ptr<Tiers> tiers_;
   std::unique_ptr<ForwardCache> forwards_;
   std::unique_ptr<Scheduler> scheduler_;
+  // Sessions that may have computed what another one is about to.
+  void share_prefix(Session* session);
+  void enlist(const std::shared_ptr<Session>& session);
+  std::mutex sessions_mutex_;
+  std::vector<std::weak_ptr<Session>> sessions_;
+  std::atomic<uint64_t> shared_tokens_{0};
+
   std::atomic<uint64_t> weight_bytes_{0};
   std::atomic<uint64_t> recomputed_tokens_{0};
 };

@@ -108,8 +108,11 @@ class Session : public std::enable_shared_from_this<Session> {
     return Status(ErrorKind::busy, "the session is in use by another call or a request");
   }
 
-  // Checks ids and the context, then adds tokens without KV.
-  Status append_pending(std::span<const int32_t> tokens);
+  // Checks ids and the context, then adds tokens without KV. With `share`, an empty session takes the KV of what it has
+  // in common with another live session.
+  Status append_pending(std::span<const int32_t> tokens, bool share);
+  // How many tokens from the first on `other` has computed in the passes that this session would run.
+  uint64_t common_prefix(const Session& other) const;
   Status evaluate_pieces(size_t first_wanted, const EvaluateOptions& options);
   Status deliver_logits(Forward& forward, const EvaluateOptions& options, uint64_t first_position,
                         uint32_t first_row, uint32_t n_rows);

@@ -21,6 +21,7 @@ Result<std::shared_ptr<Session>> Session::fork() {
   copy->logits_ = logits_;
   copy->has_logits_ = has_logits_;
   copy->publish();
+  engine_->enlist(copy);
   leave();
   return copy;
 }

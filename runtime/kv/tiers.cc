@@ -12,6 +12,11 @@ constexpr uint64_t kSlack_bytes = uint64_t{8} << 20;
 constexpr auto kCancelCheck = std::chrono::milliseconds(20);
 constexpr auto kLookAgain = std::chrono::milliseconds(100);
 
+uint64_t us_since(std::chrono::steady_clock::time_point start) {
+  return static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start).count());
+}
+
 }  // namespace
 
 PageHandle::~PageHandle() {
@@ -171,39 +176,51 @@ Status Tiers::wait_for_change(Lock& lock, const Wait& wait) {
   return {};
 }
 
-Status Tiers::make_room(Lock& lock, uint64_t bytes, const Wait& wait, uint64_t goal_bytes) {
-  const uint64_t failures = n_write_failures_;
+bool Tiers::drop_for(uint64_t bytes, uint64_t goal_bytes) {
   // The memory of transfers is taken while there is room for it.
   if (!transfer_ && disk_has_room() && used_bytes_ + bytes + wanted_staging_bytes() > budget_bytes_) {
     Status status = prepare_transfer();
     if (!status.ok()) write_failure_ = std::move(status);
   }
-  while (used_bytes_ + bytes > std::max(budget_bytes_, goal_bytes)) {
-    if (drop_one()) continue;
-    const bool writes = n_write_failures_ == failures && start_writes();
-    if (!writes && n_moving_ == 0) {
-      // What was brought in ahead is the last to go: it is read again when it is needed.
-      bool found = false;
-      for (const std::unique_ptr<Page[]>& block : page_blocks_)
-        for (size_t i = 0; i < kPageBlock; ++i)
-          if (block[i].wanted && block[i].frame.data && block[i].n_pins == 0) {
-            block[i].wanted = false;
-            relist(block[i]);
-            found = true;
-          }
-      if (found) continue;
-      if (n_holds_ <= (wait.own ? wait.own->n : 0)) return no_room(bytes);
-    }
-    const auto start = std::chrono::steady_clock::now();
-    ++n_wait_for_room_;
-    Status status = wait_for_change(lock, wait);
-    --n_wait_for_room_;
-    LEOAM_RETURN_IF_ERROR(std::move(status));
-    statistics_.stall_us += static_cast<uint64_t>(
-        std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start).count());
-  }
+  while (used_bytes_ + bytes > std::max(budget_bytes_, goal_bytes))
+    if (!drop_one()) return false;
   // Frames of another size, free in half-used blocks, would show in the process's memory.
   if (frames_.slab_bytes() > budget_bytes_ + kSlack_bytes) frames_.trim();
+  return true;
+}
+
+bool Tiers::give_up_wanted() {
+  bool found = false;
+  for (const std::unique_ptr<Page[]>& block : page_blocks_) {
+    for (size_t i = 0; i < kPageBlock; ++i) {
+      Page& page = block[i];
+      if (!page.wanted || !page.frame.data || page.n_pins > 0) continue;
+      page.wanted = false;
+      relist(page);
+      found = true;
+    }
+  }
+  return found;
+}
+
+Status Tiers::await_room(Lock& lock, uint64_t bytes, const Wait& wait, uint64_t failures_before) {
+  const bool writes = n_write_failures_ == failures_before && start_writes();
+  if (!writes && n_moving_ == 0) {
+    // What was brought in ahead is the last to go: it is read again when it is needed.
+    if (give_up_wanted()) return {};
+    if (n_holds_ <= (wait.own ? wait.own->n : 0)) return no_room(bytes);
+  }
+  const auto start = std::chrono::steady_clock::now();
+  ++n_wait_for_room_;
+  Status status = wait_for_change(lock, wait);
+  --n_wait_for_room_;
+  statistics_.stall_us += us_since(start);
+  return status;
+}
+
+Status Tiers::make_room(Lock& lock, uint64_t bytes, const Wait& wait, uint64_t goal_bytes) {
+  const uint64_t failures = n_write_failures_;
+  while (!drop_for(bytes, goal_bytes)) LEOAM_RETURN_IF_ERROR(await_room(lock, bytes, wait, failures));
   return {};
 }
 
@@ -279,57 +296,62 @@ Status Tiers::pin(std::span<const PageHandle> pages, const Wait& wait) {
 }
 
 Status Tiers::pin_locked(Lock& lock, std::span<const PageHandle> pages, const Wait& wait) {
-  uint64_t missing = 0;
-  for (const PageHandle& handle : pages) {
-    Page& page = *handle.get();
-    ++page.n_pins;
-    if (page.wanted) {
-      page.wanted = false;
+  const uint64_t failures = n_write_failures_;
+  for (const PageHandle& page : pages) {
+    if (page->wanted) {
       ++statistics_.n_pages_ahead;
-    } else if (page.frame.data) {
+    } else if (page->frame.data) {
       ++statistics_.n_pages_hit;
+    } else {
+      ++statistics_.n_pages_missed;
     }
-    relist(page);
-    if (!page.frame.data) missing += page.bytes;
   }
-  ++n_holds_;
-  const PassHolds own = {(wait.own ? wait.own->n : 0) + 1};
-  Status status;
-  while (status.ok()) {
-    if (missing > 0) status = make_room(lock, missing, {wait.cancel, &own});
+  for (;;) {
+    uint64_t missing = 0;
+    ++n_holds_;
+    for (const PageHandle& handle : pages) {
+      Page& page = *handle.get();
+      ++page.n_pins;
+      page.wanted = false;
+      relist(page);
+      if (!page.frame.data) missing += page.bytes;
+    }
+    if (drop_for(missing, 0)) break;
+    // All or nothing: two passes that each wait with half of what they need would wait for ever.
+    unpin_locked(pages);
+    LEOAM_RETURN_IF_ERROR(await_room(lock, missing, wait, failures));
+  }
+  Status status = read_pinned(lock, pages, wait);
+  if (!status.ok()) {
+    flush_jobs();
+    unpin_locked(pages);
+  }
+  return status;
+}
+
+Status Tiers::read_pinned(Lock& lock, std::span<const PageHandle> pages, const Wait& wait) {
+  for (;;) {
     bool reading = false;
     for (const PageHandle& handle : pages) {
-      if (!status.ok()) break;
       Page& page = *handle.get();
       if (!page.frame.data) {
         if (page.damaged)
-          status = error(ErrorKind::corrupt, "KV page {} of layer {} is damaged", page.number, page.layer);
-        else
-          status = give_frame(page);
-        if (!status.ok()) break;
+          return error(ErrorKind::corrupt, "KV page {} of layer {} is damaged", page.number, page.layer);
+        // The first time there is room; after a failed read, its own frame's.
+        LEOAM_RETURN_IF_ERROR(give_frame(page));
         start_read(page, true);
-        ++statistics_.n_pages_missed;
       }
       if (page.movement != Movement::reading) continue;
       reading = true;
       if (!page.awaited) ++n_awaited_;
       page.awaited = true;
     }
-    if (!status.ok() || !reading) break;
+    if (!reading) return {};
     const auto start = std::chrono::steady_clock::now();
-    status = wait_for_change(lock, wait);
-    statistics_.stall_us += static_cast<uint64_t>(
-        std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start).count());
-    // A failed read leaves a page without a frame.
-    missing = 0;
-    for (const PageHandle& page : pages)
-      if (!page->frame.data) missing += page->bytes;
+    Status status = wait_for_change(lock, wait);
+    statistics_.stall_us += us_since(start);
+    LEOAM_RETURN_IF_ERROR(std::move(status));
   }
-  if (!status.ok()) {
-    flush_jobs();
-    unpin_locked(pages);
-  }
-  return status;
 }
 
 void Tiers::unpin(std::span<const PageHandle> pages) {

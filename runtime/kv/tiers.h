@@ -100,7 +100,8 @@ class Tiers {
   Status save(std::span<const PageHandle> pages, const std::shared_ptr<PageFile>& file, const Wait& wait);
   static const PageRecord* saved_record(const Page& page, const PageFile& file);
   bool damaged(const Page& page) const;
-  // Pages leave RAM, after they are in a file; open ones are sealed. Pages that others hold stay.
+  // Pages leave RAM, after they are in a file; open ones are sealed. What a running pass holds stays; shared pages go
+  // too, and come back to whoever needs them.
   Status evict(std::span<const PageHandle> pages, const Wait& wait);
 
   // Returns when what is used fits the new budget; fails with no_space when it cannot, and the old one stays.
@@ -139,7 +140,12 @@ class Tiers {
   Status give_frame(Page& page);
   void drop(Page& page);
   bool drop_one();
-  // Frees until `bytes` more fit the budget (or goal_bytes, if that is more), waiting for writes and other passes.
+  // Drops until `bytes` more fit the budget (or goal_bytes, if that is more); false when that is not enough.
+  bool drop_for(uint64_t bytes, uint64_t goal_bytes);
+  bool give_up_wanted();
+  // One wait for what drop_for could not find; fails with no_space when nothing can come any more.
+  Status await_room(Lock& lock, uint64_t bytes, const Wait& wait, uint64_t failures_before);
+  // As drop_for, waiting for writes and other passes.
   Status make_room(Lock& lock, uint64_t bytes, const Wait& wait, uint64_t goal_bytes = 0);
   Status write_saved(std::span<const PageHandle> pages, const std::shared_ptr<PageFile>& file, const Wait& wait);
   Status no_room(uint64_t bytes) const;
@@ -158,6 +164,7 @@ class Tiers {
   // True when somebody who waits should look again.
   bool finish(Job& job);
   Status pin_locked(Lock& lock, std::span<const PageHandle> pages, const Wait& wait);
+  Status read_pinned(Lock& lock, std::span<const PageHandle> pages, const Wait& wait);
   void unpin_locked(std::span<const PageHandle> pages);
   Status wait_for_change(Lock& lock, const Wait& wait);
 

@@ -318,11 +318,11 @@ Status Tiers::evict(std::span<const PageHandle> pages, const Wait& wait) {
     all = true;
     for (const PageHandle& handle : pages) {
       Page& page = *handle.get();
-      if (!page.frame.data || !handle.unique() || page.n_pins > 0) continue;
+      if (!page.frame.data || page.n_pins > 0 || in_use(page)) continue;
       page.sealed = true;
       page.wanted = false;
       relist(page);
-      if (clean_.contains(page) && !in_use(page)) {
+      if (clean_.contains(page)) {
         clean_.remove(page);
         drop(page);
       } else {

@@ -69,7 +69,9 @@ void add_model_options(CLI::App& command, CommonOptions& options) {
 }
 
 void add_sampling_options(CLI::App& command, SamplingOptions& options) {
-  command.add_option("--max-tokens", options.max_tokens, "Most tokens to generate")->capture_default_str();
+  command.add_option("--max-tokens", options.max_tokens, "Most tokens to generate")
+      ->capture_default_str()
+      ->check(CLI::Range(1u, UINT32_MAX));
   command.add_option("--temperature", options.sampler.temperature, "0: always the likeliest token")
       ->capture_default_str();
   command.add_option("--top-k", options.sampler.top_k, "Keep the K likeliest tokens; 0: off");

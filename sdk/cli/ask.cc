@@ -22,6 +22,18 @@ std::vector<int32_t> prompt_tokens(const Model& model, const std::string& docume
                         {.special = false, .bos = true});
 }
 
+std::string summary(uint64_t document_tokens, const Generated& answer, const Json& stats, uint64_t kv_bytes) {
+  char figures[100];
+  if (answer.tokens.empty())
+    std::snprintf(figures, sizeof figures, "no answer");
+  else
+    std::snprintf(figures, sizeof figures, "first token after %.2f s, %.1f tokens/s",
+                  static_cast<double>(answer.statistics.time_to_first_token_us) / 1e6,
+                  stats["decode_tokens_per_second"].get<double>());
+  return "[document " + std::to_string(document_tokens) + " tokens, " + figures + ", KV " +
+         human_bytes(kv_bytes) + (answer.finish == FinishReason::cancelled ? ", cancelled]" : "]");
+}
+
 struct AskOptions : CommonOptions, SamplingOptions {
   SavedOptions saved;
   std::string document;
@@ -66,7 +78,7 @@ uint64_t read_document(const Instance& instance, const Model& model, const AskOp
 
 void add_ask(CLI::App& program, std::function<void()>& run) {
   auto options = std::make_shared<AskOptions>();
-  CLI::App* command = program.add_subcommand("ask", "Ask a question about a document");
+  CLI::App* command = program.add_subcommand("ask", "Ask a question about a document: prints the answer as it comes, then one line of figures");
   add_model_options(*command, *options);
   add_saved_options(*command, options->saved);
   command->add_option("--document", options->document, "Text file; -: standard input")->required();
@@ -85,14 +97,8 @@ void add_ask(CLI::App& program, std::function<void()>& run) {
         reused_tokens = read_document(instance, model, *options, document, prompt, saved);
       // The file keeps the document alone: the question goes to a fork.
       Session session = saved.session().fork();
-      RequestOptions request;
-      request.prompt = std::span(prompt).subspan(static_cast<size_t>(session.n_tokens()));
-      request.max_tokens = options->max_tokens;
-      request.sampler = options->sampler;
-      request.stop = options->stop;
-      const Generated answer = run_request(session, std::move(request), [&](std::string_view text) {
-        if (!options->json) std::cout << text << std::flush;
-      });
+      const std::span<const int32_t> rest = std::span(prompt).subspan(static_cast<size_t>(session.n_tokens()));
+      const Generated answer = generate(session, rest, *options, !options->json);
       const Json stats = statistics_json(answer.statistics);
       const uint64_t kv_bytes = session.info().kv_bytes;
       if (options->json)
@@ -103,11 +109,7 @@ void add_ask(CLI::App& program, std::function<void()>& run) {
                            {"reused_tokens", reused_tokens},
                            {"kv_bytes", kv_bytes},
                            {"stats", stats}});
-      std::cout << '\n' << std::flush;
-      std::printf("[document %llu tokens, first token after %.2f s, %.1f tokens/s, KV %s]\n",
-                  static_cast<unsigned long long>(document_tokens),
-                  static_cast<double>(answer.statistics.time_to_first_token_us) / 1e6,
-                  stats["decode_tokens_per_second"].get<double>(), human_bytes(kv_bytes).c_str());
+      std::cout << '\n' << summary(document_tokens, answer, stats, kv_bytes) << '\n';
     };
   });
 }

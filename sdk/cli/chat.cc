@@ -14,8 +14,9 @@ void add_chat(CLI::App& program, std::function<void()>& run) {
     std::string system;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* command = program.add_subcommand(
-      "chat", "Talk: one line of standard input a turn; Ctrl-C stops an answer, Ctrl-D ends");
+  CLI::App* command = program.add_subcommand("chat",
+                                             "Talk: one line of standard input a turn (--json: one object a "
+                                             "turn); Ctrl-C stops an answer, Ctrl-D ends");
   add_model_options(*command, *options);
   add_saved_options(*command, options->saved);
   command->add_option("--system", options->system, "System message of a new conversation");
@@ -33,14 +34,7 @@ void add_chat(CLI::App& program, std::function<void()>& run) {
         if (!std::getline(std::cin, line)) break;
         if (line.empty()) continue;
         const std::vector<int32_t> added = conversation.add_user(line);
-        RequestOptions request;
-        request.prompt = added;
-        request.max_tokens = options->max_tokens;
-        request.sampler = options->sampler;
-        request.stop = options->stop;
-        const Generated answer = run_request(session, std::move(request), [&](std::string_view text) {
-          if (!options->json) std::cout << text << std::flush;
-        });
+        const Generated answer = generate(session, added, *options, !options->json);
         saved.save();
         if (options->json)
           print_json({{"answer", answer.text},

@@ -128,10 +128,16 @@ Json statistics_json(const leoam_request_statistics& s) {
       {"weight_bytes_read", s.weight_bytes_read}};
 }
 
-Generated run_request(Session& session, RequestOptions options,
-                      const std::function<void(std::string_view)>& on_text) {
-  options.delivery = Delivery::poll;
-  Request request = session.submit(std::move(options));
+Generated generate(Session& session, std::span<const int32_t> prompt, const SamplingOptions& options,
+                   bool print) {
+  RequestOptions wish;
+  wish.prompt = prompt;
+  wish.max_tokens = options.max_tokens;
+  wish.sampler = options.sampler;
+  wish.stop = options.stop;
+  wish.ignore_end = options.ignore_end;
+  wish.delivery = Delivery::poll;
+  Request request = session.submit(std::move(wish));
   const Interrupt interrupt(nullptr, &request);
   ProgressBar bar("prefill", "tokens");
   Generated generated;
@@ -143,7 +149,8 @@ Generated run_request(Session& session, RequestOptions options,
     bar.clear();
     if (event.kind == EventKind::token) generated.tokens.push_back(event.token);
     generated.text += event.text;
-    if (!event.text.empty()) on_text(event.text);
+    if (print && !event.text.empty() && !(std::cout << event.text << std::flush))
+      throw Failure("cannot write to standard output");
   }
   generated.finish = request.finish_reason();
   generated.statistics = request.statistics();

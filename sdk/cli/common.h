@@ -7,6 +7,7 @@
 #include <leoam/leoam.hpp>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,7 @@ struct SamplingOptions {
   SamplerOptions sampler;
   uint32_t max_tokens = 256;
   std::vector<std::string> stop;
+  bool ignore_end = false;
 };
 
 // Adds the options to a command. Model options include those of the instance, and they those of the tiers.
@@ -75,16 +77,16 @@ void print_json(const Json& json);
 std::string_view finish_name(FinishReason reason);
 Json statistics_json(const leoam_request_statistics& statistics);
 
-// Runs a request to its end with a progress bar for the prompt and Ctrl-C as cancel. `on_text` gets each
-// piece of text as it comes.
 struct Generated {
   std::vector<int32_t> tokens;
   std::string text;
   FinishReason finish = FinishReason::none;
   leoam_request_statistics statistics{};
 };
-Generated run_request(Session& session, RequestOptions options,
-                      const std::function<void(std::string_view)>& on_text);
+// Runs a request to its end with a progress bar for the prompt and Ctrl-C as cancel; `print`: the text goes
+// to standard output as it comes. Throws Failure, and generates no more, when it cannot be written.
+Generated generate(Session& session, std::span<const int32_t> prompt, const SamplingOptions& options,
+                   bool print);
 
 // Declares one command on the program; `run` is called when it was chosen and parsed.
 void add_plan(CLI::App& program, std::function<void()>& run);

@@ -284,9 +284,13 @@ class Failures(unittest.TestCase):
         for arguments in ((), ("fly",), ("generate", MODEL), ("generate",), ("tokenize", MODEL),
                           ("generate", MODEL, "--prompt", "a", "--prompt-file", "b"),
                           ("ask", MODEL, "question"), ("bench", MODEL, "--repeat", "0"),
+                          ("generate", MODEL, "--prompt", "a", "--max-tokens", "0"),
                           ("generate", MODEL, "--prompt", "a", "--kv", "f8"),
                           ("generate", MODEL, "--prompt", "a", "--kv-budget", "12 parsecs")):
             self.assertEqual(run(*arguments, check=False).returncode, 2, arguments)
+
+    def test_an_unknown_command_is_named(self):
+        self.expect(2, "fly", "fly")
 
     def test_help_is_0(self):
         self.assertIn("generate", run("--help").stdout)
@@ -306,9 +310,11 @@ class Failures(unittest.TestCase):
 
     def test_a_full_disk_is_a_failure(self):
         if os.path.exists("/dev/full"):
-            with open("/dev/full", "w") as full:
-                done = subprocess.run([LEOAM, "doctor", "--json"], stdout=full, stderr=subprocess.PIPE, timeout=60)
-            self.assertEqual(done.returncode, 1)
+            for arguments in (["doctor", "--json"], ["--help"], ["generate", MODEL, "--prompt", "a", "--ignore-end"]):
+                with open("/dev/full", "w") as full:
+                    done = subprocess.run([LEOAM, *arguments], stdout=full, stderr=subprocess.PIPE, timeout=60)
+                self.assertEqual(done.returncode, 1, arguments)
+                self.assertIn(b"cannot write", done.stderr)
 
 
 class Interruption(unittest.TestCase):
