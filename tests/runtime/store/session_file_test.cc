@@ -337,6 +337,28 @@ TEST_P(SessionFileTest, opening_reads_the_index_and_no_page) {
       static_cast<long long>(std::chrono::duration_cast<std::chrono::microseconds>(end - start).count()));
 }
 
+TEST_P(SessionFileTest, shows_its_contents_in_plaintext_only) {
+  SessionModel model;
+  model.append(40, 1);
+  {
+    auto file = create();
+    ASSERT_TRUE(model.save(*file).ok());
+  }
+  const std::vector<uint8_t> bytes = disk_.contents(kPath);
+  const auto shows = [&bytes](const auto& secret) {
+    return std::search(bytes.begin(), bytes.end(), secret.begin(), secret.end()) != bytes.end();
+  };
+  std::vector<uint8_t> ids;
+  for (const LoggedToken& token : model.tokens()) {
+    ids.push_back(static_cast<uint8_t>(token.id));
+    ids.insert(ids.end(), {0, 0, static_cast<uint8_t>(token.starts_pass ? 0x80 : 0)});
+  }
+  EXPECT_EQ(!GetParam(), shows(ids));
+  EXPECT_EQ(!GetParam(), shows(small_identity().model_name));
+  for (uint32_t layer = 0; layer < 3; ++layer)
+    EXPECT_EQ(!GetParam(), shows(SessionModel::page(small_identity(), model.tokens(), layer, 9)));
+}
+
 TEST_P(SessionFileTest, opens_on_every_back_end) {
   const TempFolder folder;
   for (const bool direct : {false, true}) {
