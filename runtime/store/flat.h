@@ -13,10 +13,10 @@
 namespace leoam {
 
 // The verifier proves that a list of structs is inside the buffer, and not that its numbers are where the
-// processor wants them. A missing list is in order.
+// processor wants them. A list that is missing or empty is in order.
 template <class Struct>
 bool is_aligned(const flatbuffers::Vector<const Struct*>* list) {
-  return !list || reinterpret_cast<uintptr_t>(list->Data()) % alignof(Struct) == 0;
+  return !list || list->size() == 0 || reinterpret_cast<uintptr_t>(list->Data()) % alignof(Struct) == 0;
 }
 
 class FlatBytes {
