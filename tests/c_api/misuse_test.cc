@@ -246,6 +246,8 @@ TEST_F(Misuse, ABufferThatIsTooSmallStaysUntouched) {
 
 TEST_F(Misuse, ABudgetIsAnErrorWithBytes) {
   leoam_session* session = nullptr;
+  // Nowhere to go.
+  expect_ok(leoam_instance_set_disk_kv_budget(loaded_->instance, 0, &error_));
   expect_ok(leoam_session_evaluate(loaded_->session, prompt_.data(), prompt_.size(), nullptr, &error_));
   auto statistics = zeroed<leoam_instance_statistics>();
   expect_ok(leoam_instance_get_statistics(loaded_->instance, &statistics, &error_));
