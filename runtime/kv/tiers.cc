@@ -53,7 +53,6 @@ Page* Tiers::new_page(uint32_t layer, uint32_t number, uint32_t bytes) {
   page->layer = layer;
   page->number = number;
   page->bytes = bytes;
-  largest_page_bytes_ = std::max(largest_page_bytes_, bytes);
   page->id = next_id_++;
   page->tiers = this;
   page->sealed = page->wanted = page->damaged = page->orphaned = false;
@@ -91,6 +90,7 @@ void Tiers::forget(Page* page) {
 PageHandle Tiers::adopt(uint32_t layer, uint32_t number, uint32_t bytes, std::shared_ptr<PageFile> file,
                         const PageRecord& record) {
   Lock lock(mutex_);
+  largest_page_bytes_ = std::max(largest_page_bytes_, bytes);
   Page* page = new_page(layer, number, bytes);
   page->sealed = true;
   if (record.present())
@@ -228,6 +228,7 @@ Status Tiers::make_room(Lock& lock, uint64_t bytes, const Wait& wait, uint64_t g
 Status Tiers::create(uint32_t layer, uint32_t first_number, uint32_t bytes, size_t n, const Wait& wait,
                      std::vector<PageHandle>* out) {
   Lock lock(mutex_);
+  largest_page_bytes_ = std::max(largest_page_bytes_, bytes);
   LEOAM_RETURN_IF_ERROR(make_room(lock, n * (bytes + kPageOverhead_bytes), wait));
   const size_t before = out->size();
   Status status;

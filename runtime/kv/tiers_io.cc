@@ -32,7 +32,7 @@ bool Tiers::disk_has_room() const {
 }
 
 uint64_t Tiers::wanted_staging_bytes() const {
-  const uint64_t some_pages = 4 * PageFile::stored_bytes(largest_page_bytes_);
+  const uint64_t some_pages = 4 * PageFile::stored_bytes(std::max(largest_page_bytes_, 1u));
   return std::max(some_pages,
                   std::min(budget_bytes_ / 8 / kIoBlock_bytes * kIoBlock_bytes, kMaxStaging_bytes));
 }
