@@ -80,7 +80,8 @@ Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options) {
   if (!engine->state_folder_.empty()) tiers.scratch_folder = engine->state_folder_ + "/scratch";
   tiers.encrypt_scratch = !options.plaintext_scratch;
   tiers.replacement = options.replacement;
-  engine->tiers_ = std::make_unique<Tiers>(*engine->device_, *engine->files_, engine->disk_, std::move(tiers));
+  engine->tiers_ =
+      std::make_unique<Tiers>(*engine->device_, *engine->files_, engine->disk_, std::move(tiers));
   engine->forwards_ = std::make_unique<ForwardCache>(*engine->device_);
   engine->scheduler_ = std::make_unique<Scheduler>(*engine->forwards_);
   if (engine->log_.wants(LogLevel::info))
@@ -96,7 +97,8 @@ Status Engine::prepare_disk(const EngineOptions& options) {
   files_ = options.file_system ? options.file_system : create_file_system(options.files);
   state_folder_ = options.state_folder;
   if (!state_folder_.empty() && state_folder_.front() != '/')
-    return error(ErrorKind::invalid_argument, "state_folder: expected an absolute path, found {}", state_folder_);
+    return error(ErrorKind::invalid_argument, "state_folder: expected an absolute path, found {}",
+                 state_folder_);
   if (state_folder_.empty()) {
     // Without one there is no disk tier, which shows when it is needed.
     Result<std::string> folder = default_state_folder();
@@ -201,13 +203,15 @@ Result<std::shared_ptr<Session>> Engine::create_session(std::shared_ptr<const Mo
   return make_session(std::move(model), options);
 }
 
-Result<std::shared_ptr<Session>> Engine::open_session(std::shared_ptr<const Model> model, const std::string& path,
-                                                      const SecretKey* key, const SessionOptions& options) {
+Result<std::shared_ptr<Session>> Engine::open_session(std::shared_ptr<const Model> model,
+                                                      const std::string& path, const SecretKey* key,
+                                                      const SessionOptions& options) {
   LEOAM_ASSIGN_OR_RETURN(std::shared_ptr<SessionFile> file,
                          SessionFile::open(*files_, path, key, nullptr, disk_, OpenMode::read_write));
   const SessionIdentity saved = file->info().identity;
   if (saved.model != model->identity())
-    return error(ErrorKind::unsupported, "{}: the session belongs to another model, {}", path, saved.model_name);
+    return error(ErrorKind::unsupported, "{}: the session belongs to another model, {}", path,
+                 saved.model_name);
   SessionOptions wanted = options;
   wanted.kv_type = static_cast<kernels::KvType>(saved.kv_type);
   wanted.page_tokens = saved.page_tokens;

@@ -57,15 +57,15 @@ class Engine {
   Result<std::shared_ptr<Session>> create_session(std::shared_ptr<const Model> model,
                                                   const SessionOptions& options);
 
-  // A session of a file, as it was when it was saved; its pages come when they are attended to. KV type, page and
-  // piece size are the file's. Fails as SessionFile::open does, and with invalid_argument (the context is shorter
-  // than the session).
+  // A session of a file, as it was when it was saved; its pages come when they are attended to. KV type, page
+  // and piece size are the file's. Fails as SessionFile::open does, and with invalid_argument (the context is
+  // shorter than the session).
   Result<std::shared_ptr<Session>> open_session(std::shared_ptr<const Model> model, const std::string& path,
                                                 const SecretKey* key, const SessionOptions& options);
 
-  // The budget of bytes in RAM that KV causes. Returns when it holds, requests going on meanwhile: what is too much
-  // moves to disk. Fails with no_space (needed: what must stay; available: the wish), io, cancelled, and the old one
-  // holds. `on_progress`(bytes given back, of how many) and `cancel` may be null.
+  // The budget of bytes in RAM that KV causes. Returns when it holds, requests going on meanwhile: what is
+  // too much moves to disk. Fails with no_space (needed: what must stay; available: the wish), io, cancelled,
+  // and the old one holds. `on_progress`(bytes given back, of how many) and `cancel` may be null.
   Status set_host_kv_budget(uint64_t bytes, const std::function<void(uint64_t, uint64_t)>& on_progress,
                             const CancelFlag* cancel = nullptr);
   // Budgets below what is used stop growth and drop nothing.
@@ -90,7 +90,8 @@ class Engine {
   Status prepare_disk(const EngineOptions& options);
   // The state folder, or the nearest one above it that is there already; empty: none.
   std::string nearest_folder();
-  Result<std::shared_ptr<Session>> make_session(std::shared_ptr<const Model> model, const SessionOptions& options);
+  Result<std::shared_ptr<Session>> make_session(std::shared_ptr<const Model> model,
+                                                const SessionOptions& options);
 
   LogSink log_;
   std::string state_folder_;

@@ -53,7 +53,9 @@ uint64_t Session::common_prefix(const Session& other) const {
   // The last token is computed here, for its logits.
   const uint64_t most = std::min<uint64_t>(tokens_.size() - 1, other.kv_->n_tokens());
   const uint64_t same = static_cast<uint64_t>(
-      std::mismatch(tokens_.begin(), tokens_.begin() + static_cast<std::ptrdiff_t>(most), other.tokens_.begin()).first -
+      std::mismatch(tokens_.begin(), tokens_.begin() + static_cast<std::ptrdiff_t>(most),
+                    other.tokens_.begin())
+          .first -
       tokens_.begin());
   uint64_t n = 0;
   while (n + piece <= same) {

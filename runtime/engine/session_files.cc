@@ -10,7 +10,8 @@ class Reader {
  public:
   Reader() : account_(UINT64_MAX) {}
   Result<SessionFile*> open(FileSystem& files, const std::string& path, const SecretKey* key) {
-    LEOAM_ASSIGN_OR_RETURN(file_, SessionFile::open(files, path, key, nullptr, account_, OpenMode::read_only));
+    LEOAM_ASSIGN_OR_RETURN(file_,
+                           SessionFile::open(files, path, key, nullptr, account_, OpenMode::read_only));
     return file_.get();
   }
 

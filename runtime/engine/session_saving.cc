@@ -31,8 +31,8 @@ SessionIdentity Session::identity() const {
   const KvShape& shape = kv_->shape();
   SessionIdentity identity;
   identity.model = model_->identity();
-  identity.model_name =
-      config.name.empty() ? config.architecture->name : fmt::format("{} {}", config.architecture->name, config.name);
+  identity.model_name = config.name.empty() ? config.architecture->name
+                                            : fmt::format("{} {}", config.architecture->name, config.name);
   identity.n_layers = config.n_layers;
   identity.n_kv_heads = config.n_kv_heads;
   identity.head_dim = config.head_dim;
@@ -51,7 +51,8 @@ Status Session::save(const std::string& path, const SecretKey* key, const Cancel
   if (!file_ && path.empty()) {
     status = Status(ErrorKind::invalid_argument, "path: expected one, as the session has no file yet");
   } else if (file_ && !path.empty() && path != file_->path()) {
-    status = error(ErrorKind::invalid_argument, "path: the session's file is {}, found {}", file_->path(), path);
+    status =
+        error(ErrorKind::invalid_argument, "path: the session's file is {}, found {}", file_->path(), path);
   } else {
     const bool is_new = !file_;
     if (is_new) {

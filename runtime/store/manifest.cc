@@ -118,7 +118,10 @@ Result<Manifest> Manifest::decode(std::span<const uint8_t> bytes, const SessionI
                                   uint64_t file_bytes) {
   LEOAM_ASSIGN_OR_RETURN(const FlatBytes flat_bytes, FlatBytes::copy(bytes));
   const auto* root = flat_bytes.root<schema::Manifest>(schema::ManifestIdentifier());
-  if (!root || !root->log() || !root->layers())
+  if (!root || !root->log() || !root->layers() || !is_aligned(root->epochs()) ||
+      !is_aligned(root->abstracts()) || !std::ranges::all_of(*root->layers(), [](const schema::Layer* layer) {
+        return is_aligned(layer->index());
+      }))
     return Status(ErrorKind::corrupt, "manifest: not a table of its schema");
   Manifest manifest;
   manifest.generation = root->generation();
@@ -164,7 +167,8 @@ std::vector<uint8_t> encode_index(uint32_t first_page, std::span<const PageRecor
 Result<IndexPart> decode_index(std::span<const uint8_t> bytes, uint32_t page_bytes, uint64_t file_bytes) {
   LEOAM_ASSIGN_OR_RETURN(const FlatBytes flat_bytes, FlatBytes::copy(bytes));
   const auto* root = flat_bytes.root<schema::Index>(schema::IndexIdentifier());
-  if (!root || !root->pages()) return Status(ErrorKind::corrupt, "index: not a table of its schema");
+  if (!root || !root->pages() || !is_aligned(root->pages()))
+    return Status(ErrorKind::corrupt, "index: not a table of its schema");
   if (root->pages()->size() > kIndexPages)
     return error(ErrorKind::corrupt, "index: {} pages expected at most, found {}", kIndexPages,
                  root->pages()->size());

@@ -78,7 +78,8 @@ uint64_t read_document(const Instance& instance, const Model& model, const AskOp
 
 void add_ask(CLI::App& program, std::function<void()>& run) {
   auto options = std::make_shared<AskOptions>();
-  CLI::App* command = program.add_subcommand("ask", "Ask a question about a document: prints the answer as it comes, then one line of figures");
+  CLI::App* command = program.add_subcommand(
+      "ask", "Ask a question about a document: prints the answer as it comes, then one line of figures");
   add_model_options(*command, *options);
   add_saved_options(*command, options->saved);
   command->add_option("--document", options->document, "Text file; -: standard input")->required();
@@ -97,7 +98,8 @@ void add_ask(CLI::App& program, std::function<void()>& run) {
         reused_tokens = read_document(instance, model, *options, document, prompt, saved);
       // The file keeps the document alone: the question goes to a fork.
       Session session = saved.session().fork();
-      const std::span<const int32_t> rest = std::span(prompt).subspan(static_cast<size_t>(session.n_tokens()));
+      const std::span<const int32_t> rest =
+          std::span(prompt).subspan(static_cast<size_t>(session.n_tokens()));
       const Generated answer = generate(session, rest, *options, !options->json);
       const Json stats = statistics_json(answer.statistics);
       const uint64_t kv_bytes = session.info().kv_bytes;

@@ -9,6 +9,7 @@
 #include "runtime/store/manifest.h"
 #include "runtime/store/session_header.h"
 #include "tests/support/session_model.h"
+#include "tests/support/session_scenario.h"
 #include "tests/support/simulated_disk.h"
 
 namespace leoam::testing {
@@ -90,7 +91,7 @@ TEST_P(DamageTest, a_flipped_bit_of_a_page_is_found) {
   std::mt19937 random(1);
   const auto healthy = expect_tokens("healthy");
   EXPECT_EQ(0u, healthy.n_bad_pages);
-  for (int i = 0; i < 1000; ++i) {
+  for (int i = 0; i < 1000 * fault_rounds(); ++i) {
     const auto& layer = layers_[random() % layers_.size()];
     const PageRecord& record = layer.pages[random() % layer.pages.size()];
     const uint64_t bit = record.offset_bytes * 8 + random() % (517 * 8);
@@ -185,7 +186,7 @@ TEST_P(DamageTest, swapped_blocks_are_found_out) {
   std::vector<uint64_t> pages;
   for (const LayerIndex& layer : layers_)
     for (const PageRecord& record : layer.pages) pages.push_back(record.offset_bytes);
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < 200 * fault_rounds(); ++i) {
     const uint64_t first = pages[random() % pages.size()];
     const uint64_t second = pages[random() % pages.size()];
     if (first == second) continue;

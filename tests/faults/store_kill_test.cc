@@ -82,7 +82,8 @@ class KillTest : public ::testing::TestWithParam<int> {};
 
 TEST_P(KillTest, leaves_what_was_acknowledged) {
   uint64_t n_kills = 0;
-  for (uint64_t step = 1;; ++step) {
+  int n_left = fault_rounds();
+  for (uint64_t step = 1; n_left > 0; ++step) {
     const TempFolder folder;
     const std::string path = folder.file("a.session");
     Journal journal;
@@ -105,7 +106,9 @@ TEST_P(KillTest, leaves_what_was_acknowledged) {
     ASSERT_EQ("", wrong) << "killed at step " << step;
     if (WIFEXITED(status)) {
       ASSERT_EQ(0, WEXITSTATUS(status));
-      break;
+      --n_left;
+      step = 0;
+      continue;
     }
     ++n_kills;
   }
@@ -118,8 +121,8 @@ INSTANTIATE_TEST_SUITE_P(Scenarios, KillTest, ::testing::Range(0, kScenarios),
 
 // Several processes want the same file at once.
 TEST(OwnerTest, is_one_of_many_processes) {
-  constexpr int kRounds = 50;
-  for (int round = 0; round < kRounds; ++round) {
+  const int n_rounds = 50 * fault_rounds();
+  for (int round = 0; round < n_rounds; ++round) {
     const TempFolder folder;
     const std::string path = folder.file("a.session");
     Journal journal;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <thread>
 
 #include "runtime/store/page_transfer.h"
@@ -160,6 +161,11 @@ std::string check_use(World& world, std::unique_ptr<SessionFile> file) {
 }
 
 }  // namespace
+
+int fault_rounds() {
+  const char* rounds = std::getenv("LEOAM_FAULT_ROUNDS");
+  return rounds ? std::max(1, std::atoi(rounds)) : 1;
+}
 
 const char* scenario_name(int scenario) {
   static constexpr const char* kNames[kScenarios] = {"create",  "append",  "rewind",

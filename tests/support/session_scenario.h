@@ -26,6 +26,9 @@ struct Journal {
   }
 };
 
+// How much more than by default a test shall do: LEOAM_FAULT_ROUNDS, else 1.
+int fault_rounds();
+
 inline constexpr int kScenarios = 6;
 const char* scenario_name(int scenario);
 

@@ -1,5 +1,5 @@
-// With policy exact, the bytes of the logits do not depend on budgets, on the way to the disk, on where pages are, nor
-// on a save and reopen, a suspend or a fork in between: drawn at random, on every model there is.
+// With policy exact, the bytes of the logits do not depend on budgets, on the way to the disk, on where pages
+// are, nor on a save and reopen, a suspend or a fork in between: drawn at random, on every model there is.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -149,7 +149,8 @@ class ExactnessTest : public ::testing::Test {
         case 4: {
           auto fork = session_->fork();
           ASSERT_TRUE(fork.ok());
-          if (random.below(2) == 0) evaluate(std::vector<int32_t>(1 + random.below(20), 1));  // of the one that goes
+          if (random.below(2) == 0)
+            evaluate(std::vector<int32_t>(1 + random.below(20), 1));  // of the one that goes
           session_ = *fork;
           saved = false;
           fs::remove(file);

@@ -39,7 +39,6 @@ class EngineTiersTest : public testing::EngineTest {
     }
     return out;
   }
-
 };
 
 TEST_F(EngineTiersTest, LogitsDoNotDependOnTheBudget) {
@@ -155,7 +154,8 @@ TEST_F(EngineTiersTest, ASavedSessionGoesOnWithTheSameBytes) {
       Status status = first->save(path, &key, nullptr);
       ASSERT_TRUE(status.ok()) << status.message();
       const uint64_t written = engine_->statistics().disk_written_bytes;
-      for (size_t i = 0; i < 10; ++i) ASSERT_TRUE(first->evaluate(std::span(all).subspan(700 + i, 1), {}).ok());
+      for (size_t i = 0; i < 10; ++i)
+        ASSERT_TRUE(first->evaluate(std::span(all).subspan(700 + i, 1), {}).ok());
       status = first->save({}, nullptr, nullptr);
       ASSERT_TRUE(status.ok()) << status.message();
       EXPECT_LE(engine_->statistics().disk_written_bytes - written, 96u << 10);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "tests/support/fault_file_system.h"
 #include "tests/support/session_model.h"
 #include "tests/support/simulated_disk.h"
 #include "tests/support/temp_folder.h"
@@ -302,6 +303,60 @@ TEST_P(SessionFileTest, compact_keeps_everything_but_free_room) {
   ASSERT_TRUE(model.save(*file).ok());
   file.reset();
   expect_whole(*open(), model.tokens());
+}
+
+TEST_P(SessionFileTest, opening_reads_the_index_and_no_page) {
+  SessionIdentity identity = small_identity();
+  identity.n_layers = 30;
+  identity.windows.assign(30, 0);
+  identity.page_tokens = 32;
+  identity.n_vocab = 32000;
+  SessionModel model(identity);
+  model.append(32768, 1);
+  uint64_t file_bytes = 0;
+  {
+    auto file = SessionFile::create(disk_, kPath, key(), identity, account_);
+    ASSERT_TRUE(file.ok()) << file.status().message();
+    ASSERT_TRUE(model.save(**file, false).ok());
+    file_bytes = (*file)->info().file_bytes;
+  }
+  testing::FaultFileSystem files(disk_);
+  DiskAccount account(UINT64_MAX);
+  const auto start = std::chrono::steady_clock::now();
+  const auto file = SessionFile::open(files, kPath, key(), &identity, account, OpenMode::read_write);
+  const auto end = std::chrono::steady_clock::now();
+  ASSERT_TRUE(file.ok()) << file.status().message();
+  EXPECT_EQ(model.tokens().size(), (*file)->tokens().size());
+  EXPECT_EQ(30u * 1024u, (*file)->verify({})->n_pages);
+  // Two headers, two slots, two copies of two segments of the log, the manifest, a part of the index a layer.
+  const auto trace = files.trace();
+  const auto opened = std::span(trace).first(trace.size() - 30 * 1024);
+  EXPECT_LE(std::ranges::count(opened, testing::FaultOperation::read), 2 * (2 + 2 + 4 + 1 + 30));
+  std::printf(
+      "opened %llu MiB, 32 Ki tokens in %lld us\n", static_cast<unsigned long long>(file_bytes >> 20),
+      static_cast<long long>(std::chrono::duration_cast<std::chrono::microseconds>(end - start).count()));
+}
+
+TEST_P(SessionFileTest, shows_its_contents_in_plaintext_only) {
+  SessionModel model;
+  model.append(40, 1);
+  {
+    auto file = create();
+    ASSERT_TRUE(model.save(*file).ok());
+  }
+  const std::vector<uint8_t> bytes = disk_.contents(kPath);
+  const auto shows = [&bytes](const auto& secret) {
+    return std::search(bytes.begin(), bytes.end(), secret.begin(), secret.end()) != bytes.end();
+  };
+  std::vector<uint8_t> ids;
+  for (const LoggedToken& token : model.tokens()) {
+    ids.push_back(static_cast<uint8_t>(token.id));
+    ids.insert(ids.end(), {0, 0, static_cast<uint8_t>(token.starts_pass ? 0x80 : 0)});
+  }
+  EXPECT_EQ(!GetParam(), shows(ids));
+  EXPECT_EQ(!GetParam(), shows(small_identity().model_name));
+  for (uint32_t layer = 0; layer < 3; ++layer)
+    EXPECT_EQ(!GetParam(), shows(SessionModel::page(small_identity(), model.tokens(), layer, 9)));
 }
 
 TEST_P(SessionFileTest, opens_on_every_back_end) {
