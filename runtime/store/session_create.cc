@@ -13,7 +13,7 @@ Result<std::unique_ptr<WritableFile>> open_new(FileSystem& files, const std::str
   auto file = files.open(path, OpenMode::create);
   if (file.status().kind() == ErrorKind::busy) file = files.open(path, OpenMode::read_write);
   if (!file.ok()) return std::move(file).status();
-  LEOAM_RETURN_IF_ERROR(lock_soon(files, **file, path));
+  LEOAM_RETURN_IF_ERROR(files.lock(**file, path));
   LEOAM_RETURN_IF_ERROR((*file)->resize(0));
   return file;
 }

@@ -1,8 +1,6 @@
 #include "runtime/store/session_file.h"
 
-#include <chrono>
 #include <cstring>
-#include <thread>
 
 #include "runtime/store/session_state.h"
 
@@ -12,16 +10,6 @@ std::string folder_of(const std::string& path) {
   const size_t slash = path.rfind('/');
   if (slash == std::string::npos) return ".";
   return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-Status lock_soon(FileSystem& files, WritableFile& file, const std::string& path) {
-  constexpr int kAttempts = 8;
-  Status status = files.lock(file, path);
-  for (int attempt = 1; attempt < kAttempts && status.kind() == ErrorKind::busy; ++attempt) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(8));
-    status = files.lock(file, path);
-  }
-  return status;
 }
 
 Result<std::vector<uint8_t>> SessionFile::State::read_blob(const SessionFile& file, RecordKind kind,
@@ -88,7 +76,7 @@ Result<std::vector<uint8_t>> SessionFile::read_abstract(uint32_t layer, uint32_t
 Status SessionFile::remove(FileSystem& files, const std::string& path) {
   {
     LEOAM_ASSIGN_OR_RETURN(const auto file, files.open(path, OpenMode::read_only));
-    LEOAM_RETURN_IF_ERROR(lock_soon(files, *file, path));
+    LEOAM_RETURN_IF_ERROR(files.lock(*file, path));
     LEOAM_RETURN_IF_ERROR(files.remove(path));
   }
   return files.sync_folder(folder_of(path));

@@ -14,7 +14,7 @@ class SessionFile::Opening {
 
   Status run(const SecretKey* key, const SessionIdentity* expected, OpenMode mode, RandomBytes random) {
     LEOAM_ASSIGN_OR_RETURN(file_.file_, state_.files->open(state_.path, mode));
-    LEOAM_RETURN_IF_ERROR(lock_soon(*state_.files, *file_.file_, state_.path));
+    LEOAM_RETURN_IF_ERROR(state_.files->lock(*file_.file_, state_.path));
     LEOAM_ASSIGN_OR_RETURN(const uint64_t size_bytes, file_.file_->size_bytes());
     file_bytes_ = size_bytes / kIoBlock_bytes * kIoBlock_bytes;
     LEOAM_RETURN_IF_ERROR(read_header(key, random, size_bytes));

@@ -49,8 +49,4 @@ inline uint32_t first_part(uint32_t first_page) {
 
 std::string folder_of(const std::string& path);
 
-// As FileSystem::lock, for some tens of milliseconds: what a process that was killed had locked is free only
-// when the system has closed its rings. Fails with busy within 100 ms.
-Status lock_soon(FileSystem& files, WritableFile& file, const std::string& path);
-
 }  // namespace leoam

@@ -51,6 +51,8 @@ Status append(World& world) {
   }
   file.reset();
   LEOAM_ASSIGN_OR_RETURN(file, open(world));
+  // Somebody else may have been the owner in between.
+  model = SessionModel::of(*file);
   model.append(1, 200);
   return save(world, model, *file);
 }
