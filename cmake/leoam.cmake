@@ -49,10 +49,15 @@ function(leoam_shared_library name)
   endif()
 endfunction()
 
-# leoam_test(NAME SOURCES a_test.cc DEPENDS room ... [LONG] [TIMEOUT seconds]): one GoogleTest executable, one
-# ctest entry. LONG tests carry the label `long`: scripts/test.sh runs them with --full only.
+# leoam_test(NAME SOURCES a_test.cc DEPENDS room ... [LONG] [ONE_THREAD] [TIMEOUT seconds]): one GoogleTest
+# executable, one ctest entry. LONG tests carry the label `long`: scripts/test.sh runs them with --full only.
+# ONE_THREAD: the code under test shares nothing between threads, so there is nothing in it for ThreadSanitizer
+# to find, and its builds leave the test out.
 function(leoam_test name)
-  cmake_parse_arguments(TEST "LONG" "TIMEOUT" "SOURCES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(TEST "LONG;ONE_THREAD" "TIMEOUT" "SOURCES;DEPENDS" ${ARGN})
+  if(TEST_ONE_THREAD AND LEOAM_SANITIZE MATCHES "thread")
+    return()
+  endif()
   add_executable(${name} ${TEST_SOURCES})
   target_link_libraries(${name} PRIVATE leoam_options ${TEST_DEPENDS} GTest::gtest_main)
   add_test(NAME ${name} COMMAND ${name})

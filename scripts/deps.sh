@@ -11,6 +11,7 @@ packages=(
   libssl-dev libxxhash-dev libflatbuffers-dev
   flatbuffers-compiler                       # its schemas
   libcli11-dev nlohmann-json3-dev            # the command, and tests
+  libargon2-dev                              # linked into the command only
   libgtest-dev                               # tests
   python3 python3-pip ca-certificates        # tests/tidy; scripts/models.sh
 )

@@ -2,7 +2,7 @@
 # Builds the fuzz targets with clang and runs each for a while, from the inputs in tests/fuzz/corpus (chat_template:
 # the golden templates). New inputs go to build/fuzz/corpus; what crashes, leaks or takes too long goes to
 # build/fuzz/failures and fails the run.
-# usage: scripts/fuzz.sh SECONDS [NAME...]      NAME: gguf, tokenizer, chat_template (default: all)
+# usage: scripts/fuzz.sh SECONDS [NAME...]      NAME: that of a file in tests/fuzz (default: all)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 [[ ${1:-} =~ ^[0-9]+$ ]] || { sed -n '5s/^# //p' "$0" >&2; exit 2; }

@@ -44,10 +44,35 @@ std::string cpu_reason(const Engine& engine, const EngineOptions& options) {
   return best ? "the best of this machine" : "asked for by LEOAM_CPU";
 }
 
+using Facts = std::vector<std::pair<std::string, std::string>>;
+
+std::string limit(uint64_t bytes) {
+  return bytes == UINT64_MAX ? "none" : fmt::format("{}", bytes);
+}
+
+// "registered buffers" -> "io.registered_buffers"
+std::string io_key(std::string name) {
+  for (char& c : name) c = c == ' ' ? '_' : static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  return "io." + name;
+}
+
+void add_tiers(Engine& engine, const EngineOptions& options, Facts* facts) {
+  const EngineStatistics now = engine.statistics();
+  facts->emplace_back("kv.host_budget_bytes", limit(now.host_kv_budget_bytes));
+  facts->emplace_back("kv.disk_budget_bytes", limit(now.disk_kv_budget_bytes));
+  facts->emplace_back("kv.disk_write_cap_bytes", limit(now.disk_write_cap_bytes));
+  facts->emplace_back("kv.scratch", options.plaintext_scratch
+                                        ? "plaintext with checksums, as the instance's options ask for"
+                                        : "encrypted with a key that only memory holds");
+  const std::string& folder = engine.state_folder();
+  facts->emplace_back("state.folder",
+                      folder.empty() ? "none: neither XDG_STATE_HOME nor HOME is an absolute path" : folder);
+  for (const FileSystem::Fact& fact : engine.io_facts()) facts->emplace_back(io_key(fact.name), fact.value);
+}
+
 }  // namespace
 
-std::vector<std::pair<std::string, std::string>> describe(const Engine& engine,
-                                                          const EngineOptions& options) {
+std::vector<std::pair<std::string, std::string>> describe(Engine& engine, const EngineOptions& options) {
   const leoam_build_info build = build_info();
   const auto text = [](const leoam_string& view) {
     return std::string(view.data, static_cast<size_t>(view.size));
@@ -67,7 +92,7 @@ std::vector<std::pair<std::string, std::string>> describe(const Engine& engine,
   facts.emplace_back("threads", fmt::format("{}", engine.n_threads()));
   facts.emplace_back("memory.total_bytes", system_bytes(_SC_PHYS_PAGES));
   facts.emplace_back("memory.free_bytes", system_bytes(_SC_AVPHYS_PAGES));
-  facts.emplace_back("kv.host_budget_bytes", fmt::format("{}", engine.statistics().host_kv_budget_bytes));
+  add_tiers(engine, options, &facts);
   return facts;
 }
 

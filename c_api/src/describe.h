@@ -10,8 +10,9 @@
 
 namespace leoam::c_api {
 
-// Version, build, file, CPU, chosen kernels and why, device, memory: dotted keys and values in words.
-std::vector<std::pair<std::string, std::string>> describe(const Engine& engine, const EngineOptions& options);
+// Version, build, file, CPU, chosen kernels and why, device, memory, budgets, files: dotted keys and values
+// in words.
+std::vector<std::pair<std::string, std::string>> describe(Engine& engine, const EngineOptions& options);
 
 leoam_build_info build_info();
 

@@ -8,13 +8,6 @@ static_assert(static_cast<int>(ErrorKind::internal) == LEOAM_ERROR_INTERNAL);
 static_assert(static_cast<int>(ErrorKind::no_space) == LEOAM_ERROR_NO_SPACE);
 static_assert(static_cast<int>(ErrorKind::version) == LEOAM_ERROR_VERSION);
 
-// At most `most` bytes of the text that do not end inside a code point.
-std::string_view cut(std::string_view text, size_t most) {
-  if (text.size() <= most) return text;
-  while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xc0) == 0x80) --most;
-  return text.substr(0, most);
-}
-
 void fill(leoam_error* error, ErrorKind kind, std::string_view message, uint64_t needed, uint64_t available) {
   leoam_error value;
   std::memset(&value, 0, sizeof value);
@@ -32,6 +25,12 @@ void fill(leoam_error* error, ErrorKind kind, std::string_view message, uint64_t
 }
 
 }  // namespace
+
+std::string_view cut(std::string_view text, size_t most) {
+  if (text.size() <= most) return text;
+  while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xc0) == 0x80) --most;
+  return text.substr(0, most);
+}
 
 bool error_usable(const leoam_error* error) {
   return !error || (error->struct_size >= offsetof(leoam_error, needed_bytes) &&

@@ -53,6 +53,9 @@ leoam_status guarded_with(const void* handle, leoam_error* error, Body&& body) n
   });
 }
 
+// At most `most` bytes of the text that do not end inside a code point.
+std::string_view cut(std::string_view text, size_t most);
+
 Status check_pointer(const void* pointer, const char* name);
 
 // Largest struct_size that is taken seriously; a larger one is a variable that was not initialised.

@@ -15,7 +15,7 @@ Result<std::shared_ptr<InstanceObject>> InstanceObject::create(EngineOptions opt
     options.log_user_data = &instance->log_;
   }
   LEOAM_ASSIGN_OR_RETURN(instance->engine_, Engine::create(options));
-  instance->facts_ = describe(*instance->engine_, options);
+  instance->options_ = std::move(options);
   return instance;
 }
 
@@ -30,6 +30,12 @@ void InstanceObject::destroy(InstanceObject* instance) {
   } catch (...) {
     // No thread to end it on: its memory is lost, which is better than a dead lock.
   }
+}
+
+const std::vector<std::pair<std::string, std::string>>& InstanceObject::facts() {
+  const std::lock_guard lock(facts_mutex_);
+  if (facts_.empty()) facts_ = describe(*engine_, options_);
+  return facts_;
 }
 
 void InstanceObject::add_request(const std::shared_ptr<RequestObject>& request) {
@@ -57,7 +63,20 @@ Result<EngineOptions> read_options(const leoam_instance_options& c) {
   EngineOptions options;
   if (c.n_threads > INT32_MAX) return error(ErrorKind::invalid_argument, "n_threads: {}", c.n_threads);
   options.n_threads = static_cast<int>(c.n_threads);
+  constexpr uint64_t kKnownFlags =
+      LEOAM_INSTANCE_PLAINTEXT_SCRATCH | LEOAM_INSTANCE_NO_IO_URING | LEOAM_INSTANCE_NO_DIRECT_IO;
+  LEOAM_RETURN_IF_ERROR(check_flags(c.flags, kKnownFlags, "flags"));
+  options.plaintext_scratch = (c.flags & LEOAM_INSTANCE_PLAINTEXT_SCRATCH) != 0;
+  options.files.io_uring = (c.flags & LEOAM_INSTANCE_NO_IO_URING) == 0;
+  options.files.direct = (c.flags & LEOAM_INSTANCE_NO_DIRECT_IO) == 0;
   options.host_kv_budget_bytes = c.host_kv_budget_bytes;
+  options.disk_kv_budget_bytes = c.disk_kv_budget_bytes;
+  options.disk_write_cap_bytes = c.disk_write_cap_bytes;
+  std::string_view folder;
+  LEOAM_RETURN_IF_ERROR(read_text(c.state_folder, "state_folder", &folder));
+  if (folder.find('\0') != std::string_view::npos)
+    return error(ErrorKind::invalid_argument, "state_folder: a zero byte in it");
+  options.state_folder = folder;
   std::string_view level;
   LEOAM_RETURN_IF_ERROR(read_text(c.cpu_level, "cpu_level", &level));
   if (!level.empty()) {
@@ -101,8 +120,43 @@ leoam_status leoam_instance_release(leoam_instance* instance) noexcept {
 
 leoam_status leoam_instance_set_host_kv_budget(leoam_instance* instance, uint64_t bytes,
                                                leoam_error* error) noexcept {
-  return guarded_with<InstanceObject>(
-      instance, error, [&](InstanceObject& object) { return object.engine().set_host_kv_budget(bytes, nullptr); });
+  return leoam_instance_change_host_kv_budget(instance, bytes, nullptr, error);
+}
+
+leoam_status leoam_instance_change_host_kv_budget(leoam_instance* instance, uint64_t bytes,
+                                                  const leoam_budget_options* options,
+                                                  leoam_error* error) noexcept {
+  return guarded_with<InstanceObject>(instance, error, [&](InstanceObject& object) -> Status {
+    leoam_budget_options c;
+    LEOAM_RETURN_IF_ERROR(read_struct(options, "options", &c));
+    const Pinned<CancelFlagObject> flag(c.cancel);
+    if (c.cancel && !flag) return invalid_handle<CancelFlagObject>();
+    CancelFlag stop(flag ? &flag->flag : nullptr);
+    std::function<void(uint64_t, uint64_t)> progress;
+    if (c.on_progress) {
+      progress = [&](uint64_t done, uint64_t total) {
+        const CallbackList::Scope scope(object.callbacks());
+        if (c.on_progress(done, total, c.user_data) != LEOAM_CONTINUE) stop.cancel();
+      };
+    }
+    return object.engine().set_host_kv_budget(bytes, progress, &stop);
+  });
+}
+
+leoam_status leoam_instance_set_disk_kv_budget(leoam_instance* instance, uint64_t bytes,
+                                               leoam_error* error) noexcept {
+  return guarded_with<InstanceObject>(instance, error, [&](InstanceObject& object) -> Status {
+    object.engine().set_disk_kv_budget(bytes);
+    return {};
+  });
+}
+
+leoam_status leoam_instance_set_disk_write_cap(leoam_instance* instance, uint64_t bytes,
+                                               leoam_error* error) noexcept {
+  return guarded_with<InstanceObject>(instance, error, [&](InstanceObject& object) -> Status {
+    object.engine().set_disk_write_cap(bytes);
+    return {};
+  });
 }
 
 leoam_status leoam_instance_get_statistics(leoam_instance* instance,
@@ -119,6 +173,18 @@ leoam_status leoam_instance_get_statistics(leoam_instance* instance,
     c.weight_bytes = statistics.weight_bytes;
     c.workspace_bytes = statistics.workspace_bytes;
     c.n_steps = statistics.steps;
+    c.disk_kv_budget_bytes = statistics.disk_kv_budget_bytes;
+    c.disk_kv_bytes = statistics.disk_kv_bytes;
+    c.disk_written_bytes = statistics.disk_written_bytes;
+    c.disk_write_cap_bytes = statistics.disk_write_cap_bytes;
+    c.disk_read_bytes = statistics.disk_read_bytes;
+    c.n_disk_reads = statistics.disk_read_requests;
+    c.stall_us = statistics.stall_us;
+    c.n_pages_hit = statistics.pages_hit;
+    c.n_pages_missed = statistics.pages_missed;
+    c.n_pages_ahead = statistics.pages_ahead;
+    c.n_pages_damaged = statistics.pages_damaged;
+    c.recomputed_tokens = statistics.recomputed_tokens;
     write_struct(out_statistics, c);
     return {};
   });

@@ -46,17 +46,6 @@ Result<ModelOptions> read_overrides(const leoam_load_options& c) {
   return options;
 }
 
-Status read_path(const char* path, uint64_t size, std::string* out) {
-  std::string_view text;
-  LEOAM_RETURN_IF_ERROR(read_text(path, size, "path", &text));
-  if (text.empty()) return error(ErrorKind::invalid_argument, "path: empty");
-  if (text.find('\0') != std::string_view::npos) {
-    return error(ErrorKind::invalid_argument, "path: a zero byte in it");
-  }
-  *out = text;
-  return {};
-}
-
 Result<std::shared_ptr<ModelObject>> load(const std::shared_ptr<InstanceObject>& instance,
                                           const std::string& path, const leoam_load_options& c) {
   LEOAM_ASSIGN_OR_RETURN(const ModelOptions options, read_overrides(c));

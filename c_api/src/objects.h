@@ -30,7 +30,8 @@ class InstanceObject : public Object {
 
   Engine& engine() { return *engine_; }
   CallbackList& callbacks() { return callbacks_; }
-  const std::vector<std::pair<std::string, std::string>>& facts() const { return facts_; }
+  // Found out at the first call: nothing else needs them, and they cost some milliseconds.
+  const std::vector<std::pair<std::string, std::string>>& facts();
 
   void add_request(const std::shared_ptr<RequestObject>& request);
   // No callback of a request or of the log runs after it, but for the one that it is called from.
@@ -45,6 +46,8 @@ class InstanceObject : public Object {
   CallbackList callbacks_;
   LogBridge log_;
   std::unique_ptr<Engine> engine_;
+  EngineOptions options_;
+  std::mutex facts_mutex_;
   std::vector<std::pair<std::string, std::string>> facts_;
   std::mutex requests_mutex_;
   std::vector<std::weak_ptr<RequestObject>> requests_;

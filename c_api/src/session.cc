@@ -6,18 +6,6 @@ namespace leoam::c_api {
 
 namespace {
 
-Result<SessionOptions> read_options(const leoam_session_options& c) {
-  SessionOptions options;
-  std::string_view policy;
-  LEOAM_RETURN_IF_ERROR(read_text(c.policy, "policy", &policy));
-  if (!policy.empty()) options.policy = policy;
-  LEOAM_RETURN_IF_ERROR(read_kv_type(c.kv_type, &options.kv_type));
-  LEOAM_RETURN_IF_ERROR(read_page_tokens(c.page_tokens, &options.page_tokens));
-  options.context_tokens = c.context_tokens;
-  options.piece_tokens = c.piece_tokens;
-  return options;
-}
-
 EvaluateOptions make_options(const leoam_evaluate_options& c, const CancelFlag* cancel, CallbackList& list) {
   EvaluateOptions options;
   options.all_logits = (c.flags & LEOAM_EVALUATE_ALL_LOGITS) != 0;
@@ -53,7 +41,7 @@ leoam_status leoam_session_create(leoam_model* model, const leoam_session_option
     if (!parent) return invalid_handle<ModelObject>();
     leoam_session_options c;
     LEOAM_RETURN_IF_ERROR(read_struct(options, "options", &c));
-    LEOAM_ASSIGN_OR_RETURN(const SessionOptions parsed, read_options(c));
+    LEOAM_ASSIGN_OR_RETURN(const SessionOptions parsed, read_session_options(c));
     LEOAM_ASSIGN_OR_RETURN(auto weights, parent->loaded());
     auto object = std::make_shared<SessionObject>();
     object->model = parent.share();
@@ -73,13 +61,15 @@ leoam_status leoam_session_get_info(leoam_session* session, leoam_session_info* 
     LEOAM_RETURN_IF_ERROR(check_out_struct(out_info, "out_info"));
     const Session& engine_session = *object.session;
     leoam_session_info c{};
-    c.kv_type = engine_session.options().kv_type == kernels::KvType::f32 ? LEOAM_KV_F32 : LEOAM_KV_F16;
+    c.kv_type = to_c(engine_session.options().kv_type);
     c.policy = to_c(engine_session.options().policy);
     c.n_tokens = engine_session.n_tokens();
     c.context_tokens = engine_session.options().context_tokens;
     c.kv_bytes = engine_session.kv_bytes();
     c.page_tokens = engine_session.options().page_tokens;
     c.n_vocab = engine_session.model().config().n_vocab;
+    if (engine_session.file_info().ok()) c.flags |= LEOAM_SESSION_HAS_FILE;
+    c.piece_tokens = engine_session.options().piece_tokens;
     write_struct(out_info, c);
     return {};
   });
@@ -126,5 +116,31 @@ leoam_status leoam_session_copy_logits(leoam_session* session, float* logits, ui
       return leoam::error(ErrorKind::invalid_argument, "count: {}, expected n_vocab {}", count, n_vocab);
     }
     return object.session->copy_logits({logits, static_cast<size_t>(count)});
+  });
+}
+
+leoam_status leoam_session_fork(leoam_session* session, leoam_session** out_session,
+                                leoam_error* error) noexcept {
+  return guarded(error, [&]() -> Status {
+    LEOAM_RETURN_IF_ERROR(check_pointer(out_session, "out_session"));
+    *out_session = nullptr;
+    const Pinned<SessionObject> object(session);
+    if (!object) return invalid_handle<SessionObject>();
+    auto copy = std::make_shared<SessionObject>();
+    copy->model = object->model;
+    LEOAM_ASSIGN_OR_RETURN(copy->session, object->session->fork());
+    return hand_out(std::move(copy), out_session);
+  });
+}
+
+leoam_status leoam_session_suspend(leoam_session* session, const leoam_suspend_options* options,
+                                   leoam_error* error) noexcept {
+  return guarded_with<SessionObject>(session, error, [&](SessionObject& object) -> Status {
+    LEOAM_RETURN_IF_ERROR(object.model->instance->callbacks().refuse("leoam_session_suspend"));
+    leoam_suspend_options c;
+    LEOAM_RETURN_IF_ERROR(read_struct(options, "options", &c));
+    const Pinned<CancelFlagObject> flag(c.cancel);
+    if (c.cancel && !flag) return invalid_handle<CancelFlagObject>();
+    return object.session->suspend(flag ? &flag->flag : nullptr);
   });
 }

@@ -60,9 +60,9 @@ struct AttentionPrefillParams {
   float* out = nullptr;  // [n_tokens][out_stride], a row is [n_heads][head_dim]
   size_t out_stride = 0;
   // Pages may be given in several calls, in ascending order, cut at positions that are multiples of
-  // kAttentionCut_tokens: the last call's `out` has the bytes that one call with all pages gives. Between calls
-  // the running states lie here, [n_tokens][n_heads][partial_floats(head_dim)], 64-byte aligned, in a form that
-  // only this kernel knows.
+  // kAttentionCut_tokens: the last call's `out` has the bytes that one call with all pages gives. Between
+  // calls the running states lie here, [n_tokens][n_heads][partial_floats(head_dim)], 64-byte aligned, in a
+  // form that only this kernel knows.
   float* state = nullptr;  // null: one call
   bool resume = false;     // not the first call
   bool suspend = false;    // not the last call: `out` is left alone

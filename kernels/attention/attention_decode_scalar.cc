@@ -46,7 +46,7 @@ void add_strip(const KvLayout& layout, const Element* key, const Element* value,
 
 template <class Element>
 void add_pages(const AttentionDecodeParams& params, uint32_t kv_head, uint32_t page_begin, uint32_t page_end,
-            float* partials) {
+               float* partials) {
   const KvLayout& layout = params.layout;
   const uint32_t group = params.n_heads / layout.n_kv_heads;
   const size_t stride = attention_partial_floats(layout.head_dim);

@@ -40,8 +40,8 @@ struct SequenceSpan {
   int32_t first_position = 0;
 };
 
-// Where one layer's keys and values of one sequence lie: pages in ascending positions. For attention_input the
-// last pages, which have room for the span's tokens; for attention all pages, or a part of them.
+// Where one layer's keys and values of one sequence lie: pages in ascending positions. For attention_input
+// the last pages, which have room for the span's tokens; for attention all pages, or a part of them.
 struct LayerPages {
   const kernels::KvPageRef* pages = nullptr;
   uint32_t n_pages = 0;
@@ -66,9 +66,9 @@ struct AttentionInputParams {
 
 // q over pages -> output projection (+ bias) -> post norm -> added to x.
 //
-// The pages of a step may be handed over in several calls, one after the other, in ascending positions, cut at
-// multiples of kernels::kAttentionCut_tokens; a span without pages in a call has none there. The result has the
-// bytes that one call with all pages gives.
+// The pages of a step may be handed over in several calls, one after the other, in ascending positions, cut
+// at multiples of kernels::kAttentionCut_tokens; a span without pages in a call has none there. The result
+// has the bytes that one call with all pages gives.
 struct AttentionParams {
   bool first = true;  // of the calls of one layer
   bool last = true;

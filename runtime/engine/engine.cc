@@ -19,6 +19,9 @@ constexpr int kMaxDefaultThreads = 16;
 constexpr uint32_t kDefaultPieceTokens = 256;
 constexpr uint32_t kMaxPieceTokens = 4096;
 
+// What a change of the host budget moves before it looks at the wish to stop.
+constexpr uint64_t kBudgetStep_bytes = uint64_t{4} << 20;
+
 int usable_cpus() {
   cpu_set_t set;
   CPU_ZERO(&set);
@@ -77,7 +80,8 @@ Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options) {
   if (!engine->state_folder_.empty()) tiers.scratch_folder = engine->state_folder_ + "/scratch";
   tiers.encrypt_scratch = !options.plaintext_scratch;
   tiers.replacement = options.replacement;
-  engine->tiers_ = std::make_unique<Tiers>(*engine->device_, *engine->files_, engine->disk_, std::move(tiers));
+  engine->tiers_ =
+      std::make_unique<Tiers>(*engine->device_, *engine->files_, engine->disk_, std::move(tiers));
   engine->forwards_ = std::make_unique<ForwardCache>(*engine->device_);
   engine->scheduler_ = std::make_unique<Scheduler>(*engine->forwards_);
   if (engine->log_.wants(LogLevel::info))
@@ -93,7 +97,8 @@ Status Engine::prepare_disk(const EngineOptions& options) {
   files_ = options.file_system ? options.file_system : create_file_system(options.files);
   state_folder_ = options.state_folder;
   if (!state_folder_.empty() && state_folder_.front() != '/')
-    return error(ErrorKind::invalid_argument, "state_folder: expected an absolute path, found {}", state_folder_);
+    return error(ErrorKind::invalid_argument, "state_folder: expected an absolute path, found {}",
+                 state_folder_);
   if (state_folder_.empty()) {
     // Without one there is no disk tier, which shows when it is needed.
     Result<std::string> folder = default_state_folder();
@@ -101,16 +106,23 @@ Status Engine::prepare_disk(const EngineOptions& options) {
   }
   disk_.set_budget(options.disk_kv_budget_bytes);
   if (options.disk_kv_budget_bytes == 0) {
-    // Of the nearest folder that is there already.
-    for (std::string folder = state_folder_; !folder.empty(); folder.resize(folder.find_last_of('/'))) {
-      const Result<uint64_t> free_bytes = files_->free_bytes(folder);
-      if (!free_bytes.ok()) continue;
-      disk_.set_budget(*free_bytes / 2);
-      break;
-    }
+    const Result<uint64_t> free_bytes = files_->free_bytes(nearest_folder());
+    if (free_bytes.ok()) disk_.set_budget(*free_bytes / 2);
   }
   disk_.set_write_cap(options.disk_write_cap_bytes == 0 ? UINT64_MAX : options.disk_write_cap_bytes);
   return {};
+}
+
+std::string Engine::nearest_folder() {
+  std::string folder = state_folder_;
+  while (!folder.empty() && !files_->free_bytes(folder).ok()) folder.resize(folder.find_last_of('/'));
+  return folder;
+}
+
+std::vector<FileSystem::Fact> Engine::io_facts() {
+  const std::string folder = nearest_folder();
+  if (folder.empty()) return {};
+  return files_->facts(folder);
 }
 
 Engine::~Engine() = default;
@@ -149,7 +161,41 @@ Result<std::shared_ptr<Session>> Engine::make_session(std::shared_ptr<const Mode
   session->starts_pass_.reserve(session->options_.context_tokens);
   session->logits_.resize(config.n_vocab);
   session->model_ = std::move(model);
+  enlist(session);
   return session;
+}
+
+void Engine::enlist(const std::shared_ptr<Session>& session) {
+  std::lock_guard<std::mutex> lock(sessions_mutex_);
+  std::erase_if(sessions_, [](const std::weak_ptr<Session>& other) { return other.expired(); });
+  sessions_.push_back(session);
+}
+
+void Engine::share_prefix(Session* session) {
+  std::vector<std::shared_ptr<Session>> others;
+  {
+    std::lock_guard<std::mutex> lock(sessions_mutex_);
+    for (const std::weak_ptr<Session>& other : sessions_)
+      if (std::shared_ptr<Session> alive = other.lock(); alive && alive.get() != session)
+        others.push_back(std::move(alive));
+  }
+  uint64_t best = 0;
+  for (const std::shared_ptr<Session>& other : others) {
+    // One that is in use changes under our hands.
+    if (!other->enter()) continue;
+    const uint64_t n = session->common_prefix(*other);
+    if (n > best) {
+      auto kv = std::make_unique<SequenceKv>(*other->kv_);
+      if (kv->truncate(n).ok()) {
+        session->kv_ = std::move(kv);
+        session->starts_pass_.assign(other->starts_pass_.begin(),
+                                     other->starts_pass_.begin() + static_cast<std::ptrdiff_t>(n));
+        best = n;
+      }
+    }
+    other->leave();
+  }
+  shared_tokens_.fetch_add(best, std::memory_order_relaxed);
 }
 
 Result<std::shared_ptr<Session>> Engine::create_session(std::shared_ptr<const Model> model,
@@ -157,13 +203,15 @@ Result<std::shared_ptr<Session>> Engine::create_session(std::shared_ptr<const Mo
   return make_session(std::move(model), options);
 }
 
-Result<std::shared_ptr<Session>> Engine::open_session(std::shared_ptr<const Model> model, const std::string& path,
-                                                      const SecretKey* key, const SessionOptions& options) {
+Result<std::shared_ptr<Session>> Engine::open_session(std::shared_ptr<const Model> model,
+                                                      const std::string& path, const SecretKey* key,
+                                                      const SessionOptions& options) {
   LEOAM_ASSIGN_OR_RETURN(std::shared_ptr<SessionFile> file,
                          SessionFile::open(*files_, path, key, nullptr, disk_, OpenMode::read_write));
   const SessionIdentity saved = file->info().identity;
   if (saved.model != model->identity())
-    return error(ErrorKind::unsupported, "{}: the session belongs to another model, {}", path, saved.model_name);
+    return error(ErrorKind::unsupported, "{}: the session belongs to another model, {}", path,
+                 saved.model_name);
   SessionOptions wanted = options;
   wanted.kv_type = static_cast<kernels::KvType>(saved.kv_type);
   wanted.page_tokens = saved.page_tokens;
@@ -174,8 +222,26 @@ Result<std::shared_ptr<Session>> Engine::open_session(std::shared_ptr<const Mode
   return session;
 }
 
-Status Engine::set_host_kv_budget(uint64_t bytes, const std::function<void(uint64_t, uint64_t)>& on_progress) {
-  return tiers_->set_host_budget(bytes, on_progress);
+Status Engine::set_host_kv_budget(uint64_t bytes, const std::function<void(uint64_t, uint64_t)>& on_progress,
+                                  const CancelFlag* cancel) {
+  const uint64_t old_bytes = tiers_->host_budget_bytes();
+  const uint64_t start_bytes = tiers_->statistics().host_bytes;
+  const uint64_t total_bytes = start_bytes - std::min(start_bytes, bytes);
+  uint64_t done_bytes = 0;
+  // In steps, between which the wish to stop is heard.
+  while (done_bytes < total_bytes) {
+    const uint64_t step_bytes = std::min(kBudgetStep_bytes, total_bytes - done_bytes);
+    Status status = check_cancelled(cancel);
+    if (status.ok()) status = tiers_->set_host_budget(start_bytes - done_bytes - step_bytes, nullptr);
+    if (!status.ok()) {
+      static_cast<void>(tiers_->set_host_budget(old_bytes, nullptr));
+      if (status.kind() != ErrorKind::no_space) return status;
+      return Status::no_space(status.message(), status.needed_bytes(), bytes);
+    }
+    done_bytes += step_bytes;
+    if (on_progress) on_progress(done_bytes, total_bytes);
+  }
+  return tiers_->set_host_budget(bytes, nullptr);
 }
 
 Result<Rates> Engine::calibration(const CancelFlag* cancel) {
@@ -215,6 +281,7 @@ EngineStatistics Engine::statistics() const {
   statistics.pages_missed = tiers.n_pages_missed;
   statistics.pages_ahead = tiers.n_pages_ahead;
   statistics.pages_damaged = tiers.n_pages_damaged;
+  statistics.shared_tokens = shared_tokens_.load(std::memory_order_relaxed);
   statistics.recomputed_tokens = recomputed_tokens_.load(std::memory_order_relaxed);
   statistics.weight_bytes = weight_bytes_.load(std::memory_order_relaxed);
   statistics.workspace_bytes = forwards_->idle_bytes();

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "kernels/cpu_features.h"
 #include "runtime/base/log.h"
@@ -58,16 +59,17 @@ class Engine {
   Result<std::shared_ptr<Session>> create_session(std::shared_ptr<const Model> model,
                                                   const SessionOptions& options);
 
-  // A session of a file, as it was when it was saved; its pages come when they are attended to. KV type, page and
-  // piece size are the file's. Fails as SessionFile::open does, and with invalid_argument (the context is shorter
-  // than the session).
+  // A session of a file, as it was when it was saved; its pages come when they are attended to. KV type, page
+  // and piece size are the file's. Fails as SessionFile::open does, and with invalid_argument (the context is
+  // shorter than the session).
   Result<std::shared_ptr<Session>> open_session(std::shared_ptr<const Model> model, const std::string& path,
                                                 const SecretKey* key, const SessionOptions& options);
 
-  // The budget of bytes in RAM that KV causes. Returns when it holds, requests going on meanwhile: what is too much
-  // moves to disk. Fails with no_space (needed: what must stay; available: the wish), and the old one holds.
-  // `on_progress`(bytes given back, of how many) may be null.
-  Status set_host_kv_budget(uint64_t bytes, const std::function<void(uint64_t, uint64_t)>& on_progress);
+  // The budget of bytes in RAM that KV causes. Returns when it holds, requests going on meanwhile: what is
+  // too much moves to disk. Fails with no_space (needed: what must stay; available: the wish), io, cancelled,
+  // and the old one holds. `on_progress`(bytes given back, of how many) and `cancel` may be null.
+  Status set_host_kv_budget(uint64_t bytes, const std::function<void(uint64_t, uint64_t)>& on_progress,
+                            const CancelFlag* cancel = nullptr);
   // Budgets below what is used stop growth and drop nothing.
   void set_disk_kv_budget(uint64_t bytes) { disk_.set_budget(bytes); }
   void set_disk_write_cap(uint64_t bytes) { disk_.set_write_cap(bytes); }
@@ -82,7 +84,11 @@ class Engine {
   const DeviceInfo& device_info() const { return device_->info(); }
   int n_threads() const { return pool_->n_threads(); }
   FileSystem& files() { return *files_; }
+  DiskAccount& disk() { return disk_; }
+  // Where KV goes that leaves RAM; empty: nowhere.
   const std::string& state_folder() const { return state_folder_; }
+  // What the disk of the state folder takes, and why not more. Makes and drops a file there.
+  std::vector<FileSystem::Fact> io_facts();
   LogSink& log() { return log_; }
 
  private:
@@ -90,7 +96,10 @@ class Engine {
   friend class Session;
   explicit Engine(const EngineOptions& options);
   Status prepare_disk(const EngineOptions& options);
-  Result<std::shared_ptr<Session>> make_session(std::shared_ptr<const Model> model, const SessionOptions& options);
+  // The state folder, or the nearest one above it that is there already; empty: none.
+  std::string nearest_folder();
+  Result<std::shared_ptr<Session>> make_session(std::shared_ptr<const Model> model,
+                                                const SessionOptions& options);
 
   LogSink log_;
   std::string state_folder_;
@@ -104,6 +113,13 @@ class Engine {
   std::unique_ptr<Scheduler> scheduler_;
   std::mutex rates_mutex_;
   std::optional<Rates> rates_;
+  // Sessions that may have computed what another one is about to.
+  void share_prefix(Session* session);
+  void enlist(const std::shared_ptr<Session>& session);
+  std::mutex sessions_mutex_;
+  std::vector<std::weak_ptr<Session>> sessions_;
+  std::atomic<uint64_t> shared_tokens_{0};
+
   std::atomic<uint64_t> weight_bytes_{0};
   std::atomic<uint64_t> recomputed_tokens_{0};
 };

@@ -104,9 +104,12 @@ Status Forward::run_operation() {
                          model_.config().embedding_scale);
   const uint32_t layer = (next_operation_ - 1) / kLayerOperations;
   switch ((next_operation_ - 1) % kLayerOperations) {
-    case 0: return attention_input(layer);
-    case 1: return attention(layer);
-    default: return feed_forward(layer);
+    case 0:
+      return attention_input(layer);
+    case 1:
+      return attention(layer);
+    default:
+      return feed_forward(layer);
   }
 }
 

@@ -46,8 +46,8 @@ class Forward {
   // outlives the step.
   Status begin(std::span<const StepSequence> sequences, const CancelFlag* cancel);
   // Works until the step is done (true) or the deadline has passed (false, the overrun being one operation of
-  // one layer). Fails with cancelled, no_space, out_of_memory, io, device_lost, and with corrupt when a sequence's KV
-  // is damaged; then the step is over.
+  // one layer). Fails with cancelled, no_space, out_of_memory, io, device_lost, and with corrupt when a
+  // sequence's KV is damaged; then the step is over.
   Result<bool> advance(Deadline deadline);
   // After a finished step, until the next begin: logits [rows.size()][n_vocab] of token rows of the step, in
   // the order of the sequences' tokens.

@@ -21,7 +21,7 @@ Result<std::unique_ptr<Generation>> Generation::create(Session& session, Request
   g.n_tokens_before_ = session.tokens_.size();
   g.text_.reserve(1024);
   g.complete_text_.reserve(1024);
-  LEOAM_RETURN_IF_ERROR(session.append_pending(options.prompt));
+  LEOAM_RETURN_IF_ERROR(session.append_pending(options.prompt, true));
   if (g.n_pending() == 0 && !session.has_logits_)
     return error(ErrorKind::invalid_argument,
                  "prompt: expected at least 1 token, as the session has no logits");

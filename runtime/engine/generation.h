@@ -39,8 +39,8 @@ class Generation {
   // The pass was given up (cancelled, or to be run again).
   void abandon();
 
-  // The pass failed with corrupt: gives it up and computes the damaged KV of this session again, so that it can be run
-  // again. Ends the generation when that fails.
+  // The pass failed with corrupt: gives it up and computes the damaged KV of this session again, so that it
+  // can be run again. Ends the generation when that fails.
   void repair(const CancelFlag* cancel);
 
   // Ends it from outside, or after a failed pass. No effect when ended.

@@ -29,7 +29,7 @@ void Session::commit_pass() {
   starts_pass_[first] = true;
 }
 
-Status Session::append_pending(std::span<const int32_t> tokens) {
+Status Session::append_pending(std::span<const int32_t> tokens, bool share) {
   const uint32_t n_vocab = model_->config().n_vocab;
   if (tokens.size() > options_.context_tokens - tokens_.size())
     return error(ErrorKind::invalid_argument,
@@ -40,8 +40,31 @@ Status Session::append_pending(std::span<const int32_t> tokens) {
       return error(ErrorKind::invalid_argument, "tokens[{}]: expected an id below {}, found {}", i, n_vocab,
                    tokens[i]);
   tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
+  if (share && kv_->n_tokens() == 0) engine_->share_prefix(this);
   publish();
   return {};
+}
+
+uint64_t Session::common_prefix(const Session& other) const {
+  const uint64_t piece = options_.piece_tokens;
+  if (&other.model() != model_.get() || other.options_.kv_type != options_.kv_type ||
+      other.options_.page_tokens != options_.page_tokens || other.options_.piece_tokens != piece)
+    return 0;
+  // The last token is computed here, for its logits.
+  const uint64_t most = std::min<uint64_t>(tokens_.size() - 1, other.kv_->n_tokens());
+  const uint64_t same = static_cast<uint64_t>(
+      std::mismatch(tokens_.begin(), tokens_.begin() + static_cast<std::ptrdiff_t>(most),
+                    other.tokens_.begin())
+          .first -
+      tokens_.begin());
+  uint64_t n = 0;
+  while (n + piece <= same) {
+    uint64_t end = n + 1;
+    while (end < other.kv_->n_tokens() && !other.starts_pass_[end]) ++end;
+    if (end != n + piece) break;
+    n = end;
+  }
+  return n;
 }
 
 Status Session::copy_tokens(uint64_t begin, std::span<int32_t> out) {
@@ -59,7 +82,7 @@ Status Session::copy_tokens(uint64_t begin, std::span<int32_t> out) {
 Status Session::evaluate(std::span<const int32_t> tokens, const EvaluateOptions& options) {
   if (!enter()) return busy();
   const size_t before = tokens_.size();
-  Status status = append_pending(tokens);
+  Status status = append_pending(tokens, !options.all_logits);
   if (status.ok()) {
     status = evaluate_pieces(before, options);
     if (!status.ok()) tokens_.resize(std::max<size_t>(kv_->n_tokens(), before));

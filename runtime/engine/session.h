@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -71,17 +73,17 @@ class Session : public std::enable_shared_from_this<Session> {
   // sliding layers, unsupported when the window before n_tokens is no longer in place (0 always works).
   Status truncate(uint64_t n_tokens);
 
-  // A new session with the same tokens, KV and logits; pages are shared until one of the two writes them. Fails with
-  // busy.
+  // A new session with the same tokens, KV and logits; pages are shared until one of the two writes them.
+  // Fails with busy.
   Result<std::shared_ptr<Session>> fork();
 
-  // Makes the session durable in a file: the first time in a new one at `path` (`key` null: plaintext), later, with an
-  // empty path, in the same one, where only what is new is written. Fails with invalid_argument (no path yet, or
-  // another one), busy, no_space, io, cancelled; then the last save stands.
+  // Makes the session durable in a file: the first time in a new one at `path` (`key` null: plaintext),
+  // later, with an empty path, in the same one, where only what is new is written. Fails with
+  // invalid_argument (no path yet, or another one), busy, no_space, io, cancelled; then the last save stands.
   Status save(const std::string& path, const SecretKey* key, const CancelFlag* cancel);
   // All KV leaves RAM, to come back when it is needed. Fails with busy, no_space, io.
   Status suspend(const CancelFlag* cancel);
-  // Of the file that the session has; not_found without one.
+  // Of the file that the session has, as of the last save; not_found without one. Safe from any thread.
   Result<SessionFileInfo> file_info() const;
 
   // Logits of the newest token [n_vocab]. Fails with invalid_argument when there are none (the session is
@@ -106,8 +108,11 @@ class Session : public std::enable_shared_from_this<Session> {
     return Status(ErrorKind::busy, "the session is in use by another call or a request");
   }
 
-  // Checks ids and the context, then adds tokens without KV.
-  Status append_pending(std::span<const int32_t> tokens);
+  // Checks ids and the context, then adds tokens without KV. With `share`, an empty session takes the KV of
+  // what it has in common with another live session.
+  Status append_pending(std::span<const int32_t> tokens, bool share);
+  // How many tokens from the first on `other` has computed in the passes that this session would run.
+  uint64_t common_prefix(const Session& other) const;
   Status evaluate_pieces(size_t first_wanted, const EvaluateOptions& options);
   Status deliver_logits(Forward& forward, const EvaluateOptions& options, uint64_t first_position,
                         uint32_t first_row, uint32_t n_rows);
@@ -119,6 +124,7 @@ class Session : public std::enable_shared_from_this<Session> {
   Status adopt(std::shared_ptr<SessionFile> file);
   SessionIdentity identity() const;
   Status save_to_file(const CancelFlag* cancel);
+  void publish_file_info();
   // Computes damaged KV pages again, by the passes that made them. Fails as a pass does.
   Status repair(const CancelFlag* cancel);
   Status repair_once(uint64_t damaged_token, const CancelFlag* cancel);
@@ -130,10 +136,12 @@ class Session : public std::enable_shared_from_this<Session> {
   std::atomic<uint64_t> n_tokens_{0};
   std::atomic<uint64_t> kv_bytes_{0};
   std::unique_ptr<SequenceKv> kv_;
-  std::vector<int32_t> tokens_;  // capacity: context_tokens
+  std::vector<int32_t> tokens_;    // capacity: context_tokens
   std::vector<bool> starts_pass_;  // one a token with KV: whether a pass began with it
   std::shared_ptr<SessionFile> file_;
-  std::vector<float> logits_;    // [n_vocab], of the newest token when has_logits_
+  mutable std::mutex file_info_mutex_;
+  std::optional<SessionFileInfo> file_info_;  // of file_, as of its last commit
+  std::vector<float> logits_;                 // [n_vocab], of the newest token when has_logits_
   bool has_logits_ = false;
 };
 

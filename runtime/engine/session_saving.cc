@@ -21,6 +21,7 @@ Result<std::shared_ptr<Session>> Session::fork() {
   copy->logits_ = logits_;
   copy->has_logits_ = has_logits_;
   copy->publish();
+  engine_->enlist(copy);
   leave();
   return copy;
 }
@@ -30,8 +31,8 @@ SessionIdentity Session::identity() const {
   const KvShape& shape = kv_->shape();
   SessionIdentity identity;
   identity.model = model_->identity();
-  identity.model_name =
-      config.name.empty() ? config.architecture->name : fmt::format("{} {}", config.architecture->name, config.name);
+  identity.model_name = config.name.empty() ? config.architecture->name
+                                            : fmt::format("{} {}", config.architecture->name, config.name);
   identity.n_layers = config.n_layers;
   identity.n_kv_heads = config.n_kv_heads;
   identity.head_dim = config.head_dim;
@@ -50,7 +51,8 @@ Status Session::save(const std::string& path, const SecretKey* key, const Cancel
   if (!file_ && path.empty()) {
     status = Status(ErrorKind::invalid_argument, "path: expected one, as the session has no file yet");
   } else if (file_ && !path.empty() && path != file_->path()) {
-    status = error(ErrorKind::invalid_argument, "path: the session's file is {}, found {}", file_->path(), path);
+    status =
+        error(ErrorKind::invalid_argument, "path: the session's file is {}, found {}", file_->path(), path);
   } else {
     const bool is_new = !file_;
     if (is_new) {
@@ -63,6 +65,7 @@ Status Session::save(const std::string& path, const SecretKey* key, const Cancel
     if (status.ok()) status = save_to_file(cancel);
     // A name that was never committed is not the session's.
     if (!status.ok() && is_new) file_.reset();
+    if (status.ok()) publish_file_info();
   }
   leave();
   return status;
@@ -112,6 +115,7 @@ Status Session::adopt(std::shared_ptr<SessionFile> file) {
   if (has_logits_) logits_ = logits;
   file_ = std::move(file);
   publish();
+  publish_file_info();
   return {};
 }
 
@@ -123,8 +127,14 @@ Status Session::suspend(const CancelFlag* cancel) {
 }
 
 Result<SessionFileInfo> Session::file_info() const {
-  if (!file_) return Status(ErrorKind::not_found, "the session has no file");
-  return file_->info();
+  const std::lock_guard lock(file_info_mutex_);
+  if (!file_info_) return Status(ErrorKind::not_found, "the session has no file");
+  return SessionFileInfo(*file_info_);
+}
+
+void Session::publish_file_info() {
+  const std::lock_guard lock(file_info_mutex_);
+  file_info_ = file_->info();
 }
 
 Status Session::repair(const CancelFlag* cancel) {

@@ -26,13 +26,14 @@ struct EngineStatistics {
   uint64_t disk_write_cap_bytes = 0;  // UINT64_MAX: none
   uint64_t disk_read_bytes = 0;
   uint64_t disk_read_requests = 0;
-  uint64_t stall_us = 0;              // passes waited for the disk that long
-  uint64_t pages_hit = 0;             // asked for and in RAM
-  uint64_t pages_missed = 0;          // brought in when asked for
-  uint64_t pages_ahead = 0;           // brought in before
-  uint64_t pages_damaged = 0;         // had no whole copy
-  uint64_t recomputed_tokens = 0;     // to replace damaged pages
-  uint64_t weight_bytes = 0;          // of all loaded models
+  uint64_t stall_us = 0;           // passes waited for the disk that long
+  uint64_t pages_hit = 0;          // asked for and in RAM
+  uint64_t pages_missed = 0;       // brought in when asked for
+  uint64_t pages_ahead = 0;        // brought in before
+  uint64_t pages_damaged = 0;      // had no whole copy
+  uint64_t shared_tokens = 0;      // of prompts, whose KV another session had computed
+  uint64_t recomputed_tokens = 0;  // to replace damaged pages
+  uint64_t weight_bytes = 0;       // of all loaded models
   uint64_t workspace_bytes = 0;
   uint64_t steps = 0;
 };

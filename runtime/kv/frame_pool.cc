@@ -54,14 +54,16 @@ void FramePool::free(const Frame& frame) {
   if (slab->free.size() < slab->n_frames) return;
   slab_bytes_ -= slab->buffer->bytes();
   std::erase(with_room_, slab);
-  std::erase_if(slabs_, [slab](const std::unique_ptr<FrameSlab>& candidate) { return candidate.get() == slab; });
+  std::erase_if(slabs_,
+                [slab](const std::unique_ptr<FrameSlab>& candidate) { return candidate.get() == slab; });
 }
 
 void FramePool::trim() {
   for (FrameSlab* slab : with_room_) {
     std::sort(slab->free.begin(), slab->free.end(), std::greater<>());
     for (const uint32_t frame : slab->free) {
-      const uintptr_t begin = reinterpret_cast<uintptr_t>(slab->buffer->data()) + size_t{frame} * slab->frame_bytes;
+      const uintptr_t begin =
+          reinterpret_cast<uintptr_t>(slab->buffer->data()) + size_t{frame} * slab->frame_bytes;
       const uintptr_t end = begin + slab->frame_bytes;
       const uintptr_t first = (begin + kSystemPage_bytes - 1) / kSystemPage_bytes * kSystemPage_bytes;
       const uintptr_t last = end / kSystemPage_bytes * kSystemPage_bytes;

@@ -37,7 +37,8 @@ Result<std::span<const kernels::KvPageRef>> LayerReader::next(const CancelFlag* 
   const uint32_t run = kernels::kAttentionCut_tokens / kv_.shape_.layout.page_tokens;
   const size_t begin = next_page_;
   const size_t end = std::min(layer.pages.size(), begin + run - (layer.first_page + begin) % run);
-  const std::span<const PageHandle> pages = std::span<const PageHandle>(layer.pages).subspan(begin, end - begin);
+  const std::span<const PageHandle> pages =
+      std::span<const PageHandle>(layer.pages).subspan(begin, end - begin);
   kv_.streams_now_ = true;
   kv_.look_ahead(layer_, begin);
   LEOAM_RETURN_IF_ERROR(kv_.tiers_->pin(pages, {cancel, holds_}));

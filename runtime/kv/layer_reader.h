@@ -1,4 +1,5 @@
-// LayerReader: the pages of one layer of one sequence for attention, in runs that are in RAM while they are used.
+// LayerReader: the pages of one layer of one sequence for attention, in runs that are in RAM while they are
+// used.
 #pragma once
 
 #include <cstdint>
@@ -8,8 +9,8 @@
 
 namespace leoam {
 
-// A layer that is in RAM as a whole is one run. Otherwise runs end at multiples of kernels::kAttentionCut_tokens,
-// and while one is attended to the next are on their way.
+// A layer that is in RAM as a whole is one run. Otherwise runs end at multiples of
+// kernels::kAttentionCut_tokens, and while one is attended to the next are on their way.
 //
 // Thread rule: one thread at a time; the sequence must not change meanwhile.
 class LayerReader {

@@ -22,8 +22,8 @@ struct SavedCopy {
 
 enum class Movement : uint8_t { none, reading, writing };
 
-// Owner: its Tiers, which also guards everything here that changes, but for the bytes in the frame: those belong
-// to whoever writes an open page, and do not change in a sealed one. Kept alive by PageHandles.
+// Owner: its Tiers, which also guards everything here that changes, but for the bytes in the frame: those
+// belong to whoever writes an open page, and do not change in a sealed one. Kept alive by PageHandles.
 struct Page {
   std::atomic<uint32_t> n_owners{0};
   uint32_t layer = 0;
@@ -31,19 +31,19 @@ struct Page {
   uint32_t bytes = 0;
   uint64_t id = 0;  // never used again in its Tiers
   Tiers* tiers = nullptr;
-  Frame frame;           // data null: not in RAM
-  uint32_t n_pins = 0;   // a pinned page stays in RAM
-  bool sealed = false;   // may be dropped from RAM when a file has it
-  bool wanted = false;   // brought in ahead of its use: dropped last
-  bool damaged = false;  // no copy is whole: to be computed again
+  Frame frame;            // data null: not in RAM
+  uint32_t n_pins = 0;    // a pinned page stays in RAM
+  bool sealed = false;    // may be dropped from RAM when a file has it
+  bool wanted = false;    // brought in ahead of its use: dropped last
+  bool damaged = false;   // no copy is whole: to be computed again
   bool awaited = false;   // a pass waits for its movement to end
   bool orphaned = false;  // without owners, gone as soon as its movement ends
   Movement movement = Movement::none;
-  PageRecord scratch;             // in the scratch file
-  std::vector<SavedCopy> saved;   // in session files
-  Page* newer = nullptr;          // by last use, while sealed and in RAM
+  PageRecord scratch;            // in the scratch file
+  std::vector<SavedCopy> saved;  // in session files
+  Page* newer = nullptr;         // by last use, while sealed and in RAM
   Page* older = nullptr;
-  Page* next_dirty = nullptr;     // sealed, in RAM and in no file, by age
+  Page* next_dirty = nullptr;  // sealed, in RAM and in no file, by age
   Page* previous_dirty = nullptr;
 
   bool in_file() const { return scratch.present() || !saved.empty(); }

@@ -66,7 +66,8 @@ Status SequenceKv::open_layer(uint32_t index, const Tiers::Wait& wait) {
   const uint64_t added = page_count(end) - page_count(n_tokens_);
   if (added > 0) {
     const uint32_t first = layer.first_page + static_cast<uint32_t>(before);
-    LEOAM_RETURN_IF_ERROR(tiers_->create(index, first, page_bytes(), static_cast<size_t>(added), wait, &layer.pages));
+    LEOAM_RETURN_IF_ERROR(
+        tiers_->create(index, first, page_bytes(), static_cast<size_t>(added), wait, &layer.pages));
     for (size_t i = before; i < layer.pages.size(); ++i) {
       const uint64_t number = layer.first_page + i;
       layer.refs.push_back({layer.pages[i]->frame.data, static_cast<int32_t>(number * page_tokens), 0});
@@ -86,7 +87,8 @@ std::span<const kernels::KvPageRef> SequenceKv::append_pages(uint32_t index) con
 void SequenceKv::close_layer(uint32_t index) {
   const Layer& layer = layers_[index];
   const size_t first = static_cast<size_t>(n_tokens_ / shape_.layout.page_tokens - layer.first_page);
-  const size_t full = static_cast<size_t>((n_tokens_ + n_reserved_) / shape_.layout.page_tokens - layer.first_page);
+  const size_t full =
+      static_cast<size_t>((n_tokens_ + n_reserved_) / shape_.layout.page_tokens - layer.first_page);
   if (full > first) tiers_->seal(std::span<const PageHandle>(layer.pages).subspan(first, full - first));
   if (streams_ || streams_now_) look_ahead(index, layer.pages.size());
 }
@@ -94,14 +96,16 @@ void SequenceKv::close_layer(uint32_t index) {
 void SequenceKv::set_counts(Layer& layer, uint64_t first_changed_token, uint64_t n) {
   const uint64_t page_tokens = shape_.layout.page_tokens;
   const uint64_t first_changed = first_changed_token / page_tokens;
-  for (size_t i = first_changed - std::min<uint64_t>(first_changed, layer.first_page); i < layer.refs.size(); ++i) {
+  for (size_t i = first_changed - std::min<uint64_t>(first_changed, layer.first_page); i < layer.refs.size();
+       ++i) {
     const uint64_t first = static_cast<uint64_t>(layer.refs[i].first_position);
     layer.refs[i].n_tokens = static_cast<int32_t>(std::min(page_tokens, n - first));
   }
 }
 
 void SequenceKv::cut(Layer& layer, uint64_t n) {
-  const size_t keep = static_cast<size_t>(page_count(n) - std::min<uint64_t>(page_count(n), layer.first_page));
+  const size_t keep =
+      static_cast<size_t>(page_count(n) - std::min<uint64_t>(page_count(n), layer.first_page));
   if (keep < layer.pages.size()) {
     n_pages_ -= layer.pages.size() - keep;
     layer.pages.erase(layer.pages.begin() + static_cast<std::ptrdiff_t>(keep), layer.pages.end());
@@ -227,7 +231,8 @@ Status SequenceKv::adopt(const std::shared_ptr<SessionFile>& file, uint64_t n_to
     Layer& layer = layers_[i];
     const uint64_t last = index[i].first_page + index[i].pages.size();
     const uint64_t window = shape_.windows[i];
-    const uint64_t first_needed = window && n_tokens >= window ? (n_tokens - window + 1) / shape_.layout.page_tokens : 0;
+    const uint64_t first_needed =
+        window && n_tokens >= window ? (n_tokens - window + 1) / shape_.layout.page_tokens : 0;
     if (last != page_count(n_tokens) || index[i].first_page > first_needed)
       return error(ErrorKind::corrupt, "layer {}: {} tokens need pages [{}, {}), found [{}, {})", i, n_tokens,
                    first_needed, page_count(n_tokens), index[i].first_page, last);

@@ -21,9 +21,9 @@ struct KvShape {
   std::vector<uint32_t> windows;
 };
 
-// A pass reserves tokens, then takes the layers in ascending order: open_layer, append to append_pages, attention
-// over a LayerReader's pages, close_layer; then the tokens are committed or rolled back. Copies share all pages (a
-// fork); the page that a copy writes next is copied first.
+// A pass reserves tokens, then takes the layers in ascending order: open_layer, append to append_pages,
+// attention over a LayerReader's pages, close_layer; then the tokens are committed or rolled back. Copies
+// share all pages (a fork); the page that a copy writes next is copied first.
 //
 // Thread rule: one thread at a time; copies are independent of each other.
 class SequenceKv {
@@ -44,7 +44,8 @@ class SequenceKv {
 
   // Room for n tokens behind n_tokens(), once before each commit or rollback. Fails with invalid_argument.
   Status reserve(uint32_t n);
-  // Pages for the reserved tokens of a layer, in RAM and open. Fails as Tiers::create and open_for_writing do.
+  // Pages for the reserved tokens of a layer, in RAM and open. Fails as Tiers::create and open_for_writing
+  // do.
   Status open_layer(uint32_t layer, const Tiers::Wait& wait);
   // Those pages, in ascending positions. Valid until close_layer.
   std::span<const kernels::KvPageRef> append_pages(uint32_t layer) const;
@@ -58,12 +59,13 @@ class SequenceKv {
   // no longer has the window before n (0 always works); then nothing changes.
   Status truncate(uint64_t n);
 
-  // The reader stands before `page` (index) of `layer`: starts bringing in what comes behind, over the following
-  // layers and back to the first, for attention reads everything in every pass in this order.
+  // The reader stands before `page` (index) of `layer`: starts bringing in what comes behind, over the
+  // following layers and back to the first, for attention reads everything in every pass in this order.
   void look_ahead(uint32_t layer, size_t page);
 
   // Writes what `file` lacks and describes all pages: [n_layers]. Damaged pages have no record.
-  Status save(const std::shared_ptr<SessionFile>& file, const Tiers::Wait& wait, std::vector<LayerIndex>* index);
+  Status save(const std::shared_ptr<SessionFile>& file, const Tiers::Wait& wait,
+              std::vector<LayerIndex>* index);
   // An empty sequence takes over the pages of a file. Fails with corrupt when they cannot be n_tokens of this
   // shape.
   Status adopt(const std::shared_ptr<SessionFile>& file, uint64_t n_tokens);

@@ -14,7 +14,8 @@ constexpr auto kLookAgain = std::chrono::milliseconds(100);
 
 uint64_t us_since(std::chrono::steady_clock::time_point start) {
   return static_cast<uint64_t>(
-      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start).count());
+      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start)
+          .count());
 }
 
 }  // namespace
@@ -52,7 +53,6 @@ Page* Tiers::new_page(uint32_t layer, uint32_t number, uint32_t bytes) {
   page->layer = layer;
   page->number = number;
   page->bytes = bytes;
-  largest_page_bytes_ = std::max(largest_page_bytes_, bytes);
   page->id = next_id_++;
   page->tiers = this;
   page->sealed = page->wanted = page->damaged = page->orphaned = false;
@@ -90,6 +90,7 @@ void Tiers::forget(Page* page) {
 PageHandle Tiers::adopt(uint32_t layer, uint32_t number, uint32_t bytes, std::shared_ptr<PageFile> file,
                         const PageRecord& record) {
   Lock lock(mutex_);
+  largest_page_bytes_ = std::max(largest_page_bytes_, bytes);
   Page* page = new_page(layer, number, bytes);
   page->sealed = true;
   if (record.present())
@@ -158,11 +159,11 @@ bool Tiers::drop_one() {
 Status Tiers::no_room(uint64_t bytes) const {
   if (!write_failure_.ok() && write_failure_.kind() != ErrorKind::no_space) return write_failure_.clone();
   const uint64_t available = budget_bytes_ > used_bytes_ ? budget_bytes_ - used_bytes_ : 0;
-  return Status::no_space(
-      fmt::format("KV budget in RAM: {} bytes are needed, {} of {} are free and nothing more can be moved to disk{}{}",
-                  bytes, available, budget_bytes_, write_failure_.ok() ? "" : ": ",
-                  write_failure_.ok() ? "" : write_failure_.message()),
-      bytes, available);
+  return Status::no_space(fmt::format("KV budget in RAM: {} bytes are needed, {} of {} are free and nothing "
+                                      "more can be moved to disk{}{}",
+                                      bytes, available, budget_bytes_, write_failure_.ok() ? "" : ": ",
+                                      write_failure_.ok() ? "" : write_failure_.message()),
+                          bytes, available);
 }
 
 Status Tiers::wait_for_change(Lock& lock, const Wait& wait) {
@@ -227,6 +228,7 @@ Status Tiers::make_room(Lock& lock, uint64_t bytes, const Wait& wait, uint64_t g
 Status Tiers::create(uint32_t layer, uint32_t first_number, uint32_t bytes, size_t n, const Wait& wait,
                      std::vector<PageHandle>* out) {
   Lock lock(mutex_);
+  largest_page_bytes_ = std::max(largest_page_bytes_, bytes);
   LEOAM_RETURN_IF_ERROR(make_room(lock, n * (bytes + kPageOverhead_bytes), wait));
   const size_t before = out->size();
   Status status;
@@ -246,7 +248,8 @@ Status Tiers::open_for_writing(PageHandle* handle, const Wait& wait) {
     std::vector<PageHandle> copy;
     LEOAM_RETURN_IF_ERROR(pin(one, wait));
     const PassHolds own = {(wait.own ? wait.own->n : 0) + 1};
-    Status status = create((*handle)->layer, (*handle)->number, (*handle)->bytes, 1, {wait.cancel, &own}, &copy);
+    Status status =
+        create((*handle)->layer, (*handle)->number, (*handle)->bytes, 1, {wait.cancel, &own}, &copy);
     if (status.ok()) std::memcpy(copy[0]->frame.data, (*handle)->frame.data, (*handle)->bytes);
     unpin(one);
     if (status.ok()) *handle = std::move(copy[0]);
@@ -282,7 +285,8 @@ void Tiers::seal(std::span<const PageHandle> pages) {
     relist(*page.get());
   }
   // Written before room is needed, so that making room is dropping.
-  if (used_bytes_ > budget_bytes_ / 4 * 3 && (transfer_ || used_bytes_ + wanted_staging_bytes() <= budget_bytes_)) {
+  if (used_bytes_ > budget_bytes_ / 4 * 3 &&
+      (transfer_ || used_bytes_ + wanted_staging_bytes() <= budget_bytes_)) {
     start_writes();
     flush_jobs();
   }
@@ -467,8 +471,8 @@ Status Tiers::set_host_budget(uint64_t bytes, const std::function<void(uint64_t,
     budget_bytes_ = old;
     if (status.kind() == ErrorKind::no_space)
       return Status::no_space(
-          fmt::format("KV budget in RAM: {} bytes must stay, which a budget of {} cannot hold", used, bytes), used,
-          bytes);
+          fmt::format("KV budget in RAM: {} bytes must stay, which a budget of {} cannot hold", used, bytes),
+          used, bytes);
     return status;
   }
   frames_.trim();

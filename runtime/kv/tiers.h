@@ -1,6 +1,6 @@
-// Tiers: where the pages of an engine are: in RAM under a byte budget that holds, and in files. A faster tier is a
-// cache of immutable pages: bringing in copies, dropping forgets. What is in no file yet is written first, and only
-// when RAM is short.
+// Tiers: where the pages of an engine are: in RAM under a byte budget that holds, and in files. A faster tier
+// is a cache of immutable pages: bringing in copies, dropping forgets. What is in no file yet is written
+// first, and only when RAM is short.
 #pragma once
 
 #include <condition_variable>
@@ -64,26 +64,26 @@ class Tiers {
     const PassHolds* own = nullptr;
   };
 
-  // `n` open pages of consecutive numbers in RAM, contents unspecified, appended to `out`: all or none. Fails with
-  // no_space (bytes needed and available), out_of_memory, io, cancelled.
+  // `n` open pages of consecutive numbers in RAM, contents unspecified, appended to `out`: all or none. Fails
+  // with no_space (bytes needed and available), out_of_memory, io, cancelled.
   Status create(uint32_t layer, uint32_t first_number, uint32_t bytes, size_t n, const Wait& wait,
                 std::vector<PageHandle>* out);
   // A sealed page that is in a file only; a record that is not present makes a damaged page.
   PageHandle adopt(uint32_t layer, uint32_t number, uint32_t bytes, std::shared_ptr<PageFile> file,
                    const PageRecord& record);
-  // Opens a page for writing: in RAM, in no file, of one owner. A shared page is copied first, `*page` is the copy.
-  // Fails as create and as pin do.
+  // Opens a page for writing: in RAM, in no file, of one owner. A shared page is copied first, `*page` is the
+  // copy. Fails as create and as pin do.
   Status open_for_writing(PageHandle* page, const Wait& wait);
   // Its bytes do not change any more.
   void seal(std::span<const PageHandle> pages);
 
-  // Pages in RAM until unpin, all or none; counted in wait.own by the caller. Fails with no_space, io, cancelled,
-  // and with corrupt when a page is damaged.
+  // Pages in RAM until unpin, all or none; counted in wait.own by the caller. Fails with no_space, io,
+  // cancelled, and with corrupt when a page is damaged.
   Status pin(std::span<const PageHandle> pages, const Wait& wait);
   void unpin(std::span<const PageHandle> pages);
-  // Starts bringing in pages, in their order, as far as there is room without waiting; these are dropped last until
-  // they are pinned or no longer wanted. Returns how many of them are in RAM or on their way; `started_bytes` grows
-  // by what is on its way because of this call.
+  // Starts bringing in pages, in their order, as far as there is room without waiting; these are dropped last
+  // until they are pinned or no longer wanted. Returns how many of them are in RAM or on their way;
+  // `started_bytes` grows by what is on its way because of this call.
   size_t want(std::span<const PageHandle> pages, uint64_t* started_bytes);
   void unwant(std::span<const PageHandle> pages);
 
@@ -100,7 +100,8 @@ class Tiers {
   Status save(std::span<const PageHandle> pages, const std::shared_ptr<PageFile>& file, const Wait& wait);
   static const PageRecord* saved_record(const Page& page, const PageFile& file);
   bool damaged(const Page& page) const;
-  // Pages leave RAM, after they are in a file; open ones are sealed. Pages that others hold stay.
+  // Pages leave RAM, after they are in a file; open ones are sealed. What a running pass holds stays; shared
+  // pages go too, and come back to whoever needs them.
   Status evict(std::span<const PageHandle> pages, const Wait& wait);
 
   // Returns when what is used fits the new budget; fails with no_space when it cannot, and the old one stays.
@@ -146,7 +147,8 @@ class Tiers {
   Status await_room(Lock& lock, uint64_t bytes, const Wait& wait, uint64_t failures_before);
   // As drop_for, waiting for writes and other passes.
   Status make_room(Lock& lock, uint64_t bytes, const Wait& wait, uint64_t goal_bytes = 0);
-  Status write_saved(std::span<const PageHandle> pages, const std::shared_ptr<PageFile>& file, const Wait& wait);
+  Status write_saved(std::span<const PageHandle> pages, const std::shared_ptr<PageFile>& file,
+                     const Wait& wait);
   Status no_room(uint64_t bytes) const;
   bool disk_has_room() const;
   uint64_t wanted_staging_bytes() const;
@@ -175,7 +177,7 @@ class Tiers {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   FramePool frames_;
-  Replacement clean_;          // sealed, in RAM and in a file, not pinned, wanted or moving
+  Replacement clean_;             // sealed, in RAM and in a file, not pinned, wanted or moving
   Page* oldest_dirty_ = nullptr;  // sealed, in RAM, in no file, not moving
   Page* newest_dirty_ = nullptr;
   std::vector<std::unique_ptr<Page[]>> page_blocks_;
@@ -187,11 +189,11 @@ class Tiers {
   uint64_t peak_bytes_ = 0;
   uint64_t epoch_ = 1;  // counts changes of where pages are
   std::vector<const LayerUse*> uses_;
-  uint32_t n_holds_ = 0;   // uses and groups of pins
+  uint32_t n_holds_ = 0;  // uses and groups of pins
   uint32_t n_moving_ = 0;
   uint32_t n_writing_ = 0;
-  uint32_t n_awaited_ = 0;         // pages
-  uint32_t n_wait_for_room_ = 0;   // threads
+  uint32_t n_awaited_ = 0;        // pages
+  uint32_t n_wait_for_room_ = 0;  // threads
   Status write_failure_;
   uint64_t n_write_failures_ = 0;
   std::deque<Job> jobs_;

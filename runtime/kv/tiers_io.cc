@@ -7,7 +7,8 @@
 namespace leoam {
 namespace {
 
-// Pages of one transfer, as far as they are neighbours: half a megabyte of a small model, some of a large one.
+// Pages of one transfer, as far as they are neighbours: half a megabyte of a small model, some of a large
+// one.
 constexpr uint32_t kRunPages = 16;
 // Pages on their way to disk at once.
 constexpr uint32_t kMaxWriting = 96;
@@ -31,8 +32,9 @@ bool Tiers::disk_has_room() const {
 }
 
 uint64_t Tiers::wanted_staging_bytes() const {
-  const uint64_t some_pages = 4 * PageFile::stored_bytes(largest_page_bytes_);
-  return std::max(some_pages, std::min(budget_bytes_ / 8 / kIoBlock_bytes * kIoBlock_bytes, kMaxStaging_bytes));
+  const uint64_t some_pages = 4 * PageFile::stored_bytes(std::max(largest_page_bytes_, 1u));
+  return std::max(some_pages,
+                  std::min(budget_bytes_ / 8 / kIoBlock_bytes * kIoBlock_bytes, kMaxStaging_bytes));
 }
 
 Status Tiers::prepare_transfer() {
@@ -70,7 +72,8 @@ Status Tiers::prepare_scratch() {
 bool Tiers::start_writes() {
   bool started = false;
   while (oldest_dirty_ && n_writing_ < kMaxWriting) {
-    Status status = disk_has_room() ? prepare_scratch() : Status(ErrorKind::no_space, "the disk budget is used up");
+    Status status =
+        disk_has_room() ? prepare_scratch() : Status(ErrorKind::no_space, "the disk budget is used up");
     if (!status.ok()) {
       write_failure_ = std::move(status);
       ++n_write_failures_;
@@ -219,8 +222,10 @@ bool Tiers::finish(Job& job) {
     if (!status.ok() && job.save->status.ok()) job.save->status = status.clone();
   }
   relist(page);
-  // One wake-up for all pages of a run: a thread that wakes for each of them would find that it has to wait on.
-  bool wake = n_moving_ == 0 || n_wait_for_room_ > 0 || !status.ok() || (job.save && job.save->n_pending == 0);
+  // One wake-up for all pages of a run: a thread that wakes for each of them would find that it has to wait
+  // on.
+  bool wake =
+      n_moving_ == 0 || n_wait_for_room_ > 0 || !status.ok() || (job.save && job.save->n_pending == 0);
   if (page.awaited) {
     page.awaited = false;
     wake = --n_awaited_ == 0 || wake;
@@ -238,7 +243,8 @@ const PageRecord* Tiers::saved_record(const Page& page, const PageFile& file) {
   return nullptr;
 }
 
-Status Tiers::save(std::span<const PageHandle> pages, const std::shared_ptr<PageFile>& file, const Wait& wait) {
+Status Tiers::save(std::span<const PageHandle> pages, const std::shared_ptr<PageFile>& file,
+                   const Wait& wait) {
   std::vector<PageHandle> batch;
   for (size_t at = 0; at < pages.size();) {
     batch.clear();
@@ -318,11 +324,11 @@ Status Tiers::evict(std::span<const PageHandle> pages, const Wait& wait) {
     all = true;
     for (const PageHandle& handle : pages) {
       Page& page = *handle.get();
-      if (!page.frame.data || !handle.unique() || page.n_pins > 0) continue;
+      if (!page.frame.data || page.n_pins > 0 || in_use(page)) continue;
       page.sealed = true;
       page.wanted = false;
       relist(page);
-      if (clean_.contains(page) && !in_use(page)) {
+      if (clean_.contains(page)) {
         clean_.remove(page);
         drop(page);
       } else {

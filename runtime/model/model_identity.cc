@@ -24,12 +24,13 @@ void add_rope(Checksum* sum, const RopeConfig& rope) {
 
 }  // namespace
 
-Result<std::array<uint8_t, 16>> model_identity(const File& file, uint64_t header_bytes, const ModelConfig& config,
-                                               const WeightDigest& weights) {
+Result<std::array<uint8_t, 16>> model_identity(const File& file, uint64_t header_bytes,
+                                               const ModelConfig& config, const WeightDigest& weights) {
   Checksum sum;
   std::vector<uint8_t> buffer(std::min(header_bytes, kRead_bytes));
   for (uint64_t at = 0; at < header_bytes; at += buffer.size()) {
-    const std::span<uint8_t> part = std::span(buffer).first(std::min<uint64_t>(buffer.size(), header_bytes - at));
+    const std::span<uint8_t> part =
+        std::span(buffer).first(std::min<uint64_t>(buffer.size(), header_bytes - at));
     LEOAM_RETURN_IF_ERROR(file.read_at(at, part));
     sum.add(part);
   }

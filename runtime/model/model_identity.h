@@ -1,5 +1,5 @@
-// Which model it is: a hash of its weights, its header (hyper-parameters, tokenizer, template) and the overrides that
-// change what it computes. Finds a mistaken file, not a forged one.
+// Which model it is: a hash of its weights, its header (hyper-parameters, tokenizer, template) and the
+// overrides that change what it computes. Finds a mistaken file, not a forged one.
 #pragma once
 
 #include <array>
@@ -11,7 +11,7 @@
 namespace leoam {
 
 // Bytes [0, header_bytes) of the file are its header. Fails with io, corrupt.
-Result<std::array<uint8_t, 16>> model_identity(const File& file, uint64_t header_bytes, const ModelConfig& config,
-                                               const WeightDigest& weights);
+Result<std::array<uint8_t, 16>> model_identity(const File& file, uint64_t header_bytes,
+                                               const ModelConfig& config, const WeightDigest& weights);
 
 }  // namespace leoam

@@ -32,8 +32,8 @@ struct WeightDigest {
 
 // Fails with io, corrupt (a vector with a value that is not finite; the file shrank), cancelled,
 // out_of_memory, or as Device::pack_rows. Destinations are void after a failure. Staging is at most 256
-// KiB a thread, or one row granule of the widest matrix where that is more. `digest` gets a sum over all rows and
-// their places that does not depend on how they were read.
+// KiB a thread, or one row granule of the widest matrix where that is more. `digest` gets a sum over all rows
+// and their places that does not depend on how they were read.
 Status read_weights(const File& file, std::span<const WeightTransfer> transfers, Device& device,
                     ThreadPool& pool, const LoadProgress& progress, const CancelFlag* cancel,
                     WeightDigest* digest);

@@ -7,6 +7,8 @@
 #include <openssl/params.h>
 #include <openssl/provider.h>
 
+#include "runtime/store/secret_heap.h"
+
 namespace leoam {
 
 namespace {
@@ -14,6 +16,21 @@ namespace {
 // OpenSSL takes its inputs as pointers to what it does not change.
 void* unchanged(const void* data) {
   return const_cast<void*>(data);
+}
+
+void* allocate(size_t bytes, const char*, int) {
+  return SecretHeap::allocate(bytes);
+}
+
+void* reallocate(void* data, size_t bytes, const char*, int) {
+  // As OpenSSL's own function: nothing is a free.
+  if (bytes > 0) return SecretHeap::reallocate(data, bytes);
+  SecretHeap::free(data);
+  return nullptr;
+}
+
+void release(void* data, const char*, int) {
+  SecretHeap::free(data);
 }
 
 }  // namespace
@@ -25,6 +42,9 @@ CryptoLibrary* CryptoLibrary::get() {
 }
 
 CryptoLibrary::CryptoLibrary() {
+  // Contexts hold keys that are spread for use; this copy of OpenSSL is nobody else's, so all of it can live
+  // there.
+  if (!CRYPTO_set_mem_functions(allocate, reallocate, release)) return;
   // The process belongs to the host: no handler at its exit, no openssl.cnf, no environment beyond the
   // processor flags that OpenSSL reads when it is loaded.
   if (!OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT | OPENSSL_INIT_NO_LOAD_CONFIG |
@@ -49,6 +69,7 @@ CryptoLibrary::~CryptoLibrary() {
   OSSL_LIB_CTX_free(context_);
   // Deletes the pthread keys: their destructors are code that is about to be unmapped.
   OPENSSL_cleanup();
+  SecretHeap::release_all();
 }
 
 Status CryptoLibrary::hkdf_sha256(std::span<const uint8_t> key, std::span<const uint8_t> salt,

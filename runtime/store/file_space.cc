@@ -62,7 +62,7 @@ Result<uint64_t> FileSpace::allocate(uint64_t bytes) {
 
 Status FileSpace::grow(uint64_t bytes) {
   const uint64_t missing = bytes - free_.ending_at(end_bytes_).bytes;
-  const uint64_t step = growth_bytes(end_bytes_);
+  const uint64_t step = grows_exactly_ ? 0 : growth_bytes(end_bytes_);
   // A step first; where budget or disk refuse that, what is needed and no more.
   if (step > missing && resize(end_bytes_ + step).ok()) return {};
   return resize(end_bytes_ + missing);
@@ -107,6 +107,11 @@ void FileSpace::shrink() {
   account_->release(end_bytes_ - end_bytes);
   reserved_bytes_ -= end_bytes_ - end_bytes;
   end_bytes_ = end_bytes;
+}
+
+void FileSpace::grow_exactly() {
+  const std::lock_guard lock(mutex_);
+  grows_exactly_ = true;
 }
 
 void FileSpace::commit() {

@@ -33,6 +33,8 @@ class FileSpace {
   // `bytes` is a multiple of kIoBlock_bytes. Fails with no_space, io.
   Result<uint64_t> allocate(uint64_t bytes);
   void free(Extent extent);
+  // From now on the file grows by what is needed and no more.
+  void grow_exactly();
   // What is in use now is the committed state.
   void commit();
 
@@ -54,6 +56,7 @@ class FileSpace {
   const uint64_t begin_bytes_;
   uint64_t end_bytes_;
   uint64_t reserved_bytes_ = 0;
+  bool grows_exactly_ = false;
 };
 
 }  // namespace leoam

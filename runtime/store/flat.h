@@ -12,6 +12,13 @@
 
 namespace leoam {
 
+// The verifier proves that a list of structs is inside the buffer, and not that its numbers are where the
+// processor wants them. A list that is missing or empty is in order.
+template <class Struct>
+bool is_aligned(const flatbuffers::Vector<const Struct*>* list) {
+  return !list || list->size() == 0 || reinterpret_cast<uintptr_t>(list->Data()) % alignof(Struct) == 0;
+}
+
 class FlatBytes {
  public:
   // What our schemas need and no more, so that a hostile buffer cannot make the verifier work long.

@@ -118,7 +118,10 @@ Result<Manifest> Manifest::decode(std::span<const uint8_t> bytes, const SessionI
                                   uint64_t file_bytes) {
   LEOAM_ASSIGN_OR_RETURN(const FlatBytes flat_bytes, FlatBytes::copy(bytes));
   const auto* root = flat_bytes.root<schema::Manifest>(schema::ManifestIdentifier());
-  if (!root || !root->log() || !root->layers())
+  if (!root || !root->log() || !root->layers() || !is_aligned(root->epochs()) ||
+      !is_aligned(root->abstracts()) || !std::ranges::all_of(*root->layers(), [](const schema::Layer* layer) {
+        return is_aligned(layer->index());
+      }))
     return Status(ErrorKind::corrupt, "manifest: not a table of its schema");
   Manifest manifest;
   manifest.generation = root->generation();
@@ -164,7 +167,8 @@ std::vector<uint8_t> encode_index(uint32_t first_page, std::span<const PageRecor
 Result<IndexPart> decode_index(std::span<const uint8_t> bytes, uint32_t page_bytes, uint64_t file_bytes) {
   LEOAM_ASSIGN_OR_RETURN(const FlatBytes flat_bytes, FlatBytes::copy(bytes));
   const auto* root = flat_bytes.root<schema::Index>(schema::IndexIdentifier());
-  if (!root || !root->pages()) return Status(ErrorKind::corrupt, "index: not a table of its schema");
+  if (!root || !root->pages() || !is_aligned(root->pages()))
+    return Status(ErrorKind::corrupt, "index: not a table of its schema");
   if (root->pages()->size() > kIndexPages)
     return error(ErrorKind::corrupt, "index: {} pages expected at most, found {}", kIndexPages,
                  root->pages()->size());
@@ -182,9 +186,24 @@ Result<IndexPart> decode_index(std::span<const uint8_t> bytes, uint32_t page_byt
 namespace {
 
 constexpr uint64_t kSlotMagic = 0x544f4c534d41454c;  // "LEAMSLOT"
-constexpr size_t kSlotChecksum = 72;
+constexpr size_t kSlotChecksum = 80;
+
+std::array<uint8_t, 8> pair_bytes(uint32_t first, uint32_t second) {
+  std::array<uint8_t, 8> bytes;
+  store(bytes.data(), first);
+  store(bytes.data() + 4, second);
+  return bytes;
+}
 
 }  // namespace
+
+std::array<uint8_t, 8> index_identity(uint32_t layer, uint32_t part) {
+  return pair_bytes(layer, part);
+}
+
+std::array<uint8_t, 8> abstract_identity(uint32_t layer, uint32_t level) {
+  return pair_bytes(layer, level);
+}
 
 void Slot::put(std::span<uint8_t> block) const {
   std::ranges::fill(block, uint8_t{0});
@@ -196,6 +215,7 @@ void Slot::put(std::span<uint8_t> block) const {
   std::ranges::copy(salt, at + 32);
   store(at + 48, counter);
   std::ranges::copy(tag, at + 56);
+  store(at + 72, n_log_records);
   std::ranges::copy(Checksum::of(block.first(kSlotChecksum)), at + kSlotChecksum);
 }
 
@@ -211,14 +231,16 @@ Result<Slot> Slot::get(std::span<const uint8_t> block) {
   std::copy_n(at + 32, slot.salt.size(), slot.salt.data());
   slot.counter = load<uint64_t>(at + 48);
   std::copy_n(at + 56, slot.tag.size(), slot.tag.data());
+  slot.n_log_records = load<uint64_t>(at + 72);
   return slot;
 }
 
-std::array<uint8_t, 24> Slot::identity() const {
-  std::array<uint8_t, 24> bytes_of_slot = {};
+std::array<uint8_t, 32> Slot::identity() const {
+  std::array<uint8_t, 32> bytes_of_slot = {};
   store(bytes_of_slot.data(), generation);
   store(bytes_of_slot.data() + 8, offset_bytes);
-  store(bytes_of_slot.data() + 16, bytes);
+  store(bytes_of_slot.data() + 16, uint64_t{bytes});
+  store(bytes_of_slot.data() + 24, n_log_records);
   return bytes_of_slot;
 }
 

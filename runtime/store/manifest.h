@@ -67,6 +67,10 @@ struct IndexPart {
 // Pages outside the file are not present. Fails with corrupt.
 Result<IndexPart> decode_index(std::span<const uint8_t> bytes, uint32_t page_bytes, uint64_t file_bytes);
 
+// Which blob it is, under its tag.
+std::array<uint8_t, 8> index_identity(uint32_t layer, uint32_t part);
+std::array<uint8_t, 8> abstract_identity(uint32_t layer, uint32_t level);
+
 // A block that says where a manifest is.
 struct Slot {
   uint64_t generation = 0;
@@ -75,12 +79,13 @@ struct Slot {
   Salt salt = {};
   uint64_t counter = 0;
   Tag tag = {};
+  uint64_t n_log_records = 0;  // so that a log that has lost some is found out without the manifest
 
   void put(std::span<uint8_t> block) const;
   // Fails with corrupt.
   static Result<Slot> get(std::span<const uint8_t> block);
   // Under the manifest's tag.
-  std::array<uint8_t, 24> identity() const;
+  std::array<uint8_t, 32> identity() const;
 };
 
 }  // namespace leoam

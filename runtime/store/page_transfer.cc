@@ -118,7 +118,9 @@ Status Transfer::start(FileSystem& files, const Options& options) {
   staging_bytes_ = options.staging_bytes / kIoBlock_bytes * kIoBlock_bytes;
   if (staging_bytes_ == 0 || options.queue_depth == 0)
     return Status(ErrorKind::invalid_argument, "page transfer: staging_bytes and queue_depth must not be 0");
-  run_bytes_ = std::min<uint64_t>(options.max_run_bytes, std::max(staging_bytes_ / kLeastInFlight, std::min(kGoodRun_bytes, staging_bytes_ / 4)));
+  run_bytes_ = std::min<uint64_t>(
+      options.max_run_bytes,
+      std::max(staging_bytes_ / kLeastInFlight, std::min(kGoodRun_bytes, staging_bytes_ / 4)));
   LEOAM_ASSIGN_OR_RETURN(staging_, Staging::create(staging_bytes_));
   LEOAM_ASSIGN_OR_RETURN(queue_, files.create_queue(options.queue_depth, staging_.memory()));
   runs_.resize(queue_->depth());

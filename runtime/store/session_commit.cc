@@ -191,6 +191,7 @@ class SessionFile::Commit {
     LEOAM_ASSIGN_OR_RETURN(const BlockBuffer blocks, BlockBuffer::create(text.size()));
     slot_.generation = manifest_.generation;
     slot_.bytes = static_cast<uint32_t>(text.size());
+    slot_.n_log_records = manifest_.n_log_records;
     LEOAM_ASSIGN_OR_RETURN(slot_.offset_bytes, allocate(blocks.bytes()));
     manifest_extent_ = {slot_.offset_bytes, blocks.bytes()};
     Seal seal;
@@ -239,9 +240,14 @@ class SessionFile::Commit {
     return {};
   }
 
+  static Status sync_failed(const Status& status) {
+    return error(ErrorKind::io, "an earlier sync failed, the session is to be opened again: {}",
+                 status.message());
+  }
+
   Status sync() {
     Status status = file_.file_->sync();
-    if (!status.ok()) state_.poison = status.clone();
+    if (!status.ok()) state_.poison = sync_failed(status);
     return status;
   }
 

@@ -40,6 +40,7 @@ Status SessionFile::Creation::run(const SecretKey* key, const SessionIdentity& i
   file_->space_ = std::make_unique<FileSpace>(file_->file_.get(), file_->account_, kHead_bytes,
                                               FileSpace::Reuse::after_commit);
   LEOAM_RETURN_IF_ERROR(file_->space_->reserve_head(kHead_bytes));
+  if (state.replaces) file_->space_->grow_exactly();
   SessionHeader header;
   header.identity = identity;
   LEOAM_RETURN_IF_ERROR(random(header.file));
@@ -76,8 +77,10 @@ Status SessionFile::Creation::publish() {
   LEOAM_RETURN_IF_ERROR(state.files->rename(state.new_path, state.path));
   state.new_path.clear();
   // The name is there now, and only a sync says whether for good.
-  state.poison = state.files->sync_folder(folder_of(state.path));
-  return state.poison.clone();
+  Status status = state.files->sync_folder(folder_of(state.path));
+  if (!status.ok())
+    state.poison = error(ErrorKind::io, "an earlier sync of the folder failed: {}", status.message());
+  return status;
 }
 
 Result<std::unique_ptr<SessionFile>> SessionFile::Creation::create(FileSystem& files, const std::string& path,

@@ -1,31 +1,10 @@
 #include "runtime/store/session_file.h"
 
-#include <algorithm>
 #include <cstring>
 
-#include "runtime/store/little_endian.h"
 #include "runtime/store/session_state.h"
 
 namespace leoam {
-
-namespace {
-
-std::array<uint8_t, 8> pair_bytes(uint32_t first, uint32_t second) {
-  std::array<uint8_t, 8> bytes;
-  store(bytes.data(), first);
-  store(bytes.data() + 4, second);
-  return bytes;
-}
-
-}  // namespace
-
-std::array<uint8_t, 8> index_identity(uint32_t layer, uint32_t part) {
-  return pair_bytes(layer, part);
-}
-
-std::array<uint8_t, 8> abstract_identity(uint32_t layer, uint32_t level) {
-  return pair_bytes(layer, level);
-}
 
 std::string folder_of(const std::string& path) {
   const size_t slash = path.rfind('/');

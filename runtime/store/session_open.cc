@@ -72,9 +72,7 @@ class SessionFile::Opening {
                                                       file_bytes_, state_.identity.n_vocab, &log_));
     state_.tokens = std::move(log_.tokens);
     state_.log_damages = std::move(log_.damages);
-    for (const TokenLog::Damage& damage : state_.log_damages)
-      find(fmt::format("token log: {} bytes at {} are not those of the other copy", damage.bytes,
-                       damage.bad_bytes));
+    for (const TokenLog::Damage& damage : state_.log_damages) find(TokenLog::describe(damage));
     for (const TokenLog::Entry& entry : log_.entries)
       state_.newest_generation = std::max(state_.newest_generation, entry.generation);
     return {};
@@ -103,8 +101,9 @@ class SessionFile::Opening {
         state_.slot = candidate.place;
         break;
       }
+      if (candidate.slot.n_log_records > state_.log.n_records())
+        return lost_tokens(candidate.slot.n_log_records);
       Result<Manifest> manifest = load(candidate.slot);
-      if (manifest.ok() && manifest->n_log_records > state_.log.n_records()) return lost_tokens(*manifest);
       if (manifest.ok() && fits_log(*manifest)) {
         state_.manifest = std::move(*manifest);
         state_.manifest_extent = {candidate.slot.offset_bytes, whole_blocks(candidate.slot.bytes)};
@@ -116,16 +115,16 @@ class SessionFile::Opening {
                        manifest.ok() ? "it does not fit the token log" : manifest.status().message()));
       state_.index_lost = true;
     }
+    if (log_.entries.empty() && state_.index_lost)
+      return Status(ErrorKind::corrupt, "neither a manifest nor a record of the token log is whole");
     // Tokens without a manifest: all their KV is to be computed again.
-    state_.index_lost = state_.index_lost || !log_.entries.empty();
+    state_.index_lost = true;
     return {};
   }
 
-  Status lost_tokens(const Manifest& manifest) const {
-    // What cannot be read now may be readable later; what is damaged stays so.
-    const ErrorKind kind = log_.broken_tail.kind() == ErrorKind::io ? ErrorKind::io : ErrorKind::corrupt;
-    return error(kind, "token log: {} of {} records are whole{}{}", state_.log.n_records(),
-                 manifest.n_log_records, log_.broken_tail.ok() ? "" : "; ", log_.broken_tail.message());
+  Status lost_tokens(uint64_t n_records) const {
+    return error(ErrorKind::corrupt, "token log: {} of {} records are whole{}{}", state_.log.n_records(),
+                 n_records, log_.broken_tail.ok() ? "" : "; ", log_.broken_tail.message());
   }
 
   Result<Manifest> load(const Slot& slot) {
@@ -141,8 +140,9 @@ class SessionFile::Opening {
     LEOAM_RETURN_IF_ERROR(file_.sealer_->open(RecordKind::manifest, slot.identity(),
                                               {slot.counter, 0, slot.tag}, slot.salt, blocks.data(), text));
     LEOAM_ASSIGN_OR_RETURN(Manifest manifest, Manifest::decode(text, state_.identity, file_bytes_));
-    if (manifest.generation != slot.generation)
-      return error(ErrorKind::corrupt, "it says generation {}", manifest.generation);
+    if (manifest.generation != slot.generation || manifest.n_log_records != slot.n_log_records)
+      return error(ErrorKind::corrupt, "it says generation {} and {} records", manifest.generation,
+                   manifest.n_log_records);
     return manifest;
   }
 
@@ -169,19 +169,23 @@ class SessionFile::Opening {
     for (const TokenLog::Entry& entry : log_.entries)
       if (entry.n_records_after > manifest.n_log_records)
         n_kept_tokens = std::min(n_kept_tokens, entry.n_kept_tokens);
-    if (manifest.generation > 0)
-      find(fmt::format("the manifest is older than the token log: KV of {} tokens of {} can be used",
-                       std::min(manifest.n_kv_tokens, n_kept_tokens), state_.tokens.size()));
-    manifest.n_kv_tokens = std::min(manifest.n_kv_tokens, n_kept_tokens);
     manifest.logits = {};
     manifest.abstracts.clear();
-    const uint64_t n_pages = (n_kept_tokens + state_.identity.page_tokens - 1) / state_.identity.page_tokens;
+    if (n_kept_tokens < n_known_tokens) cut_pages(n_kept_tokens / state_.identity.page_tokens);
+    if (manifest.generation > 0)
+      find(fmt::format("the manifest is older than the token log: KV of {} tokens of {} can be used",
+                       manifest.n_kv_tokens, state_.tokens.size()));
+  }
+
+  // A page of which a part is of tokens that are no more is no page of this session.
+  void cut_pages(uint64_t n_pages) {
+    Manifest& manifest = state_.manifest;
+    manifest.n_kv_tokens = std::min(manifest.n_kv_tokens, n_pages * state_.identity.page_tokens);
     for (LayerRecord& layer : manifest.layers) {
       const uint64_t end = std::min<uint64_t>(uint64_t{layer.first_page} + layer.n_pages, n_pages);
       layer.n_pages = end > layer.first_page ? static_cast<uint32_t>(end - layer.first_page) : 0;
       const size_t n_parts =
-          layer.n_pages ? first_part(layer.first_page + layer.n_pages - 1) - first_part(layer.first_page) + 1
-                        : 0;
+          layer.n_pages ? first_part(static_cast<uint32_t>(end) - 1) - first_part(layer.first_page) + 1 : 0;
       layer.index.resize(std::min(layer.index.size(), n_parts));
     }
   }

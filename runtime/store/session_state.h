@@ -43,10 +43,6 @@ struct SessionFile::State {
                                                 std::span<const uint8_t> identity, const BlobRecord& blob);
 };
 
-// Identities of blobs, under their tags.
-std::array<uint8_t, 8> index_identity(uint32_t layer, uint32_t part);
-std::array<uint8_t, 8> abstract_identity(uint32_t layer, uint32_t level);
-
 inline uint32_t first_part(uint32_t first_page) {
   return first_page / kIndexPages;
 }

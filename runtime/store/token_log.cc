@@ -38,6 +38,11 @@ std::vector<Extent> TokenLog::extents() const {
   return extents;
 }
 
+std::string TokenLog::describe(const Damage& damage) {
+  return fmt::format("token log: {} bytes at byte {} are not those of the other copy", damage.bytes,
+                     damage.bad_bytes);
+}
+
 Status TokenLog::append_record(Sealer& sealer, const Room& room, uint32_t kind, uint32_t flags,
                                std::span<const uint8_t> text) {
   LEOAM_ASSIGN_OR_RETURN(const BlockBuffer blocks, BlockBuffer::create(record_bytes(text.size())));

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "runtime/base/status.h"
@@ -36,6 +37,7 @@ class TokenLog {
 
   // How a manifest knows the log.
   uint64_t n_records() const { return n_records_; }
+  const LogSegment& first_segment() const { return segments_.front(); }
   const Tag& last_tag() const { return last_tag_; }
   // All that it takes in the file.
   std::vector<Extent> extents() const;
@@ -54,6 +56,7 @@ class TokenLog {
     uint64_t good_bytes = 0;  // offset
     uint64_t bytes = 0;
   };
+  static std::string describe(const Damage& damage);
   struct Contents {
     std::vector<LoggedToken> tokens;
     std::vector<Entry> entries;

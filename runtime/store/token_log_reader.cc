@@ -42,7 +42,8 @@ class TokenLogReader {
   struct Copy {
     BlockBuffer blocks;
     uint64_t offset_bytes = 0;
-    Status status;
+    Status status;                 // of the read
+    std::vector<bool> unreadable;  // a block each
   };
   struct Found {
     LogRecordHeader header;
@@ -73,12 +74,14 @@ class TokenLogReader {
     copy->offset_bytes = offset_bytes;
     LEOAM_ASSIGN_OR_RETURN(copy->blocks, BlockBuffer::create(log_.segments_.back().bytes));
     copy->status = file_.read_at(offset_bytes, copy->blocks.span());
+    copy->unreadable.assign(copy->blocks.bytes() / kIoBlock_bytes, false);
+    if (copy->status.ok()) return {};
     // A sector that cannot be read takes no more with it than it must.
-    if (!copy->status.ok()) {
-      for (uint64_t at = 0; at < copy->blocks.bytes(); at += kIoBlock_bytes) {
-        const std::span<uint8_t> block = copy->blocks.span().subspan(at, kIoBlock_bytes);
-        if (!file_.read_at(offset_bytes + at, block).ok()) std::ranges::fill(block, uint8_t{0});
-      }
+    for (uint64_t at = 0; at < copy->blocks.bytes(); at += kIoBlock_bytes) {
+      const std::span<uint8_t> block = copy->blocks.span().subspan(at, kIoBlock_bytes);
+      if (file_.read_at(offset_bytes + at, block).ok()) continue;
+      std::ranges::fill(block, uint8_t{0});
+      copy->unreadable[at / kIoBlock_bytes] = true;
     }
     return {};
   }
@@ -94,16 +97,18 @@ class TokenLogReader {
       compare(which, whole_blocks(kLogHeader_bytes + found.text.size()));
       return apply(found, next);
     }
-    for (const Copy& copy : copies_) {
-      if (!copy.status.ok()) {
-        contents_->broken_tail = copy.status.clone();
-      } else if (!is_zero(copy.blocks.span().subspan(log_.at_bytes_, kIoBlock_bytes))) {
+    const auto unreadable = [this](const Copy& copy) {
+      return copy.unreadable[log_.at_bytes_ / kIoBlock_bytes];
+    };
+    // Nobody can say whether the log ends here.
+    if (unreadable(copies_[0]) && unreadable(copies_[1]))
+      return std::move(copies_[0].status).with_context("token log: neither copy can be read");
+    for (const Copy& copy : copies_)
+      if (!is_zero(copy.blocks.span().subspan(log_.at_bytes_, kIoBlock_bytes)) || unreadable(copy))
         contents_->broken_tail =
             error(ErrorKind::corrupt, "token log: record {} at bytes {} and {} is whole in neither",
                   log_.n_records_, copies_[0].offset_bytes + log_.at_bytes_,
                   copies_[1].offset_bytes + log_.at_bytes_);
-      }
-    }
     return false;
   }
 

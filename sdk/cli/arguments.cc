@@ -27,20 +27,36 @@ uint64_t parse_size(const std::string& text) {
   throw refuse();
 }
 
+CLI::Option* add_size(CLI::App& command, const std::string& names, uint64_t& bytes, const std::string& help) {
+  return command
+      .add_option_function<std::string>(
+          names, [&bytes](const std::string& text) { bytes = parse_size(text); }, help)
+      ->type_name("SIZE");
+}
+
+void add_tier_options(CLI::App& command, CommonOptions& options) {
+  add_size(command, "--host-budget,--kv-budget", options.host_budget_bytes,
+           "Most bytes of KV cache in memory (KiB, MiB, GiB); default: half of the machine's memory");
+  add_size(command, "--disk-budget", options.disk_budget_bytes,
+           "Most bytes of KV cache in files; default: half of what is free");
+  add_size(command, "--write-cap", options.write_cap_bytes, "Most bytes to write to files; default: no cap");
+  command.add_option("--state-dir", options.state_folder,
+                     "Folder for KV that leaves memory; default: $XDG_STATE_HOME/leoam");
+  command.add_flag("--plaintext-scratch", options.plaintext_scratch, "Do not encrypt KV that leaves memory");
+  command.add_flag("--no-io-uring", options.no_io_uring, "Read and write files with threads");
+  command.add_flag("--no-direct", options.no_direct, "Read and write files through the page cache");
+}
+
 void add_instance_options(CLI::App& command, CommonOptions& options) {
   command.add_option("--threads", options.n_threads, "Threads; 0: the CPUs of this process, at most 16");
   command.add_option("--cpu", options.cpu_level, "scalar, avx2 or avx512; default: the best of the machine");
+  add_tier_options(command, options);
   command.add_flag("--json", options.json, "One JSON object on standard output, and nothing else there");
 }
 
 void add_model_options(CLI::App& command, CommonOptions& options) {
   command.add_option("MODEL", options.model, "GGUF file")->required();
   add_instance_options(command, options);
-  command
-      .add_option_function<std::string>(
-          "--kv-budget", [&options](const std::string& text) { options.kv_budget_bytes = parse_size(text); },
-          "Most bytes of KV cache in memory (KiB, MiB, GiB); default: half of the machine's memory")
-      ->type_name("SIZE");
   command.add_option("--kv", options.kv_type, "Type of the KV cache")->check(CLI::IsMember({"f16", "f32"}));
   command.add_option("--context", options.context_tokens, "Most tokens of a session; 0: the model's context");
   command.add_option("--policy", options.policy, "Which KV is attended to: exact");
@@ -53,7 +69,9 @@ void add_model_options(CLI::App& command, CommonOptions& options) {
 }
 
 void add_sampling_options(CLI::App& command, SamplingOptions& options) {
-  command.add_option("--max-tokens", options.max_tokens, "Most tokens to generate")->capture_default_str();
+  command.add_option("--max-tokens", options.max_tokens, "Most tokens to generate")
+      ->capture_default_str()
+      ->check(CLI::Range(1u, UINT32_MAX));
   command.add_option("--temperature", options.sampler.temperature, "0: always the likeliest token")
       ->capture_default_str();
   command.add_option("--top-k", options.sampler.top_k, "Keep the K likeliest tokens; 0: off");

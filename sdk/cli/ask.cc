@@ -1,7 +1,11 @@
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 
 #include "common.h"
+#include "conversation.h"
+#include "interrupt.h"
+#include "saved_session.h"
 #include "terminal.h"
 
 namespace leoam::cli {
@@ -18,16 +22,66 @@ std::vector<int32_t> prompt_tokens(const Model& model, const std::string& docume
                         {.special = false, .bos = true});
 }
 
+std::string summary(uint64_t document_tokens, const Generated& answer, const Json& stats, uint64_t kv_bytes) {
+  char figures[100];
+  if (answer.tokens.empty())
+    std::snprintf(figures, sizeof figures, "no answer");
+  else
+    std::snprintf(figures, sizeof figures, "first token after %.2f s, %.1f tokens/s",
+                  static_cast<double>(answer.statistics.time_to_first_token_us) / 1e6,
+                  stats["decode_tokens_per_second"].get<double>());
+  return "[document " + std::to_string(document_tokens) + " tokens, " + figures + ", KV " +
+         human_bytes(kv_bytes) + (answer.finish == FinishReason::cancelled ? ", cancelled]" : "]");
+}
+
+struct AskOptions : CommonOptions, SamplingOptions {
+  SavedOptions saved;
+  std::string document;
+  std::string question;
+};
+
+bool begins_with(const std::vector<int32_t>& tokens, const std::vector<int32_t>& beginning) {
+  return beginning.size() < tokens.size() && std::equal(beginning.begin(), beginning.end(), tokens.begin());
+}
+
+// Reads the document once: the session gets what the prompts of all questions about it begin with, and is
+// saved so. Returns how many tokens of it were there already.
+uint64_t read_document(const Instance& instance, const Model& model, const AskOptions& options,
+                       const std::string& document, const std::vector<int32_t>& prompt, SavedSession& saved) {
+  Session& session = saved.session();
+  const std::string other_question = options.question.starts_with('0') ? "1" : "0";
+  const std::vector<int32_t> other = prompt_tokens(model, document, other_question);
+  const auto shorter = static_cast<std::ptrdiff_t>(std::min(prompt.size(), other.size())) - 1;
+  const std::vector<int32_t> common(
+      prompt.begin(), std::mismatch(prompt.begin(), prompt.begin() + shorter, other.begin()).first);
+  // A few tokens less than could be: another question has begun otherwise.
+  constexpr size_t kFewTokens = 16;
+  const std::vector<int32_t> held = session.tokens();
+  if (common.empty() || (begins_with(prompt, held) && held.size() + kFewTokens > common.size()))
+    return held.size();
+  const std::vector<int32_t> added = reuse_prefix(session, common);
+  CancelFlag cancel(instance);
+  const Interrupt interrupt(&cancel);
+  ProgressBar bar("read", "tokens");
+  EvaluateOptions evaluate;
+  evaluate.cancel = cancel;
+  evaluate.on_progress = [&](uint64_t done, uint64_t total) {
+    bar.update(done, total);
+    return true;
+  };
+  session.evaluate(added, evaluate);
+  saved.save();
+  return common.size() - added.size();
+}
+
 }  // namespace
 
 void add_ask(CLI::App& program, std::function<void()>& run) {
-  struct Options : CommonOptions, SamplingOptions {
-    std::string document;
-    std::string question;
-  };
-  auto options = std::make_shared<Options>();
-  CLI::App* command = program.add_subcommand("ask", "Ask a question about a document");
+  auto options = std::make_shared<AskOptions>();
+  CLI::App* command = program.add_subcommand(
+      "ask", "Ask a question about a document: prints the answer as it comes, then one line of figures");
   add_model_options(*command, *options);
+  add_saved_options(*command, options->saved);
   command->add_option("--document", options->document, "Text file; -: standard input")->required();
   command->add_option("QUESTION", options->question, "The question")->required();
   add_sampling_options(*command, *options);
@@ -38,15 +92,15 @@ void add_ask(CLI::App& program, std::function<void()>& run) {
       const Model model = open_model(instance, *options);
       const std::vector<int32_t> prompt = prompt_tokens(model, document, options->question);
       const uint64_t document_tokens = model.tokenize(document).size();
-      Session session = open_session(model, *options);
-      RequestOptions request;
-      request.prompt = prompt;
-      request.max_tokens = options->max_tokens;
-      request.sampler = options->sampler;
-      request.stop = options->stop;
-      const Generated answer = run_request(session, std::move(request), [&](std::string_view text) {
-        if (!options->json) std::cout << text << std::flush;
-      });
+      SavedSession saved(model, *options, options->saved);
+      uint64_t reused_tokens = 0;
+      if (!options->saved.file.empty())
+        reused_tokens = read_document(instance, model, *options, document, prompt, saved);
+      // The file keeps the document alone: the question goes to a fork.
+      Session session = saved.session().fork();
+      const std::span<const int32_t> rest =
+          std::span(prompt).subspan(static_cast<size_t>(session.n_tokens()));
+      const Generated answer = generate(session, rest, *options, !options->json);
       const Json stats = statistics_json(answer.statistics);
       const uint64_t kv_bytes = session.info().kv_bytes;
       if (options->json)
@@ -54,13 +108,10 @@ void add_ask(CLI::App& program, std::function<void()>& run) {
                            {"tokens", answer.tokens},
                            {"finish", finish_name(answer.finish)},
                            {"document_tokens", document_tokens},
+                           {"reused_tokens", reused_tokens},
                            {"kv_bytes", kv_bytes},
                            {"stats", stats}});
-      std::cout << '\n' << std::flush;
-      std::printf("[document %llu tokens, first token after %.2f s, %.1f tokens/s, KV %s]\n",
-                  static_cast<unsigned long long>(document_tokens),
-                  static_cast<double>(answer.statistics.time_to_first_token_us) / 1e6,
-                  stats["decode_tokens_per_second"].get<double>(), human_bytes(kv_bytes).c_str());
+      std::cout << '\n' << summary(document_tokens, answer, stats, kv_bytes) << '\n';
     };
   });
 }

@@ -1,11 +1,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 #include <random>
 
 #include "bandwidth.h"
 #include "common.h"
+#include "disk_rate.h"
 
 namespace leoam::cli {
 namespace {
@@ -18,6 +20,9 @@ struct BenchOptions : CommonOptions {
   std::vector<uint64_t> depths = {0, 4096};
   uint32_t repeat = 5;
 };
+
+// More than any context of the bench: nothing has to leave memory.
+constexpr uint64_t kAllResident_bytes = uint64_t{1} << 40;
 
 // Median, and half the distance between the quartiles.
 struct Measured {
@@ -46,7 +51,9 @@ class Bench {
       : options_(options),
         instance_(open_instance(options)),
         model_(open_model(instance_, options)),
-        bandwidth_(instance_.statistics().n_threads) {}
+        bandwidth_(instance_.statistics().n_threads) {
+    if (options.host_budget_bytes > 0) disk_.emplace(state_folder());
+  }
 
   Json run() {
     Json rows = Json::array();
@@ -59,10 +66,21 @@ class Bench {
             {"generate", options_.generate_tokens},
             {"repeat", options_.repeat},
             {"memory_bytes", info.memory_bytes},
+            {"host_budget_bytes", instance_.statistics().host_kv_budget_bytes},
+            {"scratch", options_.plaintext_scratch ? "plaintext" : "encrypted"},
             {"rows", rows}};
   }
 
  private:
+  // Where the instance keeps what leaves memory, or the nearest folder above it.
+  std::string state_folder() const {
+    std::filesystem::path folder;
+    for (const auto& [key, value] : instance_.describe())
+      if (key == "state.folder") folder = value;
+    while (!folder.empty() && !std::filesystem::is_directory(folder)) folder = folder.parent_path();
+    return folder.string();
+  }
+
   // Random ids: content does not change the work.
   std::vector<int32_t> random_tokens(size_t n) {
     std::uniform_int_distribution<int32_t> any(0, static_cast<int32_t>(model_.info().n_vocab) - 1);
@@ -92,8 +110,16 @@ class Bench {
   }
 
   struct Decoded {
-    double tokens_per_second;
-    double bytes_per_token;
+    double tokens_per_second = 0;
+    double bytes_per_token = 0;  // read from memory
+    double kv_bytes_per_token = 0;
+    // Of all passes.
+    uint64_t n_passes = 0;
+    uint64_t disk_read_bytes = 0;
+    uint64_t disk_written_bytes = 0;
+    uint64_t stall_us = 0;
+    uint64_t n_pages_missed = 0;
+    uint64_t n_pages_ahead = 0;
   };
   // From the first token to the last: generate_tokens passes.
   Decoded decode_rate(Session& session, const std::vector<int32_t>& context) {
@@ -110,17 +136,70 @@ class Bench {
       return true;
     };
     leoam_request_statistics statistics{};
+    const leoam_instance_statistics before = instance_.statistics();
     {
       Request request = session.submit(std::move(options));
       request.wait();
       request.finish_reason();
       statistics = request.statistics();
     }
+    const leoam_instance_statistics after = instance_.statistics();
     const double seconds = std::chrono::duration<double>(last - first).count();
     rewind(session, context);
-    const double passes = options_.generate_tokens + 1.0;  // the prompt's one too
-    return {options_.generate_tokens / seconds,
-            static_cast<double>(statistics.weight_bytes_read + statistics.kv_bytes_read) / passes};
+    Decoded decoded;
+    decoded.n_passes = options_.generate_tokens + 1;  // the prompt's one too
+    const auto passes = static_cast<double>(decoded.n_passes);
+    decoded.tokens_per_second = options_.generate_tokens / seconds;
+    decoded.kv_bytes_per_token = static_cast<double>(statistics.kv_bytes_read) / passes;
+    decoded.bytes_per_token =
+        static_cast<double>(statistics.weight_bytes_read) / passes + decoded.kv_bytes_per_token;
+    decoded.disk_read_bytes = after.disk_read_bytes - before.disk_read_bytes;
+    decoded.disk_written_bytes = after.disk_written_bytes - before.disk_written_bytes;
+    decoded.stall_us = after.stall_us - before.stall_us;
+    decoded.n_pages_missed = after.n_pages_missed - before.n_pages_missed;
+    decoded.n_pages_ahead = after.n_pages_ahead - before.n_pages_ahead;
+    return decoded;
+  }
+
+  // The same decode with all KV in memory, in this moment: what the disk tier is compared with.
+  double resident_rate(Session& session, const std::vector<int32_t>& context) {
+    instance_.set_host_kv_budget(kAllResident_bytes);
+    const double rate = decode_rate(session, context).tokens_per_second;
+    instance_.set_host_kv_budget(options_.host_budget_bytes);
+    return rate;
+  }
+
+  // What moved between memory and files, and how far from the floor a token is: max(compute, KV bytes / disk
+  // rate).
+  struct Tiers {
+    std::vector<double> disk_rate, resident, floor_us, ratio;
+    void add(const Decoded& decoded, double resident_now, double disk_rate_now) {
+      const double floor = std::max(1e6 / resident_now, 1e6 * decoded.kv_bytes_per_token / disk_rate_now);
+      disk_rate.push_back(disk_rate_now);
+      resident.push_back(resident_now);
+      floor_us.push_back(floor);
+      ratio.push_back(1e6 / decoded.tokens_per_second / floor);
+    }
+    void write(Json& row) const {
+      row["disk_bytes_per_second"] = summarise(disk_rate).median;
+      row["resident_tokens_per_second"] = summarise(resident).median;
+      row["floor_us"] = summarise(floor_us).median;
+      row["floor_ratio"] = summarise(ratio).median;
+    }
+  };
+
+  static void write_moved(const Decoded& decoded, Json& row) {
+    const auto per_token = [&](uint64_t n) {
+      return decoded.n_passes == 0 ? 0.0 : static_cast<double>(n) / static_cast<double>(decoded.n_passes);
+    };
+    row["kv_bytes_read_per_token"] = decoded.kv_bytes_per_token;
+    row["disk_bytes_read"] = decoded.disk_read_bytes;
+    row["disk_bytes_read_per_token"] = per_token(decoded.disk_read_bytes);
+    row["disk_bytes_written"] = decoded.disk_written_bytes;
+    row["disk_bytes_written_per_token"] = per_token(decoded.disk_written_bytes);
+    row["stall_us_per_token"] = per_token(decoded.stall_us);
+    row["pages_missed_per_token"] = per_token(decoded.n_pages_missed);
+    row["pages_ahead_per_token"] = per_token(decoded.n_pages_ahead);
   }
 
   Json row(uint64_t depth) {
@@ -129,35 +208,44 @@ class Bench {
     const std::vector<int32_t> context = random_tokens(depth);
     if (depth > 0) session.evaluate(context);
     std::vector<double> prefill, decode, bandwidth, share;
-    double bytes_per_token = 0;
+    Decoded last;
+    Tiers tiers;
     // The first round warms caches and page tables up and does not count.
     for (uint32_t i = 0; i <= options_.repeat; ++i) {
       const double prefill_now = options_.prompt_tokens == 0 ? 0 : prefill_rate(session, context);
-      const Decoded decoded = options_.generate_tokens == 0 ? Decoded{0, 0} : decode_rate(session, context);
+      const Decoded decoded = options_.generate_tokens == 0 ? Decoded() : decode_rate(session, context);
+      const bool tiered = disk_ && options_.generate_tokens > 0;
+      const double disk_rate_now = tiered ? disk_->measure() : 0;
+      const double resident_now = tiered ? resident_rate(session, context) : 0;
       const double bandwidth_now = bandwidth_.measure();
       if (i == 0 && options_.repeat > 0) continue;
       prefill.push_back(prefill_now);
       decode.push_back(decoded.tokens_per_second);
       bandwidth.push_back(bandwidth_now);
       share.push_back(decoded.tokens_per_second * decoded.bytes_per_token / bandwidth_now);
-      bytes_per_token = decoded.bytes_per_token;
+      if (tiered) tiers.add(decoded, resident_now, disk_rate_now);
+      last = decoded;
     }
     const Measured p = summarise(prefill);
     const Measured d = summarise(decode);
-    return {{"depth", depth},
-            {"prefill_tokens_per_second", p.median},
-            {"prefill_spread", p.spread},
-            {"decode_tokens_per_second", d.median},
-            {"decode_spread", d.spread},
-            {"decode_bytes_read", bytes_per_token},
-            {"bandwidth_bytes_per_second", summarise(bandwidth).median},
-            {"bandwidth_share", summarise(share).median}};
+    Json json = {{"depth", depth},
+                 {"prefill_tokens_per_second", p.median},
+                 {"prefill_spread", p.spread},
+                 {"decode_tokens_per_second", d.median},
+                 {"decode_spread", d.spread},
+                 {"decode_bytes_read", last.bytes_per_token},
+                 {"bandwidth_bytes_per_second", summarise(bandwidth).median},
+                 {"bandwidth_share", summarise(share).median}};
+    write_moved(last, json);
+    if (!tiers.ratio.empty()) tiers.write(json);
+    return json;
   }
 
   const BenchOptions& options_;
   Instance instance_;
   Model model_;
   MemoryBandwidth bandwidth_;
+  std::optional<DiskRate> disk_;  // when there is a budget to go beyond
   std::mt19937 random_{1};
 };
 
@@ -178,6 +266,20 @@ void print_table(const Json& result) {
                 100 * row["bandwidth_share"].get<double>());
 }
 
+void print_tiers(const Json& result) {
+  std::printf("\n%8s  %14s  %12s  %14s  %14s  %12s  %12s  %6s\n", "depth", "KV MiB/token", "disk MiB/token",
+              "stall us/token", "in memory t/s", "disk GB/s", "floor us", "ratio");
+  for (const Json& row : result["rows"])
+    if (row.contains("floor_us"))
+      std::printf("%8llu  %14.2f  %12.2f  %14.0f  %14.1f  %12.2f  %12.0f  %6.2f\n",
+                  static_cast<unsigned long long>(row["depth"].get<uint64_t>()),
+                  row["kv_bytes_read_per_token"].get<double>() / 0x1p20,
+                  row["disk_bytes_read_per_token"].get<double>() / 0x1p20,
+                  row["stall_us_per_token"].get<double>(), row["resident_tokens_per_second"].get<double>(),
+                  row["disk_bytes_per_second"].get<double>() / 1e9, row["floor_us"].get<double>(),
+                  row["floor_ratio"].get<double>());
+}
+
 }  // namespace
 
 void add_bench(CLI::App& program, std::function<void()>& run) {
@@ -195,7 +297,9 @@ void add_bench(CLI::App& program, std::function<void()>& run) {
   command->callback([options, &run] {
     run = [options] {
       const Json result = Bench(*options).run();
-      options->json ? print_json(result) : print_table(result);
+      if (options->json) return print_json(result);
+      print_table(result);
+      if (options->host_budget_bytes > 0) print_tiers(result);
     };
   });
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -16,7 +17,15 @@ Instance open_instance(const CommonOptions& options) {
   InstanceOptions instance;
   instance.n_threads = options.n_threads;
   instance.cpu_level = options.cpu_level;
-  instance.host_kv_budget_bytes = options.kv_budget_bytes;
+  instance.host_kv_budget_bytes = options.host_budget_bytes;
+  instance.disk_kv_budget_bytes = options.disk_budget_bytes;
+  instance.disk_write_cap_bytes = options.write_cap_bytes;
+  // The library takes absolute folders only: it never asks where the process is.
+  if (!options.state_folder.empty())
+    instance.state_folder = std::filesystem::absolute(options.state_folder).string();
+  instance.plaintext_scratch = options.plaintext_scratch;
+  instance.io_uring = !options.no_io_uring;
+  instance.direct_io = !options.no_direct;
   instance.log = [](LogLevel, std::string_view text) { std::cerr << "leoam: " << text << '\n'; };
   return Instance(std::move(instance));
 }
@@ -45,11 +54,16 @@ Model open_model(const Instance& instance, const CommonOptions& options) {
   return Model(instance, options.model, load);
 }
 
-Session open_session(const Model& model, const CommonOptions& options, uint64_t least_context_tokens) {
+SessionOptions session_options(const CommonOptions& options) {
   SessionOptions session;
   session.policy = options.policy;
   session.kv_type = options.kv_type == "f32" ? KvType::f32 : KvType::f16;
   session.context_tokens = options.context_tokens;
+  return session;
+}
+
+Session open_session(const Model& model, const CommonOptions& options, uint64_t least_context_tokens) {
+  SessionOptions session = session_options(options);
   if (options.context_tokens == 0 && least_context_tokens > model.info().context_tokens)
     session.context_tokens = static_cast<uint32_t>(least_context_tokens);
   return Session(model, session);
@@ -65,7 +79,8 @@ std::string read_text(const std::string& path) {
 }
 
 std::vector<int32_t> read_tokens(const std::string& path) {
-  const auto json = nlohmann::json::parse(read_text(path), nullptr, false);
+  auto json = nlohmann::json::parse(read_text(path), nullptr, false);
+  if (json.is_object() && json.contains("tokens")) json = nlohmann::json(json["tokens"]);
   if (!json.is_array()) throw Failure(path + ": expected a JSON array of token ids");
   std::vector<int32_t> tokens;
   tokens.reserve(json.size());
@@ -113,10 +128,16 @@ Json statistics_json(const leoam_request_statistics& s) {
       {"weight_bytes_read", s.weight_bytes_read}};
 }
 
-Generated run_request(Session& session, RequestOptions options,
-                      const std::function<void(std::string_view)>& on_text) {
-  options.delivery = Delivery::poll;
-  Request request = session.submit(std::move(options));
+Generated generate(Session& session, std::span<const int32_t> prompt, const SamplingOptions& options,
+                   bool print) {
+  RequestOptions wish;
+  wish.prompt = prompt;
+  wish.max_tokens = options.max_tokens;
+  wish.sampler = options.sampler;
+  wish.stop = options.stop;
+  wish.ignore_end = options.ignore_end;
+  wish.delivery = Delivery::poll;
+  Request request = session.submit(std::move(wish));
   const Interrupt interrupt(nullptr, &request);
   ProgressBar bar("prefill", "tokens");
   Generated generated;
@@ -128,7 +149,8 @@ Generated run_request(Session& session, RequestOptions options,
     bar.clear();
     if (event.kind == EventKind::token) generated.tokens.push_back(event.token);
     generated.text += event.text;
-    if (!event.text.empty()) on_text(event.text);
+    if (print && !event.text.empty() && !(std::cout << event.text << std::flush))
+      throw Failure("cannot write to standard output");
   }
   generated.finish = request.finish_reason();
   generated.statistics = request.statistics();

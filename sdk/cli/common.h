@@ -7,6 +7,7 @@
 #include <leoam/leoam.hpp>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,7 +21,13 @@ struct CommonOptions {
   uint32_t n_threads = 0;
   std::string cpu_level;
   bool json = false;
-  uint64_t kv_budget_bytes = 0;
+  uint64_t host_budget_bytes = 0;
+  uint64_t disk_budget_bytes = 0;
+  uint64_t write_cap_bytes = 0;
+  std::string state_folder;
+  bool plaintext_scratch = false;
+  bool no_io_uring = false;
+  bool no_direct = false;
   std::string kv_type = "f16";
   uint32_t context_tokens = 0;
   std::string policy = "exact";
@@ -34,25 +41,30 @@ struct SamplingOptions {
   SamplerOptions sampler;
   uint32_t max_tokens = 256;
   std::vector<std::string> stop;
+  bool ignore_end = false;
 };
 
-// Adds the options to a command.
+// Adds the options to a command. Model options include those of the instance, and they those of the tiers.
 void add_instance_options(CLI::App& command, CommonOptions& options);
+void add_tier_options(CLI::App& command, CommonOptions& options);
 void add_model_options(CLI::App& command, CommonOptions& options);
 void add_sampling_options(CLI::App& command, SamplingOptions& options);
 
 // "512", "64KiB", "1.5 GiB" -> bytes. Throws CLI::ValidationError.
 uint64_t parse_size(const std::string& text);
+// An option with such a value.
+CLI::Option* add_size(CLI::App& command, const std::string& names, uint64_t& bytes, const std::string& help);
 
 Instance open_instance(const CommonOptions& options);
 // Loads with a progress bar; Ctrl-C ends it with LEOAM_ERROR_CANCELLED.
 Model open_model(const Instance& instance, const CommonOptions& options);
+SessionOptions session_options(const CommonOptions& options);
 Session open_session(const Model& model, const CommonOptions& options, uint64_t least_context_tokens = 0);
 LoadOptions load_options(const CommonOptions& options);
 
 // The whole file, or standard input for "-". Throws Failure.
 std::string read_text(const std::string& path);
-// A JSON array of token ids.
+// A JSON array of token ids, or an object that has one as "tokens".
 std::vector<int32_t> read_tokens(const std::string& path);
 
 // A failure of the command itself: its words, exit status 1.
@@ -65,18 +77,20 @@ void print_json(const Json& json);
 std::string_view finish_name(FinishReason reason);
 Json statistics_json(const leoam_request_statistics& statistics);
 
-// Runs a request to its end with a progress bar for the prompt and Ctrl-C as cancel. `on_text` gets each
-// piece of text as it comes.
 struct Generated {
   std::vector<int32_t> tokens;
   std::string text;
   FinishReason finish = FinishReason::none;
   leoam_request_statistics statistics{};
 };
-Generated run_request(Session& session, RequestOptions options,
-                      const std::function<void(std::string_view)>& on_text);
+// Runs a request to its end with a progress bar for the prompt and Ctrl-C as cancel; `print`: the text goes
+// to standard output as it comes. Throws Failure, and generates no more, when it cannot be written.
+Generated generate(Session& session, std::span<const int32_t> prompt, const SamplingOptions& options,
+                   bool print);
 
 // Declares one command on the program; `run` is called when it was chosen and parsed.
+void add_plan(CLI::App& program, std::function<void()>& run);
+void add_session(CLI::App& program, std::function<void()>& run);
 void add_doctor(CLI::App& program, std::function<void()>& run);
 void add_info(CLI::App& program, std::function<void()>& run);
 void add_tokenize(CLI::App& program, std::function<void()>& run);

@@ -10,7 +10,6 @@ void add_generate(CLI::App& program, std::function<void()>& run) {
     std::string prompt_file;
     std::string tokens_file;
     bool special = false;
-    bool ignore_end = false;
   };
   auto options = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("generate", "Continue a text");
@@ -38,15 +37,7 @@ void add_generate(CLI::App& program, std::function<void()>& run) {
         prompt = model.tokenize(
             options->prompt_file.empty() ? options->prompt : read_text(options->prompt_file), how);
       Session session = open_session(model, *options);
-      RequestOptions request;
-      request.prompt = prompt;
-      request.max_tokens = options->max_tokens;
-      request.sampler = options->sampler;
-      request.stop = options->stop;
-      request.ignore_end = options->ignore_end;
-      const Generated generated = run_request(session, std::move(request), [&](std::string_view text) {
-        if (!options->json) std::cout << text << std::flush;
-      });
+      const Generated generated = generate(session, prompt, *options, !options->json);
       if (options->json)
         return print_json({{"tokens", generated.tokens},
                            {"text", generated.text},

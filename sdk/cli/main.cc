@@ -5,9 +5,22 @@
 
 #include "common.h"
 
+namespace {
+
+int fail(const std::string& reason) {
+  std::cerr << "leoam: " << reason << '\n';
+  return 1;
+}
+
+// A full disk or a closed pipe shows here at the latest.
+int done() {
+  return std::cout.flush() && std::fflush(stdout) == 0 ? 0 : fail("cannot write to standard output");
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   CLI::App program("Local language models over very long context.", "leoam");
-  program.require_subcommand(1);
   program.set_version_flag("--version", [] {
     const leoam_build_info info = leoam::build_info();
     return std::string(info.version.data, info.version.size);
@@ -15,29 +28,31 @@ int main(int argc, char** argv) {
   std::function<void()> run;
   leoam::cli::add_doctor(program, run);
   leoam::cli::add_info(program, run);
+  leoam::cli::add_plan(program, run);
   leoam::cli::add_tokenize(program, run);
   leoam::cli::add_generate(program, run);
   leoam::cli::add_ask(program, run);
   leoam::cli::add_chat(program, run);
+  leoam::cli::add_session(program, run);
   leoam::cli::add_eval(program, run);
   leoam::cli::add_bench(program, run);
   try {
     program.parse(argc, argv);
+    // Not require_subcommand, which hides that a given one is unknown.
+    if (!run) throw CLI::RequiredError("A command");
   } catch (const CLI::ParseError& error) {
-    return program.exit(error) == 0 ? 0 : 2;
+    return program.exit(error) == 0 ? done() : 2;
   }
   try {
     run();
-    // A full disk or a closed pipe shows here at the latest.
-    if (std::cout.flush() && std::fflush(stdout) == 0) return 0;
-    std::cerr << "leoam: cannot write to standard output\n";
+    return done();
   } catch (const leoam::Error& error) {
-    std::cerr << "leoam: " << error.name() << ": " << error.what() << '\n';
+    std::string reason = std::string(error.name()) + ": " + error.what();
     if (error.needed_bytes() > 0)
-      std::cerr << "leoam: needed " << error.needed_bytes() << " bytes, available " << error.available_bytes()
-                << '\n';
+      reason += " (needed " + std::to_string(error.needed_bytes()) + " bytes, available " +
+                std::to_string(error.available_bytes()) + ")";
+    return fail(reason);
   } catch (const std::exception& error) {
-    std::cerr << "leoam: " << error.what() << '\n';
+    return fail(error.what());
   }
-  return 1;
 }

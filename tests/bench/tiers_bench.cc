@@ -1,5 +1,5 @@
-// Decode with KV on disk, beside the same with everything in RAM and the floor: max(compute, bytes / disk rate).
-// usage: tiers_bench MODEL FOLDER [--depth 8192] [--share 10] [--tokens 8] [--repeat 3]
+// Decode with KV on disk, beside the same with everything in RAM and the floor: max(compute, bytes / disk
+// rate). usage: tiers_bench MODEL FOLDER [--depth 8192] [--share 10] [--tokens 8] [--repeat 3]
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -66,7 +66,8 @@ struct Run {
 std::vector<int32_t> tokens(size_t n) {
   std::vector<int32_t> out(n);
   uint32_t seed = 1;
-  for (int32_t& token : out) token = static_cast<int32_t>((seed = seed * 1664525u + 1013904223u) >> 8) % 30000;
+  for (int32_t& token : out)
+    token = static_cast<int32_t>((seed = seed * 1664525u + 1013904223u) >> 8) % 30000;
   return out;
 }
 
@@ -123,13 +124,13 @@ void start(const Setup& setup, const Case& what, uint64_t kv_bytes, Run* run) {
   check(model.status());
   run->model = *model;
   run->session = run->engine->create_session(run->model, {}).value();
-  const double seconds =
-      seconds_of([&] { check(run->session->evaluate(tokens(setup.depth), {})); });
+  const double seconds = seconds_of([&] { check(run->session->evaluate(tokens(setup.depth), {})); });
   const EngineStatistics s = run->engine->statistics();
-  std::printf("%-28s prefill %7.1f tokens/s, stalled %5.1f %%, written %.0f MB, read %.0f MB, peak %.1f of %.1f MB\n",
-              what.name, setup.depth / seconds, static_cast<double>(s.stall_us) / seconds / 1e4,
-              static_cast<double>(s.disk_written_bytes) / 1e6, static_cast<double>(s.disk_read_bytes) / 1e6,
-              static_cast<double>(s.host_kv_peak_bytes) / 1e6, static_cast<double>(s.host_kv_budget_bytes) / 1e6);
+  std::printf(
+      "%-28s prefill %7.1f tokens/s, stalled %5.1f %%, written %.0f MB, read %.0f MB, peak %.1f of %.1f MB\n",
+      what.name, setup.depth / seconds, static_cast<double>(s.stall_us) / seconds / 1e4,
+      static_cast<double>(s.disk_written_bytes) / 1e6, static_cast<double>(s.disk_read_bytes) / 1e6,
+      static_cast<double>(s.host_kv_peak_bytes) / 1e6, static_cast<double>(s.host_kv_budget_bytes) / 1e6);
 }
 
 void decode(const Setup& setup, Run* run) {
@@ -144,15 +145,16 @@ void decode(const Setup& setup, Run* run) {
   run->n_reads += after.disk_read_requests - before.disk_read_requests;
   run->stall_us += after.stall_us - before.stall_us;
   run->hits += after.pages_hit - before.pages_hit;
-  run->asked += after.pages_hit + after.pages_missed + after.pages_ahead - before.pages_hit - before.pages_missed -
-                before.pages_ahead;
+  run->asked += after.pages_hit + after.pages_missed + after.pages_ahead - before.pages_hit -
+                before.pages_missed - before.pages_ahead;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc < 3) {
-    std::fprintf(stderr, "usage: tiers_bench MODEL FOLDER [--depth N] [--share N] [--tokens N] [--repeat N]\n");
+    std::fprintf(stderr,
+                 "usage: tiers_bench MODEL FOLDER [--depth N] [--share N] [--tokens N] [--repeat N]\n");
     return 2;
   }
   Setup setup{argv[1], argv[2]};
@@ -179,21 +181,26 @@ int main(int argc, char** argv) {
     for (Run& run : runs) decode(setup, &run);
   }
   const double compute_ms = median(runs[0].token_ms);
-  std::printf("\nKV %.1f MB at depth %u, RAM for 1/%u of it, disk %.2f GB/s (128 KiB at depth 32), 2 threads\n\n",
-              static_cast<double>(kv_bytes) / 1e6, setup.depth, setup.share, median(disk) / 1e9);
-  std::printf("| case | ms/token | read MB/token | hits %% | stall %% | floor ms | to floor |\n|---|---|---|---|---|---|---|---|\n");
+  std::printf(
+      "\nKV %.1f MB at depth %u, RAM for 1/%u of it, disk %.2f GB/s (128 KiB at depth 32), 2 threads\n\n",
+      static_cast<double>(kv_bytes) / 1e6, setup.depth, setup.share, median(disk) / 1e9);
+  std::printf(
+      "| case | ms/token | read MB/token | hits %% | stall %% | floor ms | to floor "
+      "|\n|---|---|---|---|---|---|---|---|\n");
   for (size_t i = 0; i < runs.size(); ++i) {
     const Run& run = runs[i];
     const double ms = median(run.token_ms);
     double total_ms = 0;
     for (const double t : run.token_ms) total_ms += t;
-    const double floor_ms =
-        cases[i].in_ram ? compute_ms : std::max(compute_ms, 1e3 * static_cast<double>(kv_bytes) / median(disk));
-    std::printf("| %s | %.1f | %.1f | %.0f | %.1f | %.1f | %.1f | %.2f |\n", cases[i].name, ms,
-                static_cast<double>(run.read_bytes) / static_cast<double>(run.n_decoded) / 1e6,
-                run.n_reads ? static_cast<double>(run.read_bytes) / static_cast<double>(run.n_reads) / 1e3 : 0.0,
-                run.asked ? 100.0 * static_cast<double>(run.hits) / static_cast<double>(run.asked) : 100.0,
-                static_cast<double>(run.stall_us) / total_ms / 10, floor_ms, ms / floor_ms);
+    const double floor_ms = cases[i].in_ram
+                                ? compute_ms
+                                : std::max(compute_ms, 1e3 * static_cast<double>(kv_bytes) / median(disk));
+    std::printf(
+        "| %s | %.1f | %.1f | %.0f | %.1f | %.1f | %.1f | %.2f |\n", cases[i].name, ms,
+        static_cast<double>(run.read_bytes) / static_cast<double>(run.n_decoded) / 1e6,
+        run.n_reads ? static_cast<double>(run.read_bytes) / static_cast<double>(run.n_reads) / 1e3 : 0.0,
+        run.asked ? 100.0 * static_cast<double>(run.hits) / static_cast<double>(run.asked) : 100.0,
+        static_cast<double>(run.stall_us) / total_ms / 10, floor_ms, ms / floor_ms);
   }
   return 0;
 }

@@ -32,6 +32,17 @@ std::unique_ptr<ModelFile> small_model() {
   return std::make_unique<TempModel>(options);
 }
 
+std::unique_ptr<ModelFile> roomy_model() {
+  leoam::testing::TinyModelOptions options;
+  options.tokenizer = leoam::testing::TinyTokenizer::byte_level;
+  options.n_layers = 4;
+  options.n_heads = 4;
+  options.n_kv_heads = 4;
+  options.head_dim = 32;
+  options.context_tokens = 4096;
+  return std::make_unique<TempModel>(options);
+}
+
 std::unique_ptr<ModelFile> slow_model() {
   leoam::testing::TinyModelOptions options;
   options.matrix_type = leoam::kernels::WeightType::f16;
@@ -47,6 +58,7 @@ std::unique_ptr<ModelFile> slow_model() {
 Loaded::Loaded(const std::string& path, leoam_instance_options options) {
   auto error = zeroed<leoam_error>();
   if (options.n_threads == 0) options.n_threads = 2;
+  if (options.state_folder.size == 0) options.state_folder = view(state_.path());
   LEOAM_EXPECT_OK(leoam_instance_create(&options, &instance, &error));
   LEOAM_EXPECT_OK(leoam_model_load(instance, path.data(), path.size(), nullptr, &model, &error));
   LEOAM_EXPECT_OK(leoam_session_create(model, nullptr, &session, &error));

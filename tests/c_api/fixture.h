@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "leoam/leoam.h"
+#include "tests/support/temp_folder.h"
 
 namespace leoam_test {
 
@@ -28,6 +29,9 @@ class ModelFile {
 
 // Byte-level tokenizer and a chat template; a step takes well below a millisecond.
 std::unique_ptr<ModelFile> small_model();
+// The same with a context of 4,096 tokens and 2 KiB of KV a token: enough for tiers to have something to
+// move.
+std::unique_ptr<ModelFile> roomy_model();
 // No tokenizer, context of 8,192 tokens; a prefill of all of it takes seconds.
 std::unique_ptr<ModelFile> slow_model();
 
@@ -77,7 +81,8 @@ class Gate {
   bool open_ = false;
 };
 
-// An instance with a model and a session, released afterwards.
+// An instance with a model and a session, released afterwards. Its state folder is its own when the options
+// name none.
 class Loaded {
  public:
   explicit Loaded(const std::string& path, leoam_instance_options options = zeroed<leoam_instance_options>());
@@ -89,6 +94,9 @@ class Loaded {
   leoam_instance* instance = nullptr;
   leoam_model* model = nullptr;
   leoam_session* session = nullptr;
+
+ private:
+  leoam::testing::TempFolder state_;
 };
 
 // Everything that one request delivers.

@@ -18,6 +18,16 @@ std::vector<std::pair<const char*, Function>> instance_functions(Out& out, const
   return {
       {"set_host_kv_budget",
        [](auto h, auto e) { return leoam_instance_set_host_kv_budget(as<leoam_instance>(h), 1u << 30, e); }},
+      {"change_host_kv_budget",
+       [](auto h, auto e) {
+         return leoam_instance_change_host_kv_budget(as<leoam_instance>(h), 1u << 30, nullptr, e);
+       }},
+      {"set_disk_kv_budget",
+       [](auto h, auto e) { return leoam_instance_set_disk_kv_budget(as<leoam_instance>(h), 1u << 30, e); }},
+      {"set_disk_write_cap",
+       [](auto h, auto e) {
+         return leoam_instance_set_disk_write_cap(as<leoam_instance>(h), UINT64_MAX, e);
+       }},
       {"get_statistics",
        [](auto h, auto e) {
          auto statistics = zeroed<leoam_instance_statistics>();
@@ -111,6 +121,13 @@ std::vector<std::pair<const char*, Function>> session_functions(Out& out, uint64
        [&out, n_vocab](auto h, auto e) {
          return leoam_session_copy_logits(as<leoam_session>(h), out.logits, n_vocab, e);
        }},
+      {"fork",
+       [&](auto h, auto e) {
+         const leoam_status status = leoam_session_fork(as<leoam_session>(h), &out.session, e);
+         leoam_session_release(out.session);
+         return status;
+       }},
+      {"suspend", [](auto h, auto e) { return leoam_session_suspend(as<leoam_session>(h), nullptr, e); }},
       {"truncate", [](auto h, auto e) { return leoam_session_truncate(as<leoam_session>(h), 0, e); }},
       {"submit",
        [&](auto h, auto e) {

@@ -2,20 +2,24 @@
 
 usage: cli_test.py LEOAM WRITE_TINY_MODEL
 """
+import fcntl
 import json
 import math
 import os
 import pathlib
 import pty
+import select
 import signal
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import unittest
 
 LEOAM, WRITE_TINY_MODEL = sys.argv[1:3]
 FOLDER = tempfile.TemporaryDirectory()
+os.environ["XDG_STATE_HOME"] = os.path.join(FOLDER.name, "state")
 MODEL = os.path.join(FOLDER.name, "tiny.gguf")
 
 
@@ -41,13 +45,26 @@ def write(name, content):
 
 class Forms(unittest.TestCase):
     def test_doctor(self):
-        self.assertIn("cpu.chosen", run_json("doctor"))
+        facts = run_json("doctor", "--no-io-uring", "--disk-budget", "3 MiB")
+        self.assertIn("cpu.chosen", facts)
+        self.assertEqual(facts["kv.disk_budget_bytes"], str(3 << 20))
+        self.assertTrue(facts["io.io_uring"].startswith("no: "))
+        self.assertIn("encrypted", facts["kv.scratch"])
+        folder = os.path.join(FOLDER.name, "other")
+        self.assertEqual(run_json("doctor", "--state-dir", folder)["state.folder"], folder)
+        self.assertFalse(os.path.exists(folder))
 
     def test_info(self):
         info = run_json("info", MODEL, "--kv", "f32", "--context", "1024")
         self.assertEqual(info["architecture"], "llama")
         self.assertEqual(info["plan"]["context_tokens"], 1024)
         self.assertIn("general.architecture", run_json("info", MODEL, "--metadata")["metadata"])
+
+    def test_plan(self):
+        plan = run_json("plan", MODEL, "--context", "512", "--host-budget", "64KiB")
+        self.assertEqual(plan["context_tokens"], 512)
+        self.assertGreater(plan["kv_bytes"], 64 << 10)
+        self.assertIn("kv_bytes", run("plan", MODEL).stdout)
 
     def test_tokenize(self):
         words = "hello, wörld 🙂"
@@ -110,6 +127,150 @@ class Forms(unittest.TestCase):
             for key in ("prefill_tokens_per_second", "decode_tokens_per_second", "bandwidth_bytes_per_second",
                         "bandwidth_share", "decode_bytes_read"):
                 self.assertGreater(row[key], 0, key)
+            self.assertEqual(row["disk_bytes_read"] + row["disk_bytes_written"], 0)
+            self.assertNotIn("floor_us", row)
+
+    def test_bench_beyond_the_host_budget(self):
+        row = run_json("bench", MODEL, "--prompt", "0", "--generate", "4", "--depth", "400", "--repeat", "1",
+                       "--host-budget", "80KiB", "--plaintext-scratch")["rows"][0]
+        for key in ("disk_bytes_read_per_token", "kv_bytes_read_per_token", "disk_bytes_per_second", "floor_us",
+                    "floor_ratio", "resident_tokens_per_second", "stall_us_per_token"):
+            self.assertGreater(row[key], 0, key)
+
+
+def counter():
+    counter.n = getattr(counter, "n", 0) + 1
+    return counter.n
+
+
+class Sessions(unittest.TestCase):
+    """Sessions that live in files: chat and ask go on where they stopped."""
+
+    def setUp(self):
+        self.file = os.path.join(FOLDER.name, f"session{counter()}")
+        self.key = write("key", "00112233445566778899aabbccddeeff" * 2 + "\n")
+
+    def chat(self, line, *arguments):
+        out = run("chat", MODEL, "--session", self.file, "--json", "--max-tokens", "4", *arguments, text=line).stdout
+        return [json.loads(answer) for answer in out.splitlines()]
+
+    def test_chat_goes_on(self):
+        for key in (("--plaintext",), ("--key-file", self.key), ("--passphrase-file", write("pass", "open it\n"))):
+            self.file += "x"
+            first = self.chat("one\ntwo\n", *key)
+            self.assertEqual(os.stat(self.file).st_mode & 0o777, 0o600)
+            second = self.chat("three\n", *key)[0]
+            self.assertGreater(second["session_tokens"], first[-1]["session_tokens"])
+            # What the file has is not computed again: the turn's tokens are all there is to do.
+            # (The last token drawn before had no KV yet.)
+            self.assertEqual(second["session_tokens"] - first[-1]["session_tokens"],
+                             second["stats"]["prompt_tokens"] - 1 + second["stats"]["generated_tokens"])
+            info = run_json("session", self.file, "info", *(key if key != ("--plaintext",) else ()))
+            self.assertEqual(info["encrypted"], key != ("--plaintext",))
+            self.assertEqual(info["tokens"], second["session_tokens"])
+            self.assertEqual(info["generation"], 3)
+        salt = self.file + ".salt"
+        self.assertEqual(os.stat(salt).st_mode & 0o777, 0o600)
+        run("session", self.file, "delete")
+        self.assertFalse(os.path.exists(self.file) or os.path.exists(salt))
+
+    def test_a_passphrase_is_asked_for_on_the_terminal(self):
+        leader, follower = pty.openpty()
+        process = subprocess.Popen([LEOAM, "chat", MODEL, "--session", self.file, "--max-tokens", "2"], stdin=follower,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+                                   preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+        os.close(follower)
+
+        def expect(words):
+            seen = b""
+            while words not in seen:
+                ready, _, _ = select.select([leader], [], [], 60)
+                self.assertTrue(ready, seen)
+                seen += os.read(leader, 1024)
+            time.sleep(0.05)  # what is typed before the terminal is quiet is thrown away
+            return seen
+
+        expect(b"Passphrase of")
+        time.sleep(0.3)
+        os.write(leader, b"secret words\n")
+        self.assertNotIn(b"secret", expect(b"again"))
+        time.sleep(0.3)
+        os.write(leader, b"secret words\n")
+        time.sleep(0.3)
+        os.write(leader, b"hello\n\x04")
+        _, errors = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0, errors)
+        os.close(leader)
+        self.assertTrue(self.chat("more\n", "--passphrase-file", write("said", "secret words")))
+
+    def test_a_document_is_read_once(self):
+        document = write("long", "The sky is green. " * 15)
+        ask = ("ask", MODEL, "--document", document, "--max-tokens", "3")
+        saved = (*ask, "--session", self.file, "--key-file", self.key)
+        first = run_json(*saved, "What is green?")
+        self.assertEqual(first["reused_tokens"], 0)
+        size = os.path.getsize(self.file)
+        second = run_json(*saved, "Why is that so?")
+        self.assertGreater(second["reused_tokens"], second["document_tokens"] - 8)
+        self.assertLess(second["stats"]["prompt_tokens"], 40)
+        self.assertEqual(os.path.getsize(self.file), size)
+        self.assertEqual(second["tokens"], run_json(*ask, "Why is that so?")["tokens"])
+
+    def test_tokens_go_out_and_in(self):
+        self.chat("one\n", "--plaintext")
+        tokens = run_json("session", self.file, "export")["tokens"]
+        self.assertEqual(run("session", self.file, "export").stdout.split(), [str(token) for token in tokens])
+        copy = self.file + ".copy"
+        run_json("session", copy, "import", MODEL, "--key-file", self.key, "--tokens-file",
+                 write("log", json.dumps({"tokens": tokens})))
+        self.assertEqual(run_json("session", copy, "export", "--key-file", self.key)["tokens"], tokens)
+
+    def test_a_flipped_bit_is_found_and_repaired(self):
+        key = ("--key-file", self.key)
+        self.chat("a few words that fill more than one page of the cache, so that there is something to lose\n", *key)
+        self.assertTrue(run_json("session", self.file, "verify", *key)["whole"])
+        before = pathlib.Path(self.file).read_bytes()
+        for at in range(len(before) // 16, len(before), 4096):
+            damaged = bytearray(before)
+            damaged[at] ^= 1
+            pathlib.Path(self.file).write_bytes(damaged)
+            done = run("session", self.file, "verify", "--json", *key, check=False)
+            verdict = json.loads(done.stdout)
+            self.assertEqual(done.returncode, 0 if verdict["whole"] else 1)
+            if verdict["bad_pages"]:
+                break
+        self.assertGreater(verdict["bad_pages"], 0)
+        self.assertGreater(verdict["recompute_tokens"], 0)
+        self.assertTrue(verdict["findings"])
+        self.assertIn("damaged", done.stderr)
+        self.assertEqual(len(self.chat("more\n", *key)), 1)
+        self.assertTrue(run_json("session", self.file, "verify", *key)["whole"])
+        compacted = run_json("session", self.file, "compact", *key)
+        self.assertLessEqual(compacted["file_bytes"], compacted["before_bytes"])
+
+    def test_failures_have_their_names(self):
+        self.chat("one\n", "--key-file", self.key)
+
+        def fails(name, *arguments):
+            done = run(*arguments, text="a\n", check=False)
+            self.assertEqual((done.returncode, done.stdout), (1, ""), done.stderr)
+            self.assertIn(name, done.stderr)
+
+        other = write("other", "ff" * 32)
+        fails("invalid_argument", "session", self.file, "info")
+        fails("invalid_argument", "session", self.file, "verify", "--key-file", other)
+        fails("not_found", "session", self.file + ".gone", "info")
+        fails("expected a key", "session", self.file, "info", "--key-file", write("short", "abc"))
+        fails("needs --passphrase-file", "chat", MODEL, "--session", self.file + ".new")
+        fails("not the salt", "session", self.file, "info", "--passphrase-file",
+              (write(os.path.basename(self.file) + ".salt", "argon2id v=19 m=99999999 t=1 p=1 salt=00"), other)[1])
+        with open(self.file, "rb") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            fails("busy", "session", self.file, "info", "--key-file", self.key)
+            fails("busy", "session", self.file, "delete")
+        for arguments in (("session", self.file), ("session", self.file, "fly"), ("chat", MODEL, "--plaintext"),
+                          ("session", self.file, "info", "--plaintext", "--key-file", self.key)):
+            self.assertEqual(run(*arguments, check=False).returncode, 2, arguments)
 
 
 class Failures(unittest.TestCase):
@@ -123,9 +284,13 @@ class Failures(unittest.TestCase):
         for arguments in ((), ("fly",), ("generate", MODEL), ("generate",), ("tokenize", MODEL),
                           ("generate", MODEL, "--prompt", "a", "--prompt-file", "b"),
                           ("ask", MODEL, "question"), ("bench", MODEL, "--repeat", "0"),
+                          ("generate", MODEL, "--prompt", "a", "--max-tokens", "0"),
                           ("generate", MODEL, "--prompt", "a", "--kv", "f8"),
                           ("generate", MODEL, "--prompt", "a", "--kv-budget", "12 parsecs")):
             self.assertEqual(run(*arguments, check=False).returncode, 2, arguments)
+
+    def test_an_unknown_command_is_named(self):
+        self.expect(2, "fly", "fly")
 
     def test_help_is_0(self):
         self.assertIn("generate", run("--help").stdout)
@@ -141,13 +306,15 @@ class Failures(unittest.TestCase):
         self.expect(1, "policy", "generate", MODEL, "--prompt", "a", "--policy", "psychic")
         self.expect(1, "top_p", "generate", MODEL, "--prompt", "a", "--temperature", "1", "--top-p", "7")
         self.expect(1, "no_space", "eval", MODEL, "--text-file", write("long", "word " * 300),
-                    "--kv-budget", "16KiB", "--json")
+                    "--kv-budget", "16KiB", "--disk-budget", "1", "--json")
 
     def test_a_full_disk_is_a_failure(self):
         if os.path.exists("/dev/full"):
-            with open("/dev/full", "w") as full:
-                done = subprocess.run([LEOAM, "doctor", "--json"], stdout=full, stderr=subprocess.PIPE, timeout=60)
-            self.assertEqual(done.returncode, 1)
+            for arguments in (["doctor", "--json"], ["--help"], ["generate", MODEL, "--prompt", "a", "--ignore-end"]):
+                with open("/dev/full", "w") as full:
+                    done = subprocess.run([LEOAM, *arguments], stdout=full, stderr=subprocess.PIPE, timeout=60)
+                self.assertEqual(done.returncode, 1, arguments)
+                self.assertIn(b"cannot write", done.stderr)
 
 
 class Interruption(unittest.TestCase):

@@ -49,9 +49,11 @@ void SessionModel::rewind(uint64_t n_tokens) {
 std::vector<uint8_t> SessionModel::page(const SessionIdentity& identity,
                                         const std::vector<LoggedToken>& tokens, uint32_t layer,
                                         uint32_t page) {
-  uint64_t hash = layer + 1;
+  // Of the tokens that a wrong page could differ in; all of them would be slow for long contexts.
+  constexpr uint64_t kTokens = 256;
+  uint64_t hash = layer + 1 + (uint64_t{page} << 16);
   const uint64_t end = std::min<uint64_t>(tokens.size(), (uint64_t{page} + 1) * identity.page_tokens);
-  for (uint64_t i = 0; i < end; ++i)
+  for (uint64_t i = end > kTokens ? end - kTokens : 0; i < end; ++i)
     hash = (hash ^ static_cast<uint64_t>(tokens[i].id + 1)) * 0x9e3779b97f4a7c15;
   std::mt19937_64 random(hash);
   std::vector<uint8_t> bytes(identity.page_bytes);

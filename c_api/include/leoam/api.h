@@ -4,6 +4,8 @@
 #define LEOAM_API_H
 
 #include "leoam/leoam.h"
+#include "leoam/request.h"
+#include "leoam/store.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -61,6 +63,28 @@ typedef struct leoam_api {
   leoam_status (*request_get_result)(leoam_request*, leoam_finish_reason*, leoam_error*);
   leoam_status (*request_get_statistics)(leoam_request*, leoam_request_statistics*, leoam_error*);
   leoam_status (*request_release)(leoam_request*);
+  leoam_status (*instance_change_host_kv_budget)(leoam_instance*, uint64_t, const leoam_budget_options*,
+                                                 leoam_error*);
+  leoam_status (*instance_set_disk_kv_budget)(leoam_instance*, uint64_t, leoam_error*);
+  leoam_status (*instance_set_disk_write_cap)(leoam_instance*, uint64_t, leoam_error*);
+  leoam_status (*session_fork)(leoam_session*, leoam_session**, leoam_error*);
+  leoam_status (*session_suspend)(leoam_session*, const leoam_suspend_options*, leoam_error*);
+  leoam_status (*session_save)(leoam_session*, const leoam_save_options*, leoam_error*);
+  leoam_status (*session_get_file_info)(leoam_session*, leoam_session_file_info*, leoam_error*);
+  leoam_status (*model_open_session)(leoam_model*, const char*, uint64_t, const leoam_session_options*,
+                                     const leoam_session_file_options*, leoam_session**, leoam_error*);
+  leoam_status (*session_file_get_info)(leoam_instance*, const char*, uint64_t,
+                                        const leoam_session_file_options*, leoam_session_file_info*,
+                                        leoam_error*);
+  leoam_status (*session_file_copy_tokens)(leoam_instance*, const char*, uint64_t,
+                                           const leoam_session_file_options*, int32_t*, uint64_t, uint64_t*,
+                                           leoam_error*);
+  leoam_status (*session_file_verify)(leoam_instance*, const char*, uint64_t,
+                                      const leoam_session_file_options*, leoam_finding_function,
+                                      leoam_session_verdict*, leoam_error*);
+  leoam_status (*session_file_compact)(leoam_instance*, const char*, uint64_t,
+                                       const leoam_session_file_options*, leoam_error*);
+  leoam_status (*session_file_remove)(leoam_instance*, const char*, uint64_t, leoam_error*);
 } leoam_api;
 
 /* The table for a program that was compiled with this header: leoam_get_api(LEOAM_API_VERSION,

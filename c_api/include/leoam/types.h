@@ -22,7 +22,7 @@
 #define LEOAM_VERSION_PATCH 0
 
 /* The version of the function table: grows when functions are appended, never changes otherwise. */
-#define LEOAM_API_VERSION 1
+#define LEOAM_API_VERSION 2
 
 /* Zeroes a struct variable of this header and sets its struct_size. */
 #define LEOAM_INIT(variable) \

@@ -8,7 +8,8 @@ namespace {
 // Spans of at most this many tokens are attended to token by token, with the context split among the threads;
 // longer ones by tiles of query tokens.
 constexpr uint32_t kDecodeTokens = 4;
-// Fixed, so that the order of sums depends neither on the number of threads nor on how the pages are handed over.
+// Fixed, so that the order of sums depends neither on the number of threads nor on how the pages are handed
+// over.
 constexpr uint32_t kPartTokens = kernels::kAttentionCut_tokens;
 
 bool is_decode(const SequenceSpan& span) {
@@ -55,8 +56,8 @@ size_t for_each_decode_token(const Context& context, int32_t window, const Visit
     for (uint32_t i = 0; i < span.n_tokens; ++i) {
       const int32_t position = span.first_position + static_cast<int32_t>(i);
       const int32_t lowest = window > 0 ? std::max(0, position - window + 1) : 0;
-      DecodeToken token{span.token_begin + i, s, position, static_cast<uint32_t>(lowest) / kPartTokens,
-                        0, {}, used};
+      DecodeToken token{
+          span.token_begin + i, s, position, static_cast<uint32_t>(lowest) / kPartTokens, 0, {}, used};
       token.n_parts = static_cast<uint32_t>(position) / kPartTokens - token.first_part + 1;
       token.parts = parts_of_pages(step.pages[s], token);
       visit(token);

@@ -4,12 +4,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "runtime/model/chat_template/characters.h"
 #include "runtime/model/chat_template/value.h"
 
 namespace leoam::chat {
@@ -95,7 +97,10 @@ enum class Side : uint8_t { left, right, both };
 Result<Value> strip(Context& context, const Text& text, const Value* characters, Side side);
 Result<Value> replace(Context& context, const Text& text, const Text& from, const Text& to, int64_t limit);
 Result<Value> capitalize(Context& context, const Text& text);
-Result<Value> change_case(Context& context, const Text& text, bool upper);
+// Every character in one case, or in the one that `choose` gives for the characters in turn.
+Result<Value> change_case(Context& context, const Text& text, LetterCase letter_case);
+Result<Value> change_case(Context& context, const Text& text,
+                          const std::function<LetterCase(int32_t code_point)>& choose);
 Result<Value> join(Context& context, const Text& separator, const std::vector<Value>& items);
 
 // The number in an argument, or `otherwise` without one.

@@ -6,7 +6,8 @@
 // Known to it: the tags if, for, set, with, filter, macro (at top level), raw, generation, break, continue
 // and comments; every operator; the filters, tests, methods and functions of the tables in text_filters.cc,
 // item_filters.cc, builtin_tests.cc, text_methods.cc, methods.cc and globals.cc. Not known: include, import,
-// extends, block, call, autoescape, do, recursive loops, *args and **kwargs, integers beyond 64 bits.
+// extends, block, call, autoescape, do, recursive loops, *args and **kwargs, `%` on a text, integers
+// beyond 64 bits.
 // Otherwise than in Jinja, `safe` marks nothing, so that adding to its result escapes nothing, and case
 // changes use Unicode's simple mappings.
 #pragma once

@@ -7,7 +7,7 @@ namespace {
 
 Result<Value> without_case(Context& context, const Value& value) {
   if (!value.is_text()) return value;
-  return change_case(context, value.text(), false);
+  return change_case(context, value.text(), LetterCase::lower);
 }
 
 // What an `attribute` argument reaches: "a.b", "0.name" or an index.

@@ -20,13 +20,13 @@ Result<Value> filter_trim(Context& context, const Value& subject, const Argument
 Result<Value> filter_upper(Context& context, const Value& subject, const Arguments& arguments) {
   LEOAM_RETURN_IF_ERROR(arguments.expect_none("upper"));
   LEOAM_SUBJECT_TEXT(text);
-  return change_case(context, text, true);
+  return change_case(context, text, LetterCase::upper);
 }
 
 Result<Value> filter_lower(Context& context, const Value& subject, const Arguments& arguments) {
   LEOAM_RETURN_IF_ERROR(arguments.expect_none("lower"));
   LEOAM_SUBJECT_TEXT(text);
-  return change_case(context, text, false);
+  return change_case(context, text, LetterCase::lower);
 }
 
 Result<Value> filter_capitalize(Context& context, const Value& subject, const Arguments& arguments) {
@@ -39,21 +39,11 @@ Result<Value> filter_capitalize(Context& context, const Value& subject, const Ar
 Result<Value> filter_title(Context& context, const Value& subject, const Arguments& arguments) {
   LEOAM_RETURN_IF_ERROR(arguments.expect_none("title"));
   LEOAM_SUBJECT_TEXT(text);
-  LEOAM_RETURN_IF_ERROR(spend_on_characters(context, text));
-  TextBuilder out(context.budget);
   bool word_begins = true;
-  text.for_each_run([&](std::string_view run, bool from_user) {
-    for (size_t at = 0; at < run.size();) {
-      const Character character = character_at(run, at);
-      const LetterCase letter_case = word_begins ? LetterCase::upper : LetterCase::lower;
-      out.append(with_case(run, character, at, letter_case), from_user);
-      const int32_t c = character.code_point;
-      word_begins = is_space(c) || c == '-' || c == '(' || c == '{' || c == '[' || c == '<';
-      at += character.size_bytes;
-    }
+  return change_case(context, text, [&](int32_t c) {
+    const bool begins = is_space(c) || c == '-' || c == '(' || c == '{' || c == '[' || c == '<';
+    return std::exchange(word_begins, begins) ? LetterCase::upper : LetterCase::lower;
   });
-  LEOAM_ASSIGN_OR_RETURN(Text changed, out.finish());
-  return Value(std::move(changed));
 }
 
 Result<Value> filter_string(Context& context, const Value& subject, const Arguments& arguments) {

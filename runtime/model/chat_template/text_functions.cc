@@ -74,28 +74,24 @@ Result<Value> replace(Context& context, const Text& text, const Text& from, cons
 }
 
 Result<Value> capitalize(Context& context, const Text& text) {
-  LEOAM_RETURN_IF_ERROR(spend_on_characters(context, text));
-  TextBuilder out(context.budget);
   bool first = true;
-  text.for_each_run([&](std::string_view run, bool from_user) {
-    for (size_t at = 0; at < run.size();) {
-      const Character character = character_at(run, at);
-      out.append(with_case(run, character, at, first ? LetterCase::title : LetterCase::lower), from_user);
-      first = false;
-      at += character.size_bytes;
-    }
+  return change_case(context, text, [&](int32_t) {
+    return std::exchange(first, false) ? LetterCase::title : LetterCase::lower;
   });
-  LEOAM_ASSIGN_OR_RETURN(Text changed, out.finish());
-  return Value(std::move(changed));
 }
 
-Result<Value> change_case(Context& context, const Text& text, bool upper) {
+Result<Value> change_case(Context& context, const Text& text, LetterCase letter_case) {
+  return change_case(context, text, [letter_case](int32_t) { return letter_case; });
+}
+
+Result<Value> change_case(Context& context, const Text& text,
+                          const std::function<LetterCase(int32_t code_point)>& choose) {
   LEOAM_RETURN_IF_ERROR(spend_on_characters(context, text));
   TextBuilder out(context.budget);
   text.for_each_run([&](std::string_view run, bool from_user) {
     for (size_t at = 0; at < run.size();) {
       const Character character = character_at(run, at);
-      out.append(with_case(run, character, at, upper ? LetterCase::upper : LetterCase::lower), from_user);
+      out.append(with_case(run, character, at, choose(character.code_point)), from_user);
       at += character.size_bytes;
     }
   });

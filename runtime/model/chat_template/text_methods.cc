@@ -52,12 +52,12 @@ Result<Value> text_replace(Context& context, const Value& self, const Arguments&
 
 Result<Value> text_upper(Context& context, const Value& self, const Arguments& arguments) {
   LEOAM_RETURN_IF_ERROR(arguments.expect_none("upper"));
-  return change_case(context, self.text(), true);
+  return change_case(context, self.text(), LetterCase::upper);
 }
 
 Result<Value> text_lower(Context& context, const Value& self, const Arguments& arguments) {
   LEOAM_RETURN_IF_ERROR(arguments.expect_none("lower"));
-  return change_case(context, self.text(), false);
+  return change_case(context, self.text(), LetterCase::lower);
 }
 
 Result<Value> text_capitalize(Context& context, const Value& self, const Arguments& arguments) {
@@ -68,20 +68,10 @@ Result<Value> text_capitalize(Context& context, const Value& self, const Argumen
 // A cased character after another one is lower, else in title case.
 Result<Value> text_title(Context& context, const Value& self, const Arguments& arguments) {
   LEOAM_RETURN_IF_ERROR(arguments.expect_none("title"));
-  LEOAM_RETURN_IF_ERROR(spend_on_characters(context, self.text()));
-  TextBuilder out(context.budget);
   bool after_cased = false;
-  self.text().for_each_run([&](std::string_view run, bool from_user) {
-    for (size_t at = 0; at < run.size();) {
-      const Character character = character_at(run, at);
-      out.append(with_case(run, character, at, after_cased ? LetterCase::lower : LetterCase::title),
-                 from_user);
-      after_cased = is_cased(character.code_point);
-      at += character.size_bytes;
-    }
+  return change_case(context, self.text(), [&](int32_t code_point) {
+    return std::exchange(after_cased, is_cased(code_point)) ? LetterCase::lower : LetterCase::title;
   });
-  LEOAM_ASSIGN_OR_RETURN(Text changed, out.finish());
-  return Value(std::move(changed));
 }
 
 // Parts between white space, none of them empty. With a limit the last part is the rest.

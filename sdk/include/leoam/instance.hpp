@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <string>
@@ -36,7 +37,15 @@ struct InstanceOptions {
   uint64_t host_kv_budget_bytes = 0;                      // 0: half of the machine's memory
   std::function<void(LogLevel, std::string_view)> log{};  // must not call the library; what it throws is lost
   LogLevel log_level = LogLevel::warning;
+  uint64_t disk_kv_budget_bytes = 0;  // of scratch and open session files; 0: half of what is free
+  uint64_t disk_write_cap_bytes = 0;  // 0: none
+  std::string state_folder{};         // absolute; empty: that of the user
+  bool plaintext_scratch = false;     // KV that leaves memory is not encrypted
+  bool io_uring = true;
+  bool direct_io = true;
 };
+
+class CancelFlag;
 
 class Instance {
  public:
@@ -47,6 +56,12 @@ class Instance {
     c.cpu_level = detail::view(options.cpu_level);
     c.host_kv_budget_bytes = options.host_kv_budget_bytes;
     c.log_level = static_cast<leoam_log_level>(options.log_level);
+    c.disk_kv_budget_bytes = options.disk_kv_budget_bytes;
+    c.disk_write_cap_bytes = options.disk_write_cap_bytes;
+    c.state_folder = detail::view(options.state_folder);
+    c.flags = (options.plaintext_scratch ? LEOAM_INSTANCE_PLAINTEXT_SCRATCH : 0) |
+              (options.io_uring ? 0 : LEOAM_INSTANCE_NO_IO_URING) |
+              (options.direct_io ? 0 : LEOAM_INSTANCE_NO_DIRECT_IO);
     if (state_->log) {
       c.log = on_log;
       c.log_user_data = state_.get();
@@ -56,7 +71,12 @@ class Instance {
 
   leoam_instance* get() const { return state_->handle.get(); }
 
+  // Return when the budget holds; what is too much moves to files, while requests go on.
   void set_host_kv_budget(uint64_t bytes) { detail::call(leoam_instance_set_host_kv_budget, get(), bytes); }
+  void set_host_kv_budget(uint64_t bytes, const Progress& on_progress, const CancelFlag* cancel = nullptr);
+  void set_disk_kv_budget(uint64_t bytes) { detail::call(leoam_instance_set_disk_kv_budget, get(), bytes); }
+  // UINT64_MAX: none.
+  void set_disk_write_cap(uint64_t bytes) { detail::call(leoam_instance_set_disk_write_cap, get(), bytes); }
 
   leoam_instance_statistics statistics() const {
     auto statistics = detail::make<leoam_instance_statistics>();
@@ -97,7 +117,7 @@ class Instance {
   std::shared_ptr<State> state_;
 };
 
-// A wish to stop that any thread may set; load and evaluate watch it.
+// A wish to stop that any thread may set; long calls watch it.
 class CancelFlag {
  public:
   explicit CancelFlag(const Instance& instance)
@@ -112,6 +132,26 @@ class CancelFlag {
  private:
   std::shared_ptr<detail::Handle<leoam_cancel_flag, leoam_cancel_flag_release>> handle_;
 };
+
+inline void Instance::set_host_kv_budget(uint64_t bytes, const Progress& on_progress,
+                                         const CancelFlag* cancel) {
+  struct Call {
+    const Progress& on_progress;
+    std::exception_ptr thrown;
+    static int32_t report(uint64_t done, uint64_t total, void* user_data) {
+      auto* self = static_cast<Call*>(user_data);
+      return detail::run(self->thrown, [&] { return self->on_progress(done, total); });
+    }
+  } call{on_progress, nullptr};
+  auto c = detail::make<leoam_budget_options>();
+  if (on_progress) c.on_progress = Call::report;
+  c.user_data = &call;
+  if (cancel) c.cancel = cancel->get();
+  auto error = detail::make<leoam_error>();
+  const leoam_status code = leoam_instance_change_host_kv_budget(get(), bytes, &c, &error);
+  if (call.thrown) std::rethrow_exception(call.thrown);
+  detail::check(code, error);
+}
 
 }  // namespace v1
 }  // namespace leoam

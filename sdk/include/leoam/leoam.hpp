@@ -11,3 +11,4 @@
 #include "leoam/model.hpp"
 #include "leoam/request.hpp"
 #include "leoam/session.hpp"
+#include "leoam/session_file.hpp"

@@ -8,10 +8,12 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "leoam/request.hpp"
+#include "leoam/session_file.hpp"
 
 namespace leoam {
 inline namespace v1 {
@@ -35,13 +37,23 @@ class Session {
  public:
   explicit Session(const Model& model, const SessionOptions& options = {})
       : state_(std::make_shared<State>(model)) {
-    auto c = detail::make<leoam_session_options>();
-    c.kv_type = static_cast<leoam_kv_type>(options.kv_type);
-    c.policy = detail::view(options.policy);
-    c.page_tokens = options.page_tokens;
-    c.context_tokens = options.context_tokens;
-    c.piece_tokens = options.piece_tokens;
+    const leoam_session_options c = convert(options);
     detail::call(leoam_session_create, model.get(), &c, state_->handle.out());
+  }
+
+  // A saved session. kv_type, page_tokens and piece_tokens are those of the file.
+  static Session open(const Model& model, std::string_view path, const FileOptions& file = {},
+                      const SessionOptions& options = {}) {
+    Session session{std::make_shared<State>(model)};
+    leoam_session_options c = convert(options);
+    c.kv_type = LEOAM_KV_DEFAULT;
+    detail::CFileOptions c_file(file);
+    auto error = detail::make<leoam_error>();
+    const leoam_status code = leoam_model_open_session(model.get(), path.data(), path.size(), &c,
+                                                       c_file.get(), session.state_->handle.out(), &error);
+    c_file.rethrow();
+    detail::check(code, error);
+    return session;
   }
 
   leoam_session* get() const { return state_->handle.get(); }
@@ -84,6 +96,44 @@ class Session {
     std::vector<float> out(info().n_vocab);
     detail::call(leoam_session_copy_logits, get(), out.data(), static_cast<uint64_t>(out.size()));
     return out;
+  }
+
+  // The same tokens, KV and logits; KV is shared until one of the two changes it.
+  Session fork() const {
+    Session copy{std::make_shared<State>(state_->model)};
+    detail::call(leoam_session_fork, get(), copy.state_->handle.out());
+    return copy;
+  }
+
+  // All KV leaves memory; the next use brings back what it needs.
+  void suspend(const CancelFlag* cancel = nullptr) {
+    auto c = detail::make<leoam_suspend_options>();
+    if (cancel) c.cancel = cancel->get();
+    detail::call(leoam_session_suspend, get(), &c);
+  }
+
+  // Makes the session durable: the first time in a new file, later in the same one, where only what is new is
+  // written.
+  void save(const SaveOptions& options = {}) {
+    auto c = detail::make<leoam_save_options>();
+    c.flags = options.plaintext ? LEOAM_SAVE_PLAINTEXT : 0;
+    c.path = detail::view(options.path);
+    detail::CKey key(options.key, c);
+    if (options.cancel) c.cancel = options.cancel->get();
+    auto error = detail::make<leoam_error>();
+    const leoam_status code = leoam_session_save(get(), &c, &error);
+    key.rethrow();
+    detail::check(code, error);
+  }
+
+  // Of the file that the session has, as of the last save; empty without one.
+  std::optional<leoam_session_file_info> file_info() const {
+    auto info = detail::make<leoam_session_file_info>();
+    auto error = detail::make<leoam_error>();
+    const leoam_status code = leoam_session_get_file_info(get(), &info, &error);
+    if (code == LEOAM_ERROR_NOT_FOUND) return std::nullopt;
+    detail::check(code, error);
+    return info;
   }
 
   // Starts a generation.
@@ -130,6 +180,18 @@ class Session {
     Model model;
     detail::Handle<leoam_session, leoam_session_release> handle;
   };
+  explicit Session(std::shared_ptr<State> state) : state_(std::move(state)) {}
+
+  static leoam_session_options convert(const SessionOptions& options) {
+    auto c = detail::make<leoam_session_options>();
+    c.kv_type = static_cast<leoam_kv_type>(options.kv_type);
+    c.policy = detail::view(options.policy);
+    c.page_tokens = options.page_tokens;
+    c.context_tokens = options.context_tokens;
+    c.piece_tokens = options.piece_tokens;
+    return c;
+  }
+
   struct Evaluation {
     const EvaluateOptions& options;
     std::exception_ptr thrown;

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "runtime/engine/engine.h"
+#include "tests/support/sanitized.h"
 
 namespace leoam {
 namespace {
@@ -172,7 +173,7 @@ Figures run(CpuLevel level, const fs::path& path, const Golden& golden, const Wa
   evaluate.all_logits = true;
   evaluate.on_logits = [&](uint64_t position, std::span<const float> logits) {
     comparison.add(position, logits);
-    return !testing::Test::HasFatalFailure();
+    return !::testing::Test::HasFatalFailure();
   };
   for (size_t begin = 0; begin < golden.tokens.size();) {
     const size_t n = begin == 0 ? std::min(way.prefill_tokens, golden.tokens.size()) : 1;
@@ -186,7 +187,9 @@ Figures run(CpuLevel level, const fs::path& path, const Golden& golden, const Wa
   return comparison.figures();
 }
 
+// Under a sanitizer the best one alone: the tests of the kernels watch each.
 std::vector<CpuLevel> levels() {
+  if (testing::kSanitized) return {kernels::best_cpu_level()};
   std::vector<CpuLevel> all;
   for (const CpuLevel level : {CpuLevel::scalar, CpuLevel::avx2, CpuLevel::avx512})
     if (level <= kernels::best_cpu_level()) all.push_back(level);
@@ -207,7 +210,7 @@ TEST(GoldenLogits, FolderIsComplete) {
   EXPECT_GE(random_models().size(), 24u) << golden_folder();
 }
 
-class RandomModel : public testing::TestWithParam<std::tuple<std::string, CpuLevel>> {
+class RandomModel : public ::testing::TestWithParam<std::tuple<std::string, CpuLevel>> {
  protected:
   void SetUp() override {
     const auto& [name, level] = GetParam();
@@ -263,19 +266,20 @@ TEST_P(FloatModel, HalfPrecisionKvIsNear) {
   EXPECT_GT(figures.top_rms, 1e-6) << "the KV is not in half precision";
 }
 
-std::string random_model_name(const testing::TestParamInfo<RandomModel::ParamType>& info) {
+std::string random_model_name(const ::testing::TestParamInfo<RandomModel::ParamType>& info) {
   return std::get<0>(info.param) + "_" + kernels::cpu_level_name(std::get<1>(info.param));
 }
 
 INSTANTIATE_TEST_SUITE_P(GoldenLogits, RandomModel,
-                         testing::Combine(testing::ValuesIn(random_models()), testing::ValuesIn(levels())),
+                         ::testing::Combine(::testing::ValuesIn(random_models()),
+                                            ::testing::ValuesIn(levels())),
                          random_model_name);
 INSTANTIATE_TEST_SUITE_P(GoldenLogits, FloatModel,
-                         testing::Combine(testing::ValuesIn(random_models("type_")),
-                                          testing::ValuesIn(levels())),
+                         ::testing::Combine(::testing::ValuesIn(random_models("type_")),
+                                            ::testing::ValuesIn(levels())),
                          random_model_name);
 
-class RealModel : public testing::TestWithParam<const char*> {};
+class RealModel : public ::testing::TestWithParam<const char*> {};
 
 // The mean of n differences with a standard deviation of next_rms has an error of its own, next_rms /
 // sqrt(n): the drift of the mean can be told from zero only beyond three of them.
@@ -284,7 +288,11 @@ TEST_P(RealModel, IsNoFurtherFromTheExactPassThanThePeer) {
   const fs::path path = real_models_folder() / golden.model;
   if (!fs::exists(path))
     GTEST_SKIP() << path << " is not there: scripts/models.sh brings it, LEOAM_MODELS names another folder";
-#ifndef NDEBUG
+#ifdef NDEBUG
+  constexpr double kRoom = 1;
+#else
+  // Slow builds take the beginning, which the peer's figures, of the whole text, are not of.
+  constexpr double kRoom = 1.5;
   golden.shorten(96);
 #endif
   const Figures figures = run(kernels::best_cpu_level(), path, golden, {.kv = KvType::f16});
@@ -295,16 +303,16 @@ TEST_P(RealModel, IsNoFurtherFromTheExactPassThanThePeer) {
   const double mean_nll = golden.json.at("mean_nll");
   EXPECT_LE(std::abs(figures.nll_relative), 1e-4 + 3 * figures.next_rms / std::sqrt(n) / mean_nll);
   EXPECT_GE(figures.best_equal, std::max(peer.best_equal, peer_flash.best_equal) - 1 / n);
-  EXPECT_LE(figures.next_rms, std::min(peer.next_rms, peer_flash.next_rms));
-  EXPECT_LE(figures.top_rms, std::min(peer.top_rms, peer_flash.top_rms));
+  EXPECT_LE(figures.next_rms, kRoom * std::min(peer.next_rms, peer_flash.next_rms));
+  EXPECT_LE(figures.top_rms, kRoom * std::min(peer.top_rms, peer_flash.top_rms));
 }
 
-std::string real_model_name(const testing::TestParamInfo<const char*>& info) {
+std::string real_model_name(const ::testing::TestParamInfo<const char*>& info) {
   return info.param;
 }
 
-INSTANTIATE_TEST_SUITE_P(GoldenLogits, RealModel, testing::Values("smollm2_135m_q4_1", "gemma3_270m_q4_k_m"),
-                         real_model_name);
+INSTANTIATE_TEST_SUITE_P(GoldenLogits, RealModel,
+                         ::testing::Values("smollm2_135m_q4_1", "gemma3_270m_q4_k_m"), real_model_name);
 
 }  // namespace
 }  // namespace leoam

@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "tests/runtime/engine/engine_fixture.h"
+#include "tests/support/process_memory.h"
 
 namespace leoam {
 namespace {
@@ -38,7 +39,6 @@ class EngineTiersTest : public testing::EngineTest {
     }
     return out;
   }
-
 };
 
 TEST_F(EngineTiersTest, LogitsDoNotDependOnTheBudget) {
@@ -154,7 +154,8 @@ TEST_F(EngineTiersTest, ASavedSessionGoesOnWithTheSameBytes) {
       Status status = first->save(path, &key, nullptr);
       ASSERT_TRUE(status.ok()) << status.message();
       const uint64_t written = engine_->statistics().disk_written_bytes;
-      for (size_t i = 0; i < 10; ++i) ASSERT_TRUE(first->evaluate(std::span(all).subspan(700 + i, 1), {}).ok());
+      for (size_t i = 0; i < 10; ++i)
+        ASSERT_TRUE(first->evaluate(std::span(all).subspan(700 + i, 1), {}).ok());
       status = first->save({}, nullptr, nullptr);
       ASSERT_TRUE(status.ok()) << status.message();
       EXPECT_LE(engine_->statistics().disk_written_bytes - written, 96u << 10);
@@ -224,6 +225,49 @@ TEST_F(EngineTiersTest, DamagedPagesAreComputedAgainWithTheSameBytes) {
     again->reset();
     std::filesystem::remove(path);
   }
+}
+
+TEST_F(EngineTiersTest, SessionsWithTheSameBeginningShareIt) {
+  start(model());
+  auto first = session();
+  const auto expected = run(*first, 900, 1);
+  const uint64_t before = engine_->statistics().host_kv_bytes;
+  auto second = session();
+  EXPECT_EQ(run(*second, 900, 1), expected);
+  EXPECT_EQ(engine_->statistics().shared_tokens, 768u);
+  EXPECT_LT(engine_->statistics().host_kv_bytes - before, before / 3);
+  ASSERT_TRUE(first->truncate(0).ok());
+  ASSERT_TRUE(first->evaluate(tokens(500, 9), {}).ok());
+  ASSERT_TRUE(second->truncate(0).ok());
+  auto third = session();
+  EXPECT_EQ(run(*third, 900, 1), expected);
+  EXPECT_EQ(engine_->statistics().shared_tokens, 768u);
+}
+
+TEST_F(EngineTiersTest, TheHighWaterMarkHoldsAtTwentyTimesTheBudget) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "a sanitizer's own memory would be counted";
+#endif
+  testing::TinyModelOptions big;
+  big.n_layers = 8;
+  big.n_kv_heads = 4;
+  big.head_dim = 64;
+  big.context_tokens = 8192;
+  constexpr uint64_t kTokens = 6000;
+  constexpr uint64_t kKvBytes = kTokens * 8 * 4 * 64 * 2 * 2;
+  start(big, with_budget(kKvBytes / 20));
+  auto s = session();
+  const testing::PeakMemory peak;
+  const std::vector<int32_t> all = tokens(kTokens);
+  Status status = s->evaluate(all, {});
+  ASSERT_TRUE(status.ok()) << status.message();
+  for (int i = 0; i < 5; ++i) {
+    status = s->evaluate(tokens(1), {});
+    ASSERT_TRUE(status.ok()) << status.message();
+  }
+  EXPECT_GE(s->kv_bytes(), kKvBytes);
+  EXPECT_LE(engine_->statistics().host_kv_peak_bytes, kKvBytes / 20);
+  EXPECT_LE(peak.extra_bytes(), static_cast<int64_t>(kKvBytes / 20 + (16u << 20)));
 }
 
 TEST_F(EngineTiersTest, BudgetsChangeWhileARequestRuns) {

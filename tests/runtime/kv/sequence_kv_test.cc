@@ -85,8 +85,8 @@ TEST_F(SequenceKvTest, ACopySharesPagesUntilItWrites) {
   ASSERT_TRUE(check(kv, ids).ok());
 }
 
-// Any calls in any order, with budgets that change, forks that share and pages that come and go: every token that is
-// read is the one that was written.
+// Any calls in any order, with budgets that change, forks that share and pages that come and go: every token
+// that is read is the one that was written.
 TEST_F(SequenceKvTest, AnyOrderOfCallsReadsWhatWasWritten) {
   for (uint32_t seed = 1; seed <= 12; ++seed) {
     std::minstd_rand engine(seed);
@@ -127,10 +127,12 @@ TEST_F(SequenceKvTest, AnyOrderOfCallsReadsWhatWasWritten) {
           break;
         }
         case 5:
-          if (branches.size() < 4) branches.push_back(std::make_unique<Branch>(Branch{branch.kv, branch.ids}));
+          if (branches.size() < 4)
+            branches.push_back(std::make_unique<Branch>(Branch{branch.kv, branch.ids}));
           break;
         case 6:
-          if (branches.size() > 1) branches.erase(branches.begin() + random(static_cast<uint32_t>(branches.size())));
+          if (branches.size() > 1)
+            branches.erase(branches.begin() + random(static_cast<uint32_t>(branches.size())));
           break;
         case 7: {
           const Status status = branch.kv.evict({});
@@ -144,7 +146,8 @@ TEST_F(SequenceKvTest, AnyOrderOfCallsReadsWhatWasWritten) {
       }
       Branch& read = *branches[random(static_cast<uint32_t>(branches.size()))];
       const Status status = check(read.kv, read.ids);
-      ASSERT_TRUE(status.ok() || status.kind() == ErrorKind::no_space) << status.message() << " seed " << seed;
+      ASSERT_TRUE(status.ok() || status.kind() == ErrorKind::no_space)
+          << status.message() << " seed " << seed;
       if (read.ids.size() > 600) {
         ASSERT_TRUE(read.kv.truncate(0).ok());
         read.ids.clear();

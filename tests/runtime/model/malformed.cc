@@ -5,6 +5,7 @@
 #include "runtime/model/model_source.h"
 #include "tests/support/memory_file.h"
 #include "tests/support/process_memory.h"
+#include "tests/support/sanitized.h"
 
 namespace leoam::testing {
 namespace {
@@ -34,7 +35,7 @@ void expect_refused(const std::vector<uint8_t>& bytes, ErrorKind kind, const std
   EXPECT_EQ(error_kind_name(status.kind()), std::string(error_kind_name(kind))) << status.message();
   EXPECT_NE(status.message().find(message), std::string::npos)
       << "no \"" << message << "\" in: " << status.message();
-  EXPECT_LT(seconds.count(), 1.0);
+  EXPECT_LT(seconds.count(), kSlowdown * 1.0);
   EXPECT_LT(memory.extra_bytes(), static_cast<int64_t>(bytes.size()) + kMaxExtra_bytes);
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "tests/support/fault_file_system.h"
 #include "tests/support/session_model.h"
 #include "tests/support/simulated_disk.h"
 #include "tests/support/temp_folder.h"
@@ -248,6 +249,114 @@ TEST_P(SessionFileTest, abstracts_are_kept_beside_pages) {
   EXPECT_EQ(high, *file->read_abstract(2, 0));
   EXPECT_EQ(low, *file->read_abstract(2, 1));
   EXPECT_EQ(ErrorKind::not_found, file->read_abstract(1, 0).status().kind());
+}
+
+TEST_P(SessionFileTest, verify_finds_what_is_damaged_and_says_what_it_costs) {
+  auto file = create();
+  SessionModel model;
+  model.append(40, 1);
+  ASSERT_TRUE(model.save(*file).ok());
+  const auto healthy = file->verify({});
+  ASSERT_TRUE(healthy.ok());
+  EXPECT_EQ(10u + 3u + 10u, healthy->n_pages);
+  EXPECT_EQ(0u, healthy->n_bad_pages + healthy->n_missing_pages + healthy->n_recompute_tokens);
+  EXPECT_TRUE(healthy->findings.empty()) << healthy->findings[0];
+
+  disk_.flip_bit(kPath, (file->layers()[2].pages[6].offset_bytes + 100) * 8);
+  const auto damaged = file->verify({});
+  ASSERT_TRUE(damaged.ok());
+  EXPECT_EQ(1u, damaged->n_bad_pages);
+  EXPECT_EQ(24u, damaged->first_bad_token);
+  EXPECT_EQ(16u, damaged->n_recompute_tokens);
+  ASSERT_EQ(1u, damaged->findings.size());
+  EXPECT_NE(std::string::npos, damaged->findings[0].find("page 6 of layer 2")) << damaged->findings[0];
+
+  uint64_t n_seen = 0;
+  EXPECT_EQ(ErrorKind::cancelled,
+            file->verify([&](uint64_t, uint64_t) { return ++n_seen < 5; }).status().kind());
+  EXPECT_EQ(5u, n_seen);
+}
+
+TEST_P(SessionFileTest, compact_keeps_everything_but_free_room) {
+  SessionModel model;
+  {
+    auto file = create();
+    for (uint32_t round = 0; round < 30; ++round) {
+      model.rewind(model.tokens().size() / 2);
+      model.append(200, round);
+      ASSERT_TRUE(model.save(*file).ok());
+    }
+    ASSERT_TRUE(file->write_abstract(1, 0, std::vector<uint8_t>(10, 9)).ok());
+    ASSERT_TRUE(model.save(*file).ok());
+    EXPECT_EQ(ErrorKind::busy, SessionFile::compact(disk_, kPath, key(), account_).kind());
+  }
+  const size_t before = disk_.contents(kPath).size();
+  ASSERT_TRUE(SessionFile::compact(disk_, kPath, key(), account_).ok());
+  EXPECT_EQ(std::vector<std::string>{kPath}, disk_.files());
+  auto file = open();
+  expect_whole(*file, model.tokens());
+  EXPECT_LT(disk_.contents(kPath).size(), before);
+  EXPECT_EQ(file->info().file_bytes, file->info().used_bytes);
+  EXPECT_EQ(std::vector<uint8_t>(10, 9), *file->read_abstract(1, 0));
+  model = SessionModel::of(*file);
+  model.append(20, 99);
+  ASSERT_TRUE(model.save(*file).ok());
+  file.reset();
+  expect_whole(*open(), model.tokens());
+}
+
+TEST_P(SessionFileTest, opening_reads_the_index_and_no_page) {
+  SessionIdentity identity = small_identity();
+  identity.n_layers = 30;
+  identity.windows.assign(30, 0);
+  identity.page_tokens = 32;
+  identity.n_vocab = 32000;
+  SessionModel model(identity);
+  model.append(32768, 1);
+  uint64_t file_bytes = 0;
+  {
+    auto file = SessionFile::create(disk_, kPath, key(), identity, account_);
+    ASSERT_TRUE(file.ok()) << file.status().message();
+    ASSERT_TRUE(model.save(**file, false).ok());
+    file_bytes = (*file)->info().file_bytes;
+  }
+  testing::FaultFileSystem files(disk_);
+  DiskAccount account(UINT64_MAX);
+  const auto start = std::chrono::steady_clock::now();
+  const auto file = SessionFile::open(files, kPath, key(), &identity, account, OpenMode::read_write);
+  const auto end = std::chrono::steady_clock::now();
+  ASSERT_TRUE(file.ok()) << file.status().message();
+  EXPECT_EQ(model.tokens().size(), (*file)->tokens().size());
+  EXPECT_EQ(30u * 1024u, (*file)->verify({})->n_pages);
+  // Two headers, two slots, two copies of two segments of the log, the manifest, a part of the index a layer.
+  const auto trace = files.trace();
+  const auto opened = std::span(trace).first(trace.size() - 30 * 1024);
+  EXPECT_LE(std::ranges::count(opened, testing::FaultOperation::read), 2 * (2 + 2 + 4 + 1 + 30));
+  std::printf(
+      "opened %llu MiB, 32 Ki tokens in %lld us\n", static_cast<unsigned long long>(file_bytes >> 20),
+      static_cast<long long>(std::chrono::duration_cast<std::chrono::microseconds>(end - start).count()));
+}
+
+TEST_P(SessionFileTest, shows_its_contents_in_plaintext_only) {
+  SessionModel model;
+  model.append(40, 1);
+  {
+    auto file = create();
+    ASSERT_TRUE(model.save(*file).ok());
+  }
+  const std::vector<uint8_t> bytes = disk_.contents(kPath);
+  const auto shows = [&bytes](const auto& secret) {
+    return std::search(bytes.begin(), bytes.end(), secret.begin(), secret.end()) != bytes.end();
+  };
+  std::vector<uint8_t> ids;
+  for (const LoggedToken& token : model.tokens()) {
+    ids.push_back(static_cast<uint8_t>(token.id));
+    ids.insert(ids.end(), {0, 0, static_cast<uint8_t>(token.starts_pass ? 0x80 : 0)});
+  }
+  EXPECT_EQ(!GetParam(), shows(ids));
+  EXPECT_EQ(!GetParam(), shows(small_identity().model_name));
+  for (uint32_t layer = 0; layer < 3; ++layer)
+    EXPECT_EQ(!GetParam(), shows(SessionModel::page(small_identity(), model.tokens(), layer, 9)));
 }
 
 TEST_P(SessionFileTest, opens_on_every_back_end) {

@@ -9,13 +9,7 @@
 #include <thread>
 #include <vector>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define LEOAM_TEST_SANITIZED
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define LEOAM_TEST_SANITIZED
-#endif
-#endif
+#include "tests/support/sanitized.h"
 
 namespace leoam {
 namespace {
@@ -448,9 +442,7 @@ TEST(ChatTemplateLimit, RingsAreFreed) {
 
 // The stack that the header promises to be enough, at the deepest that the limits allow.
 TEST(ChatTemplateLimit, DepthFitsTheStack) {
-#if defined(LEOAM_TEST_SANITIZED)
-  GTEST_SKIP() << "sanitizers enlarge every frame";
-#endif
+  if (testing::kSanitized) GTEST_SKIP() << "sanitizers enlarge every frame";
   const auto work = [](void*) -> void* {
     const auto input = one_message("x");
     for (size_t n : {100u, 120u, 128u, 1000u}) {

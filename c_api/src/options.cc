@@ -1,0 +1,57 @@
+#include "c_api/src/options.h"
+
+#include "c_api/src/guard.h"
+
+namespace leoam::c_api {
+
+Status read_kv_type(leoam_kv_type c, kernels::KvType* out) {
+  switch (c) {
+    case LEOAM_KV_DEFAULT:
+    case LEOAM_KV_F16:
+      *out = kernels::KvType::f16;
+      return {};
+    case LEOAM_KV_F32:
+      *out = kernels::KvType::f32;
+      return {};
+    default:
+      return error(ErrorKind::invalid_argument, "kv_type: {}", c);
+  }
+}
+
+Status read_page_tokens(uint32_t c, uint32_t* out) {
+  if (c == 0) return {};  // the default of `out`
+  if (c != 16 && c != 32 && c != 64 && c != 128) {
+    return error(ErrorKind::invalid_argument, "page_tokens: {}, expected 16, 32, 64 or 128", c);
+  }
+  *out = c;
+  return {};
+}
+
+leoam_kv_type to_c(kernels::KvType type) {
+  return type == kernels::KvType::f32 ? LEOAM_KV_F32 : LEOAM_KV_F16;
+}
+
+Status read_path(const char* path, uint64_t size, std::string* out) {
+  std::string_view text;
+  LEOAM_RETURN_IF_ERROR(read_text(path, size, "path", &text));
+  if (text.empty()) return error(ErrorKind::invalid_argument, "path: empty");
+  if (text.find('\0') != std::string_view::npos) {
+    return error(ErrorKind::invalid_argument, "path: a zero byte in it");
+  }
+  *out = text;
+  return {};
+}
+
+Result<SessionOptions> read_session_options(const leoam_session_options& c) {
+  SessionOptions options;
+  std::string_view policy;
+  LEOAM_RETURN_IF_ERROR(read_text(c.policy, "policy", &policy));
+  if (!policy.empty()) options.policy = policy;
+  LEOAM_RETURN_IF_ERROR(read_kv_type(c.kv_type, &options.kv_type));
+  LEOAM_RETURN_IF_ERROR(read_page_tokens(c.page_tokens, &options.page_tokens));
+  options.context_tokens = c.context_tokens;
+  options.piece_tokens = c.piece_tokens;
+  return options;
+}
+
+}  // namespace leoam::c_api

@@ -1,0 +1,81 @@
+#include <algorithm>
+
+#include "runtime/store/session_create.h"
+#include "runtime/store/session_state.h"
+
+namespace leoam {
+
+namespace {
+
+// Pages that are written as one.
+constexpr uint64_t kBatch_bytes = uint64_t{1} << 20;
+
+// Copies the pages of one layer, in their order and without gaps between them. A page that is bad stays
+// behind: it is then one to be computed again.
+Status copy_layer(SessionFile& from, SessionFile& to, uint32_t page_bytes, uint32_t layer,
+                  LayerIndex* index) {
+  const uint64_t stored_bytes = PageFile::stored_bytes(page_bytes);
+  const auto n_batch = static_cast<uint32_t>(std::max<uint64_t>(1, kBatch_bytes / stored_bytes));
+  LEOAM_ASSIGN_OR_RETURN(const BlockBuffer source, BlockBuffer::create(stored_bytes));
+  LEOAM_ASSIGN_OR_RETURN(const BlockBuffer sealed, BlockBuffer::create(n_batch * stored_bytes));
+  std::vector<uint8_t> page(page_bytes);
+  uint32_t n_sealed = 0;
+  uint64_t place = 0;
+  const auto flush = [&]() -> Status {
+    if (n_sealed == 0) return {};
+    const uint32_t n = n_sealed;
+    n_sealed = 0;
+    return to.file().write_at(place, sealed.first(n * stored_bytes));
+  };
+  const auto n_present = std::ranges::count_if(index->pages, &PageRecord::present);
+  auto n_left = static_cast<uint32_t>(n_present);
+  uint32_t n_room = 0;
+  for (uint32_t i = 0; i < index->pages.size(); ++i) {
+    PageRecord& record = index->pages[i];
+    if (!record.present()) continue;
+    const PageIdentity identity{0, layer, index->first_page + i};
+    Status status = from.file().read_at(record.offset_bytes, source.span());
+    if (status.ok()) status = from.open(identity, record, source.data(), page);
+    record = {};
+    --n_left;
+    if (!status.ok()) continue;
+    if (n_sealed == n_room) {
+      LEOAM_RETURN_IF_ERROR(flush());
+      n_room = std::min(n_batch, n_left + 1);
+      LEOAM_ASSIGN_OR_RETURN(place, to.allocate(page_bytes, n_room));
+    }
+    record.offset_bytes = place + n_sealed * stored_bytes;
+    LEOAM_RETURN_IF_ERROR(to.seal(identity, page, sealed.data() + n_sealed * stored_bytes, &record));
+    ++n_sealed;
+  }
+  if (n_sealed < n_room) to.free(place + n_sealed * stored_bytes, page_bytes, n_room - n_sealed);
+  return flush();
+}
+
+}  // namespace
+
+Status SessionFile::compact(FileSystem& files, const std::string& path, const SecretKey* key,
+                            DiskAccount& account) {
+  // The old file's lock is held until the new one has its name, so nobody sees one without an owner.
+  LEOAM_ASSIGN_OR_RETURN(const auto from, open(files, path, key, nullptr, account, OpenMode::read_write));
+  const SessionIdentity& identity = from->state_->identity;
+  LEOAM_ASSIGN_OR_RETURN(const auto to,
+                         Creation::create(files, path, true, key, identity, account, system_random));
+  for (const AbstractRecord& abstract : from->state_->manifest.abstracts)
+    if (const auto bytes = from->read_abstract(abstract.layer, abstract.level); bytes.ok())
+      LEOAM_RETURN_IF_ERROR(to->write_abstract(abstract.layer, abstract.level, *bytes));
+  std::vector<LayerIndex> layers = from->layers();
+  for (uint32_t layer = 0; layer < layers.size(); ++layer)
+    LEOAM_RETURN_IF_ERROR(copy_layer(*from, *to, identity.page_bytes, layer, &layers[layer]));
+  // Generations go on, so that a copy of the old file cannot be taken for a later state of the new one.
+  to->state_->newest_generation = from->state_->newest_generation;
+  const auto logits = from->read_logits();
+  SessionCommit commit;
+  commit.tokens = from->tokens();
+  commit.n_kv_tokens = from->state_->manifest.n_kv_tokens;
+  commit.layers = layers;
+  if (logits.ok()) commit.logits = *logits;
+  return to->commit(commit);
+}
+
+}  // namespace leoam

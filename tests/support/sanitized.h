@@ -1,0 +1,18 @@
+// Whether AddressSanitizer or ThreadSanitizer watches this build: bounds of time and memory that hold for the
+// code do not hold for what they add.
+#pragma once
+
+namespace leoam::testing {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kSanitized = true;
+#elif defined(__has_feature)
+inline constexpr bool kSanitized = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
+#else
+inline constexpr bool kSanitized = false;
+#endif
+
+// How often longer work may take than without one.
+inline constexpr double kSlowdown = kSanitized ? 20 : 1;
+
+}  // namespace leoam::testing
