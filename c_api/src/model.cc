@@ -141,7 +141,7 @@ leoam_status leoam_model_plan(leoam_instance* instance, const char* path, uint64
       request.host_kv_budget_bytes = object.engine().statistics().host_kv_budget_bytes;
     }
     LEOAM_ASSIGN_OR_RETURN(const ModelHeader header, Model::read_header(file, overrides));
-    const Plan plan = make_plan(header, request);
+    const Plan plan = make_plan(header, request, nullptr);
     leoam_plan c{};
     c.fits = plan.fits ? 1 : 0;
     c.context_tokens = plan.context_tokens;

@@ -244,6 +244,26 @@ Status Engine::set_host_kv_budget(uint64_t bytes, const std::function<void(uint6
   return tiers_->set_host_budget(bytes, nullptr);
 }
 
+Result<Rates> Engine::calibration(const CancelFlag* cancel) {
+  const std::lock_guard<std::mutex> lock(rates_mutex_);
+  if (!rates_) {
+    LEOAM_ASSIGN_OR_RETURN(rates_, calibrate(*device_, *files_, state_folder_, cancel));
+  }
+  return *rates_;
+}
+
+Result<Plan> Engine::plan(const ModelHeader& header, PlanRequest request, const CancelFlag* cancel) {
+  SessionOptions shape;
+  shape.kv_type = request.kv_type;
+  shape.page_tokens = request.page_tokens;
+  shape.piece_tokens = request.piece_tokens;
+  LEOAM_RETURN_IF_ERROR(check_options(shape));
+  if (request.host_kv_budget_bytes == 0) request.host_kv_budget_bytes = tiers_->host_budget_bytes();
+  if (request.disk_kv_budget_bytes == 0) request.disk_kv_budget_bytes = disk_.budget_bytes();
+  LEOAM_ASSIGN_OR_RETURN(const Rates rates, calibration(cancel));
+  return make_plan(header, request, &rates);
+}
+
 EngineStatistics Engine::statistics() const {
   EngineStatistics statistics;
   const TierStatistics tiers = tiers_->statistics();

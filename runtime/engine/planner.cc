@@ -2,57 +2,155 @@
 
 #include <algorithm>
 
+#include "runtime/engine/planned_tiers.h"
+
 namespace leoam {
 namespace {
 
-uint64_t whole_pages(uint64_t tokens, uint64_t page_tokens) {
-  return (tokens + page_tokens - 1) / page_tokens * page_tokens;
-}
+// Pieces of which the time of a prefill is summed up; of more, every k-th stands for k.
+constexpr uint64_t kSampledPieces = 2048;
 
-// KV of a context. A sliding layer holds its window, wherever that starts within a page.
-uint64_t kv_bytes(const ModelConfig& config, const kernels::KvLayout& layout, uint64_t context_tokens) {
-  const uint64_t token_bytes = layout.page_bytes() / layout.page_tokens;
-  const uint64_t full = whole_pages(context_tokens, layout.page_tokens);
-  const uint64_t sliding = std::min<uint64_t>(
-      full, whole_pages(config.sliding_window_tokens, layout.page_tokens) + layout.page_tokens);
-  uint64_t bytes = 0;
-  for (uint32_t layer = 0; layer < config.n_layers; ++layer)
-    bytes += token_bytes * (config.is_sliding(layer) ? sliding : full);
-  return bytes;
-}
+// Reading a saved session's head, logs and index, and making its pages known.
+constexpr double kReopen_s = 3e-3;
+constexpr double kReopenPage_s = 0.6e-6;
+constexpr double kReopenToken_s = 0.1e-6;
 
-}  // namespace
-
-Plan make_plan(const ModelHeader& header, const PlanRequest& request) {
-  const ModelConfig& config = header.config;
-  const kernels::KvLayout layout = {request.kv_type, config.n_kv_heads, config.head_dim, request.page_tokens};
-  Plan plan;
-  plan.context_tokens = request.context_tokens == 0 ? config.context_tokens : request.context_tokens;
-  plan.weight_bytes = header.weight_bytes;
-  plan.kv_token_bytes = layout.page_bytes() / layout.page_tokens * config.n_layers;
-  plan.kv_bytes = kv_bytes(config, layout, plan.context_tokens);
-  // Activations of one piece: the residual stream, queries, keys, values, the branch, gate and up, twice for
-  // their converted rows.
+uint64_t workspace_bytes(const ModelConfig& config, uint64_t piece_tokens) {
+  // The residual stream, queries, keys, values, the branch, gate and up, twice for their converted rows.
   const uint64_t row_floats =
       2 * (uint64_t{3} * config.n_embd + uint64_t{3} * config.n_heads * config.head_dim +
            uint64_t{2} * config.n_ff);
-  constexpr uint64_t kPieceTokens = 256;
-  plan.workspace_bytes = row_floats * kPieceTokens * sizeof(float) + uint64_t{config.n_vocab} * sizeof(float);
-  plan.total_bytes = plan.weight_bytes + plan.kv_bytes + plan.workspace_bytes;
-  const uint64_t budget = request.host_kv_budget_bytes == 0 ? UINT64_MAX : request.host_kv_budget_bytes;
-  plan.fits = plan.kv_bytes <= budget;
-  // KV grows with the context, so the longest that fits is found by halving.
-  uint64_t low = 0;
-  uint64_t high = std::max<uint64_t>(plan.context_tokens, 1);
-  if (plan.fits) low = high;
-  while (low < high) {
-    const uint64_t middle = low + (high - low + 1) / 2;
-    if (kv_bytes(config, layout, middle) <= budget)
-      low = middle;
-    else
-      high = middle - 1;
+  return bounded_sum(bounded_product(row_floats * sizeof(float), piece_tokens),
+                     uint64_t{config.n_vocab} * sizeof(float));
+}
+
+// How long one session's passes take on a machine of these rates.
+class Clock {
+ public:
+  Clock(const ModelHeader& header, const kernels::KvLayout& layout, const PlannedTiers& tiers,
+        const Rates& rates)
+      : config_(header.config), tiers_(tiers), rates_(rates) {
+    kernels::WeightType type = kernels::WeightType::f16;
+    for (const kernels::WeightTypeRow& row : kernels::kWeightTypes)
+      if (header.quantization == row.traits.name) type = row.type;
+    matrix_ = rates.matrix(type);
+    const double width = double{1} * config_.n_heads * config_.head_dim;
+    const double kv_width = double{1} * config_.n_kv_heads * config_.head_dim;
+    const double n_embd = config_.n_embd;
+    layer_values_ = n_embd * (2 * width + 2 * kv_width + 3.0 * config_.n_ff);
+    head_values_ = n_embd * config_.n_vocab;
+    value_bytes_ =
+        static_cast<double>(header.weight_bytes) / std::max(1.0, static_cast<double>(header.n_parameters));
+    layer_token_bytes_ = static_cast<double>(layout.page_bytes()) / std::max(layout.page_tokens, 1u);
+    width_ = width;
+    group_ = config_.n_heads / std::max(config_.n_kv_heads, 1u);
   }
-  plan.fitting_tokens = low;
+
+  // The pass of one token behind n_tokens.
+  double decode_s(uint64_t n_tokens) const {
+    const double weight_bytes = value_bytes_ * (config_.n_layers * layer_values_ + head_values_);
+    const double kv_bytes = layer_token_bytes_ * visible_tokens(static_cast<double>(n_tokens));
+    const double compute_s = weight_bytes / matrix_.decode_bytes_per_second +
+                             kv_bytes * (rates_.attention_byte_s + group_ * rates_.attention_byte_head_s) +
+                             config_.n_layers * rates_.layer_s;
+    return std::max(compute_s, read_s(tiers_.read_bytes(n_tokens, 0)));
+  }
+
+  double prefill_s(uint64_t n_tokens, uint64_t piece_tokens) const {
+    const uint64_t n_pieces = (n_tokens + piece_tokens - 1) / piece_tokens;
+    const uint64_t stride = (n_pieces + kSampledPieces - 1) / kSampledPieces;
+    double seconds = 0;
+    for (uint64_t piece = 0; piece < n_pieces; piece += stride) {
+      const uint64_t n_here = std::min(stride, n_pieces - piece);
+      const uint64_t begin = (piece + n_here / 2) * piece_tokens;
+      seconds += static_cast<double>(n_here) * piece_s(begin, std::min(piece_tokens, n_tokens - begin));
+    }
+    return seconds;
+  }
+
+  double reopen_s(uint64_t n_tokens) const {
+    return kReopen_s + kReopenPage_s * static_cast<double>(tiers_.n_pages(n_tokens, 0)) +
+           kReopenToken_s * static_cast<double>(n_tokens);
+  }
+
+ private:
+  double piece_s(uint64_t begin, uint64_t n) const {
+    const double count = static_cast<double>(n);
+    const double depth = static_cast<double>(begin) + count / 2;
+    const double compute_s =
+        2 * count * config_.n_layers * layer_values_ / matrix_.prefill_operations_per_second +
+        4 * count * width_ * visible_tokens(depth) / rates_.prefill_attention_operations_per_second +
+        config_.n_layers * rates_.layer_s;
+    const uint64_t written = tiers_.written_bytes(begin + n) -
+                             std::min(tiers_.written_bytes(begin + n), tiers_.written_bytes(begin));
+    return std::max(compute_s, read_s(tiers_.read_bytes(begin + n, n)) + write_s(written));
+  }
+
+  // Tokens that a query at `depth` sees, all layers together.
+  double visible_tokens(double depth) const {
+    double tokens = 0;
+    for (uint32_t layer = 0; layer < config_.n_layers; ++layer)
+      tokens +=
+          config_.is_sliding(layer) ? std::min(depth, double{1} * config_.sliding_window_tokens) : depth;
+    return tokens;
+  }
+
+  // The disk and the thread that decrypts work at once.
+  double read_s(uint64_t bytes) const {
+    return bytes == 0 ? 0
+                      : static_cast<double>(bytes) /
+                            std::min(rates_.disk_read_bytes_per_second, rates_.cipher_bytes_per_second);
+  }
+  double write_s(uint64_t bytes) const {
+    return bytes == 0 ? 0
+                      : static_cast<double>(bytes) /
+                            std::min(rates_.disk_write_bytes_per_second, rates_.cipher_bytes_per_second);
+  }
+
+  const ModelConfig& config_;
+  const PlannedTiers& tiers_;
+  const Rates& rates_;
+  Rates::Matrix matrix_;
+  double layer_values_ = 0;  // weights of a layer
+  double head_values_ = 0;
+  double value_bytes_ = 0;
+  double layer_token_bytes_ = 0;
+  double width_ = 0;
+  double group_ = 0;
+};
+
+}  // namespace
+
+Plan make_plan(const ModelHeader& header, const PlanRequest& request, const Rates* rates) {
+  const ModelConfig& config = header.config;
+  const kernels::KvLayout layout = {request.kv_type, config.n_kv_heads, config.head_dim, request.page_tokens};
+  const uint64_t piece_tokens = std::max(request.piece_tokens, 1u);
+  const PlannedTiers tiers(config, layout, piece_tokens, request.host_kv_budget_bytes,
+                           request.disk_kv_budget_bytes);
+  Plan plan;
+  plan.context_tokens = request.context_tokens == 0 ? config.context_tokens : request.context_tokens;
+  const bool possible = plan.context_tokens <= INT32_MAX;
+  const uint64_t n = std::min<uint64_t>(plan.context_tokens, INT32_MAX);
+  plan.weight_bytes = header.weight_bytes;
+  plan.kv_token_bytes = bounded_product(layout.page_bytes() / layout.page_tokens, config.n_layers);
+  plan.kv_bytes = tiers.kv_bytes(n);
+  plan.workspace_bytes = workspace_bytes(config, std::min(piece_tokens, n));
+  plan.fits = possible && tiers.fits_ram(n);
+  plan.fits_with_disk = possible && tiers.fits_with_disk(n);
+  plan.fitting_tokens = PlannedTiers::longest([&](uint64_t tokens) { return tiers.fits_ram(tokens); });
+  plan.fitting_with_disk_tokens =
+      PlannedTiers::longest([&](uint64_t tokens) { return tiers.fits_with_disk(tokens); });
+  plan.host_kv_bytes = tiers.host_bytes(n);
+  plan.total_bytes = bounded_sum(plan.weight_bytes, bounded_sum(plan.host_kv_bytes, plan.workspace_bytes));
+  plan.session_file_bytes = request.saved ? tiers.session_file_bytes(n, config.n_vocab) : 0;
+  plan.disk_kv_bytes = bounded_sum(tiers.scratch_file_bytes(n), plan.session_file_bytes);
+  plan.disk_written_bytes = bounded_sum(tiers.written_bytes(n), plan.session_file_bytes);
+  plan.token_read_bytes = tiers.read_bytes(n, 0);
+  if (!rates || !plan.fits_with_disk || n == 0) return plan;
+  const Clock clock(header, layout, tiers, *rates);
+  plan.prefill_tokens_per_second = static_cast<double>(n) / clock.prefill_s(n, piece_tokens);
+  plan.decode_tokens_per_second = 1 / clock.decode_s(n);
+  plan.reopen_s = clock.reopen_s(n);
   return plan;
 }
 

@@ -16,7 +16,7 @@ TEST_F(PlannerTest, PlannedBytesAreWhatASessionTakes) {
     for (const uint32_t n : {1u, 32u, 33u, 300u, 512u}) {
       PlanRequest request;
       request.context_tokens = n;
-      const Plan plan = make_plan(model_->header(), request);
+      const Plan plan = make_plan(model_->header(), request, nullptr);
       auto s = session();
       ASSERT_TRUE(s->evaluate(tokens(n), {}).ok());
       EXPECT_LE(s->kv_bytes(), plan.kv_bytes) << architecture << ' ' << n;
@@ -32,12 +32,12 @@ TEST_F(PlannerTest, TheFittingContextFitsAndOneMorePageDoesNot) {
   start();
   PlanRequest request;
   request.host_kv_budget_bytes = 50'000;
-  const Plan plan = make_plan(model_->header(), request);
+  const Plan plan = make_plan(model_->header(), request, nullptr);
   EXPECT_FALSE(plan.fits);
   request.context_tokens = plan.fitting_tokens;
-  EXPECT_TRUE(make_plan(model_->header(), request).fits);
+  EXPECT_TRUE(make_plan(model_->header(), request, nullptr).fits);
   request.context_tokens = plan.fitting_tokens + 32;
-  EXPECT_FALSE(make_plan(model_->header(), request).fits);
+  EXPECT_FALSE(make_plan(model_->header(), request, nullptr).fits);
 }
 
 }  // namespace

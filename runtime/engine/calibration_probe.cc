@@ -1,0 +1,373 @@
+// What calibration measures, on made-up weights and pages that are larger than the caches. The shortest of a
+// few runs counts: what disturbs a run only makes it longer.
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "runtime/engine/calibration.h"
+#include "runtime/store/block_buffer.h"
+#include "runtime/store/cipher.h"
+
+namespace leoam {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr uint64_t kBeyondCaches_bytes = uint64_t{48} << 20;
+constexpr uint32_t kPiece_tokens = 256;
+constexpr uint32_t kRuns = 3;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// The shortest of some runs, in seconds; > 0.
+template <class Work>
+Result<double> shortest(const CancelFlag* cancel, uint32_t n_runs, const Work& work) {
+  double best = HUGE_VAL;
+  for (uint32_t run = 0; run < n_runs; ++run) {
+    LEOAM_RETURN_IF_ERROR(check_cancelled(cancel));
+    const Clock::time_point start = Clock::now();
+    LEOAM_RETURN_IF_ERROR(work());
+    best = std::min(best, seconds_since(start));
+  }
+  LEOAM_RETURN_IF_ERROR(check_cancelled(cancel));
+  return std::max(best, 1e-9);
+}
+
+Result<DeviceMatrix> make_matrix(Device& device, kernels::WeightType type, uint32_t n_rows, uint32_t n_cols) {
+  const kernels::WeightTypeTraits& traits = *kernels::weight_type_traits(static_cast<int32_t>(type));
+  LEOAM_ASSIGN_OR_RETURN(DeviceMatrix matrix, device.create_matrix(type, n_rows, n_cols));
+  const std::vector<uint8_t> zeros(size_t{n_cols} / traits.block_values * traits.block_bytes * n_rows);
+  LEOAM_RETURN_IF_ERROR(device.pack_rows(matrix, 0, n_rows, zeros));
+  return matrix;
+}
+
+uint64_t file_bytes(const DeviceMatrix& matrix) {
+  const kernels::WeightTypeTraits& traits =
+      *kernels::weight_type_traits(static_cast<int32_t>(matrix.packed.type));
+  return uint64_t{matrix.packed.n_rows} * (matrix.packed.n_cols / traits.block_values) * traits.block_bytes;
+}
+
+// Layers of one shape, and steps through them.
+class Layers {
+ public:
+  struct Shape {
+    uint32_t n_embd, n_heads, n_kv_heads, n_ff;
+    kernels::WeightType type;
+  };
+
+  Layers(Device& device, const Shape& shape, const CancelFlag* cancel)
+      : device_(device), shape_(shape), norm_(shape.n_embd, 1.0f), turn_(size_t{kPiece_tokens} * kHead / 2) {
+    step_.n_embd = shape.n_embd;
+    step_.n_heads = shape.n_heads;
+    step_.n_ff = shape.n_ff;
+    step_.norm_eps = 1e-5f;
+    step_.kv = {kernels::KvType::f16, shape.n_kv_heads, kHead, kPage_tokens};
+    step_.spans = {&span_, 1};
+    step_.pages = {&pages_, 1};
+    step_.cancel = cancel;
+  }
+
+  Status prepare() {
+    LEOAM_ASSIGN_OR_RETURN(workspace_, device_.create_workspace({shape_.n_embd, shape_.n_heads, shape_.n_ff,
+                                                                 kPiece_tokens, step_.kv}));
+    LEOAM_ASSIGN_OR_RETURN(embedding_, make_matrix(device_, kernels::WeightType::f32, 64, shape_.n_embd));
+    const uint32_t width = shape_.n_heads * kHead;
+    const uint32_t kv_width = shape_.n_kv_heads * kHead;
+    LEOAM_ASSIGN_OR_RETURN(q_, make_matrix(device_, shape_.type, width, shape_.n_embd));
+    LEOAM_ASSIGN_OR_RETURN(k_, make_matrix(device_, shape_.type, kv_width, shape_.n_embd));
+    LEOAM_ASSIGN_OR_RETURN(v_, make_matrix(device_, shape_.type, kv_width, shape_.n_embd));
+    LEOAM_ASSIGN_OR_RETURN(o_, make_matrix(device_, shape_.type, shape_.n_embd, width));
+    return {};
+  }
+
+  // Feed-forward parts of `bytes` together, at least two. They start with the values of the first.
+  Status add_feed_forwards(uint64_t bytes) {
+    for (uint64_t have = 0; have < bytes || feed_forwards_.size() < 2;) {
+      LEOAM_RETURN_IF_ERROR(check_cancelled(step_.cancel));
+      FeedForward part;
+      LEOAM_ASSIGN_OR_RETURN(part.gate, make_matrix(device_, shape_.type, shape_.n_ff, shape_.n_embd));
+      LEOAM_ASSIGN_OR_RETURN(part.up, make_matrix(device_, shape_.type, shape_.n_ff, shape_.n_embd));
+      LEOAM_ASSIGN_OR_RETURN(part.down, make_matrix(device_, shape_.type, shape_.n_embd, shape_.n_ff));
+      have += file_bytes(part.gate) + file_bytes(part.up) + file_bytes(part.down);
+      feed_forwards_.push_back(std::move(part));
+    }
+    return {};
+  }
+  uint64_t feed_forward_bytes() const {
+    uint64_t bytes = 0;
+    for (const FeedForward& part : feed_forwards_)
+      bytes += file_bytes(part.gate) + file_bytes(part.up) + file_bytes(part.down);
+    return bytes;
+  }
+  double feed_forward_operations() const { return 6.0 * shape_.n_ff * shape_.n_embd; }
+
+  // KV of n_tokens, written as a forward pass writes it: memory that was never written would not be read
+  // either.
+  Status add_pages(uint32_t n_tokens) {
+    const size_t page_bytes = step_.kv.page_bytes();
+    LEOAM_ASSIGN_OR_RETURN(kv_, device_.allocate(n_tokens / kPage_tokens * page_bytes));
+    for (uint32_t i = 0; i < n_tokens / kPage_tokens; ++i)
+      refs_.push_back({kv_->data() + i * page_bytes, static_cast<int32_t>(i * kPage_tokens),
+                       static_cast<int32_t>(kPage_tokens)});
+    for (uint32_t at = 0; at < n_tokens; at += kPiece_tokens) {
+      LEOAM_RETURN_IF_ERROR(check_cancelled(step_.cancel));
+      LEOAM_RETURN_IF_ERROR(begin(kPiece_tokens, at));
+      LEOAM_RETURN_IF_ERROR(attention_input());
+    }
+    return {};
+  }
+  uint64_t kv_bytes() const { return kv_->bytes(); }
+  uint32_t n_tokens() const { return static_cast<uint32_t>(refs_.size()) * kPage_tokens; }
+  double query_token_operations() const { return 4.0 * shape_.n_heads * kHead; }
+
+  Status begin(uint32_t n, uint32_t first_position) {
+    step_.n_tokens = n;
+    span_ = {0, n, static_cast<int32_t>(first_position)};
+    const std::vector<int32_t> tokens(n);
+    return device_.embed(step_, *workspace_, embedding_, tokens.data(), 1.0f);
+  }
+  Status attention_input() {
+    const uint32_t first = static_cast<uint32_t>(span_.first_position) / kPage_tokens;
+    const uint32_t last = (static_cast<uint32_t>(span_.first_position) + span_.n_tokens - 1) / kPage_tokens;
+    pages_ = {refs_.data() + first, last - first + 1};
+    AttentionInputParams params;
+    params.norm = norm_.data();
+    params.q = &q_;
+    params.k = &k_;
+    params.v = &v_;
+    params.n_rot = kHead;
+    params.rope_cos = turn_.data();
+    params.rope_sin = turn_.data();
+    return device_.attention_input(step_, *workspace_, params);
+  }
+  Status attention() {
+    const uint32_t last = (static_cast<uint32_t>(span_.first_position) + span_.n_tokens - 1) / kPage_tokens;
+    pages_ = {refs_.data(), last + 1};
+    AttentionParams params;
+    params.scale = 0.125f;
+    params.o = &o_;
+    return device_.attention(step_, *workspace_, params);
+  }
+  Status feed_forward(size_t index) {
+    FeedForwardParams params;
+    params.norm = norm_.data();
+    params.gate = &feed_forwards_[index].gate;
+    params.up = &feed_forwards_[index].up;
+    params.down = &feed_forwards_[index].down;
+    return device_.feed_forward(step_, *workspace_, params);
+  }
+  size_t n_feed_forwards() const { return feed_forwards_.size(); }
+
+ private:
+  struct FeedForward {
+    DeviceMatrix gate, up, down;
+  };
+  static constexpr uint32_t kHead = 64;
+  static constexpr uint32_t kPage_tokens = 32;
+
+  Device& device_;
+  const Shape shape_;
+  const std::vector<float> norm_;
+  const std::vector<float> turn_;  // no rotation matters here: its cost is in none of the figures
+  StepShape step_;
+  SequenceSpan span_;
+  LayerPages pages_;
+  std::unique_ptr<DeviceWorkspace> workspace_;
+  DeviceMatrix embedding_, q_, k_, v_, o_;
+  std::vector<FeedForward> feed_forwards_;
+  std::unique_ptr<DeviceBuffer> kv_;
+  std::vector<kernels::KvPageRef> refs_;
+};
+
+constexpr kernels::WeightType kMeasured[kRateClasses] = {kernels::WeightType::q4_1, kernels::WeightType::q4_k,
+                                                         kernels::WeightType::q6_k, kernels::WeightType::q8_0,
+                                                         kernels::WeightType::f16};
+
+Status measure_matrices(Device& device, const CancelFlag* cancel, Rates* rates) {
+  for (const kernels::WeightType type : kMeasured) {
+    Layers layers(device, {768, 12, 4, 2048, type}, cancel);
+    LEOAM_RETURN_IF_ERROR(layers.prepare());
+    LEOAM_RETURN_IF_ERROR(layers.add_feed_forwards(kBeyondCaches_bytes));
+    Rates::Matrix& rate = rates->matrices[static_cast<size_t>(rate_class(type))];
+    LEOAM_RETURN_IF_ERROR(layers.begin(1, 0));
+    LEOAM_ASSIGN_OR_RETURN(const double decode_s, shortest(cancel, kRuns, [&]() -> Status {
+                             for (size_t i = 0; i < layers.n_feed_forwards(); ++i)
+                               LEOAM_RETURN_IF_ERROR(layers.feed_forward(i));
+                             return {};
+                           }));
+    rate.decode_bytes_per_second = static_cast<double>(layers.feed_forward_bytes()) / decode_s;
+    LEOAM_RETURN_IF_ERROR(layers.begin(kPiece_tokens, 0));
+    LEOAM_ASSIGN_OR_RETURN(const double prefill_s,
+                           shortest(cancel, kRuns, [&] { return layers.feed_forward(0); }));
+    rate.prefill_operations_per_second = kPiece_tokens * layers.feed_forward_operations() / prefill_s;
+  }
+  return {};
+}
+
+// Seconds for a byte of KV, in decode of one token.
+Result<double> attention_byte_s(Layers& layers, const CancelFlag* cancel) {
+  LEOAM_RETURN_IF_ERROR(layers.begin(1, layers.n_tokens() - 1));
+  LEOAM_RETURN_IF_ERROR(layers.attention_input());
+  LEOAM_ASSIGN_OR_RETURN(const double s, shortest(cancel, kRuns, [&] { return layers.attention(); }));
+  return s / static_cast<double>(layers.kv_bytes());
+}
+
+Status measure_attention(Device& device, const CancelFlag* cancel, Rates* rates) {
+  // A page of 32 tokens is 32 KiB.
+  constexpr uint32_t kKvHeads = 4;
+  constexpr uint32_t kTokens = kBeyondCaches_bytes / 1024;
+  constexpr uint32_t kFew = 2;
+  constexpr uint32_t kMany = 8;
+  Layers few(device, {64, kKvHeads * kFew, kKvHeads, 64, kernels::WeightType::q8_0}, cancel);
+  LEOAM_RETURN_IF_ERROR(few.prepare());
+  LEOAM_RETURN_IF_ERROR(few.add_pages(kTokens));
+  LEOAM_ASSIGN_OR_RETURN(const double few_s, attention_byte_s(few, cancel));
+  constexpr uint32_t kDepth_tokens = 8192;
+  LEOAM_RETURN_IF_ERROR(few.begin(kPiece_tokens, kDepth_tokens - kPiece_tokens));
+  LEOAM_RETURN_IF_ERROR(few.attention_input());
+  LEOAM_ASSIGN_OR_RETURN(const double prefill_s, shortest(cancel, kRuns, [&] { return few.attention(); }));
+  rates->prefill_attention_operations_per_second =
+      few.query_token_operations() * kPiece_tokens * (kDepth_tokens - kPiece_tokens / 2) / prefill_s;
+
+  Layers many(device, {64, kKvHeads * kMany, kKvHeads, 64, kernels::WeightType::q8_0}, cancel);
+  LEOAM_RETURN_IF_ERROR(many.prepare());
+  LEOAM_RETURN_IF_ERROR(many.add_pages(kTokens));
+  LEOAM_ASSIGN_OR_RETURN(const double many_s, attention_byte_s(many, cancel));
+  rates->attention_byte_head_s = std::max(0.0, (many_s - few_s) / (kMany - kFew));
+  rates->attention_byte_s = std::max(0.0, few_s - kFew * rates->attention_byte_head_s);
+  return {};
+}
+
+// A layer so small that only what every layer costs is left.
+Status measure_layer(Device& device, const CancelFlag* cancel, Rates* rates) {
+  constexpr uint32_t kLayers = 200;
+  Layers layers(device, {64, 2, 1, 64, kernels::WeightType::q8_0}, cancel);
+  LEOAM_RETURN_IF_ERROR(layers.prepare());
+  LEOAM_RETURN_IF_ERROR(layers.add_feed_forwards(0));
+  LEOAM_RETURN_IF_ERROR(layers.add_pages(kPiece_tokens));
+  LEOAM_RETURN_IF_ERROR(layers.begin(1, 0));
+  LEOAM_ASSIGN_OR_RETURN(const double s, shortest(cancel, kRuns, [&]() -> Status {
+                           for (uint32_t i = 0; i < kLayers; ++i) {
+                             LEOAM_RETURN_IF_ERROR(layers.attention_input());
+                             LEOAM_RETURN_IF_ERROR(layers.attention());
+                             LEOAM_RETURN_IF_ERROR(layers.feed_forward(0));
+                           }
+                           return {};
+                         }));
+  rates->layer_s = s / kLayers;
+  return {};
+}
+
+constexpr uint32_t kTransfer_bytes = 128u << 10;
+constexpr uint32_t kDepth = 32;
+constexpr uint64_t kFile_bytes = uint64_t{96} << 20;
+constexpr double kMostDisk_s = 0.5;  // each way, however slow the disk
+
+// Transfers of the blocks [0, n), in an order that is no order, kDepth at once, until all are done or the
+// time is up. Returns how many were done.
+Result<uint64_t> transfer(IoQueue& queue, WritableFile& file, const BlockBuffer& memory,
+                          IoOperation operation, uint64_t n, const CancelFlag* cancel) {
+  constexpr uint64_t kStride = 7919;  // a prime: visits every block
+  std::vector<IoRequest> requests(kDepth);
+  std::vector<IoRequest*> idle;
+  std::vector<IoRequest*> done;
+  for (IoRequest& request : requests) idle.push_back(&request);
+  const Clock::time_point start = Clock::now();
+  uint64_t next = 0;
+  uint64_t n_done = 0;
+  Status status;
+  while (n_done < n) {
+    const bool stop = !status.ok() || seconds_since(start) > kMostDisk_s;
+    while (!stop && next < n && !idle.empty()) {
+      IoRequest* request = idle.back();
+      idle.pop_back();
+      *request = {};
+      request->operation = operation;
+      request->file = &file;
+      request->offset_bytes = (operation == IoOperation::read ? next * kStride % n : next) * kTransfer_bytes;
+      request->data = memory.data() + (request - requests.data()) * kTransfer_bytes;
+      request->bytes = kTransfer_bytes;
+      queue.submit({&request, 1});
+      ++next;
+    }
+    if (idle.size() == requests.size()) break;
+    done.clear();
+    queue.reap(true, &done);
+    for (IoRequest* request : done) {
+      if (!request->status.ok()) status = request->status.clone();
+      idle.push_back(request);
+    }
+    n_done += done.size();
+    if (status.ok()) status = check_cancelled(cancel);
+  }
+  LEOAM_RETURN_IF_ERROR(std::move(status));
+  return n_done;
+}
+
+Status measure_disk(FileSystem& files, const std::string& folder, const CancelFlag* cancel, Rates* rates) {
+  LEOAM_RETURN_IF_ERROR(files.make_private_folder(folder));
+  LEOAM_ASSIGN_OR_RETURN(const uint64_t free_bytes, files.free_bytes(folder));
+  const uint64_t n_blocks = std::min(kFile_bytes, free_bytes / 4) / kTransfer_bytes;
+  if (n_blocks < kDepth) return Status(ErrorKind::no_space, "the disk is full");
+  LEOAM_ASSIGN_OR_RETURN(const std::unique_ptr<WritableFile> file, files.create_unnamed(folder));
+  LEOAM_RETURN_IF_ERROR(file->resize(n_blocks * kTransfer_bytes));
+  LEOAM_ASSIGN_OR_RETURN(const BlockBuffer memory, BlockBuffer::create(uint64_t{kDepth} * kTransfer_bytes));
+  uint64_t state = 1;
+  for (size_t i = 0; i < memory.bytes(); ++i)
+    memory.data()[i] =
+        static_cast<uint8_t>((state = state * 6364136223846793005u + 1442695040888963407u) >> 56);
+  LEOAM_ASSIGN_OR_RETURN(const std::unique_ptr<IoQueue> queue, files.create_queue(kDepth, memory.span()));
+  const auto rate = [&](IoOperation operation, uint64_t n, uint64_t* n_done) -> Result<double> {
+    const Clock::time_point start = Clock::now();
+    LEOAM_ASSIGN_OR_RETURN(*n_done, transfer(*queue, *file, memory, operation, n, cancel));
+    return static_cast<double>(*n_done * kTransfer_bytes) / std::max(seconds_since(start), 1e-9);
+  };
+  uint64_t n_written = 0;
+  uint64_t n_read = 0;
+  LEOAM_ASSIGN_OR_RETURN(rates->disk_write_bytes_per_second, rate(IoOperation::write, n_blocks, &n_written));
+  LEOAM_ASSIGN_OR_RETURN(rates->disk_read_bytes_per_second, rate(IoOperation::read, n_written, &n_read));
+  return {};
+}
+
+Status measure_cipher(const CancelFlag* cancel, Rates* rates) {
+  constexpr size_t kPage_bytes = 32u << 10;
+  constexpr uint32_t kPages = 64;
+  LEOAM_ASSIGN_OR_RETURN(const SecretKey key, SecretKey::random());
+  LEOAM_ASSIGN_OR_RETURN(const std::unique_ptr<Cipher> cipher, Cipher::create(key));
+  std::vector<uint8_t> page(kPage_bytes);
+  std::vector<uint8_t> stored(kPage_bytes);
+  const Nonce nonce = {};
+  Tag tag;
+  LEOAM_RETURN_IF_ERROR(cipher->seal(nonce, {}, page, stored.data(), &tag));
+  LEOAM_ASSIGN_OR_RETURN(const double s, shortest(cancel, kRuns, [&]() -> Status {
+                           for (uint32_t i = 0; i < kPages; ++i)
+                             LEOAM_RETURN_IF_ERROR(cipher->open(nonce, {}, stored.data(), tag, page));
+                           return {};
+                         }));
+  rates->cipher_bytes_per_second = kPages * static_cast<double>(kPage_bytes) / s;
+  return {};
+}
+
+}  // namespace
+
+Result<Rates> measure_rates(Device& device, FileSystem& files, const std::string& folder,
+                            const CancelFlag* cancel) {
+  Rates rates;
+  LEOAM_RETURN_IF_ERROR(measure_matrices(device, cancel, &rates));
+  LEOAM_RETURN_IF_ERROR(measure_attention(device, cancel, &rates));
+  LEOAM_RETURN_IF_ERROR(measure_layer(device, cancel, &rates));
+  LEOAM_RETURN_IF_ERROR(measure_cipher(cancel, &rates));
+  if (!folder.empty()) {
+    Status status = measure_disk(files, folder, cancel, &rates);
+    if (status.kind() == ErrorKind::cancelled) return status;
+    // Without one there is no disk tier, which the plan says.
+    if (!status.ok()) rates.disk_read_bytes_per_second = rates.disk_write_bytes_per_second = 0;
+  }
+  return rates;
+}
+
+}  // namespace leoam
