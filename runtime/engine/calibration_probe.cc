@@ -1,5 +1,4 @@
-// What calibration measures, on made-up weights and pages that are larger than the caches. The shortest of a
-// few runs counts: what disturbs a run only makes it longer.
+// What calibration measures, on made-up weights and pages that are larger than the caches.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -15,28 +14,29 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr uint64_t kBeyondCaches_bytes = uint64_t{48} << 20;
+constexpr uint64_t kBeyondCaches_bytes = uint64_t{64} << 20;
 constexpr uint32_t kPiece_tokens = 256;
-constexpr uint32_t kRuns = 5;
+constexpr uint32_t kRuns = 7;
 constexpr double kMostRuns_s = 0.1;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// The shortest of some runs, in seconds; > 0. Of fewer, where the machine is slow or busy.
+// The middle one of some runs, in seconds; > 0. Of fewer, where the machine is slow or busy.
 template <class Work>
-Result<double> shortest(const CancelFlag* cancel, uint32_t n_runs, const Work& work) {
-  double best = HUGE_VAL;
+Result<double> middle(const CancelFlag* cancel, const Work& work) {
+  std::vector<double> runs;
   const Clock::time_point begin = Clock::now();
-  for (uint32_t run = 0; run < n_runs && (run == 0 || seconds_since(begin) < kMostRuns_s); ++run) {
+  while (runs.size() < kRuns && (runs.empty() || seconds_since(begin) < kMostRuns_s)) {
     LEOAM_RETURN_IF_ERROR(check_cancelled(cancel));
     const Clock::time_point start = Clock::now();
     LEOAM_RETURN_IF_ERROR(work());
-    best = std::min(best, seconds_since(start));
+    runs.push_back(seconds_since(start));
   }
   LEOAM_RETURN_IF_ERROR(check_cancelled(cancel));
-  return std::max(best, 1e-9);
+  std::sort(runs.begin(), runs.end());
+  return std::max(runs[runs.size() / 2], 1e-9);
 }
 
 Result<DeviceMatrix> make_matrix(Device& device, kernels::WeightType type, uint32_t n_rows, uint32_t n_cols) {
@@ -196,15 +196,14 @@ Status measure_matrices(Device& device, const CancelFlag* cancel, Rates* rates) 
     LEOAM_RETURN_IF_ERROR(layers.add_feed_forwards(kBeyondCaches_bytes));
     Rates::Matrix& rate = rates->matrices[static_cast<size_t>(rate_class(type))];
     LEOAM_RETURN_IF_ERROR(layers.begin(1, 0));
-    LEOAM_ASSIGN_OR_RETURN(const double decode_s, shortest(cancel, kRuns, [&]() -> Status {
+    LEOAM_ASSIGN_OR_RETURN(const double decode_s, middle(cancel, [&]() -> Status {
                              for (size_t i = 0; i < layers.n_feed_forwards(); ++i)
                                LEOAM_RETURN_IF_ERROR(layers.feed_forward(i));
                              return {};
                            }));
     rate.decode_bytes_per_second = static_cast<double>(layers.feed_forward_bytes()) / decode_s;
     LEOAM_RETURN_IF_ERROR(layers.begin(kPiece_tokens, 0));
-    LEOAM_ASSIGN_OR_RETURN(const double prefill_s,
-                           shortest(cancel, kRuns, [&] { return layers.feed_forward(0); }));
+    LEOAM_ASSIGN_OR_RETURN(const double prefill_s, middle(cancel, [&] { return layers.feed_forward(0); }));
     rate.prefill_operations_per_second = kPiece_tokens * layers.feed_forward_operations() / prefill_s;
   }
   return {};
@@ -214,7 +213,7 @@ Status measure_matrices(Device& device, const CancelFlag* cancel, Rates* rates) 
 Result<double> attention_byte_s(Layers& layers, const CancelFlag* cancel) {
   LEOAM_RETURN_IF_ERROR(layers.begin(1, layers.n_tokens() - 1));
   LEOAM_RETURN_IF_ERROR(layers.attention_input());
-  LEOAM_ASSIGN_OR_RETURN(const double s, shortest(cancel, kRuns, [&] { return layers.attention(); }));
+  LEOAM_ASSIGN_OR_RETURN(const double s, middle(cancel, [&] { return layers.attention(); }));
   return s / static_cast<double>(layers.kv_bytes());
 }
 
@@ -231,7 +230,7 @@ Status measure_attention(Device& device, const CancelFlag* cancel, Rates* rates)
   constexpr uint32_t kDepth_tokens = 8192;
   LEOAM_RETURN_IF_ERROR(few.begin(kPiece_tokens, kDepth_tokens - kPiece_tokens));
   LEOAM_RETURN_IF_ERROR(few.attention_input());
-  LEOAM_ASSIGN_OR_RETURN(const double prefill_s, shortest(cancel, kRuns, [&] { return few.attention(); }));
+  LEOAM_ASSIGN_OR_RETURN(const double prefill_s, middle(cancel, [&] { return few.attention(); }));
   rates->prefill_attention_operations_per_second =
       few.query_token_operations() * kPiece_tokens * (kDepth_tokens - kPiece_tokens / 2) / prefill_s;
 
@@ -252,7 +251,7 @@ Status measure_layer(Device& device, const CancelFlag* cancel, Rates* rates) {
   LEOAM_RETURN_IF_ERROR(layers.add_feed_forwards(0));
   LEOAM_RETURN_IF_ERROR(layers.add_pages(kPiece_tokens));
   LEOAM_RETURN_IF_ERROR(layers.begin(1, 0));
-  LEOAM_ASSIGN_OR_RETURN(const double s, shortest(cancel, kRuns, [&]() -> Status {
+  LEOAM_ASSIGN_OR_RETURN(const double s, middle(cancel, [&]() -> Status {
                            for (uint32_t i = 0; i < kLayers; ++i) {
                              LEOAM_RETURN_IF_ERROR(layers.attention_input());
                              LEOAM_RETURN_IF_ERROR(layers.attention());
@@ -352,7 +351,7 @@ Status measure_cipher(const CancelFlag* cancel, Rates* rates) {
   const Nonce nonce = {};
   Tag tag;
   LEOAM_RETURN_IF_ERROR(cipher->seal(nonce, {}, page, stored.data(), &tag));
-  LEOAM_ASSIGN_OR_RETURN(const double s, shortest(cancel, kRuns, [&]() -> Status {
+  LEOAM_ASSIGN_OR_RETURN(const double s, middle(cancel, [&]() -> Status {
                            for (uint32_t i = 0; i < kPages; ++i)
                              LEOAM_RETURN_IF_ERROR(cipher->open(nonce, {}, stored.data(), tag, page));
                            return {};

@@ -74,10 +74,11 @@ class Engine {
   void set_disk_kv_budget(uint64_t bytes) { disk_.set_budget(bytes); }
   void set_disk_write_cap(uint64_t bytes) { disk_.set_write_cap(bytes); }
 
-  // Rates of this machine: kept from an earlier time, else measured within 5 s. Fails with cancelled, out_of_memory,
-  // device_lost.
+  // Rates of this machine: kept from an earlier time, else measured within 5 s. Fails with cancelled,
+  // out_of_memory, device_lost.
   Result<Rates> calibration(const CancelFlag* cancel);
-  // A budget of 0 is the engine's. Fails as calibration does, and with invalid_argument (page_tokens, kv_type).
+  // A budget of 0 is the engine's. Fails as calibration does, and with invalid_argument (page_tokens,
+  // kv_type).
   Result<Plan> plan(const ModelHeader& header, PlanRequest request, const CancelFlag* cancel);
 
   EngineStatistics statistics() const;
@@ -96,6 +97,9 @@ class Engine {
   friend class Session;
   explicit Engine(const EngineOptions& options);
   Status prepare_disk(const EngineOptions& options);
+  // Sessions that may have computed what another one is about to.
+  void share_prefix(Session* session);
+  void enlist(const std::shared_ptr<Session>& session);
   // The state folder, or the nearest one above it that is there already; empty: none.
   std::string nearest_folder();
   Result<std::shared_ptr<Session>> make_session(std::shared_ptr<const Model> model,
@@ -111,15 +115,12 @@ class Engine {
   std::unique_ptr<Tiers> tiers_;
   std::unique_ptr<ForwardCache> forwards_;
   std::unique_ptr<Scheduler> scheduler_;
-  std::mutex rates_mutex_;
-  std::optional<Rates> rates_;
-  // Sessions that may have computed what another one is about to.
-  void share_prefix(Session* session);
-  void enlist(const std::shared_ptr<Session>& session);
   std::mutex sessions_mutex_;
   std::vector<std::weak_ptr<Session>> sessions_;
   std::atomic<uint64_t> shared_tokens_{0};
 
+  std::mutex rates_mutex_;
+  std::optional<Rates> rates_;
   std::atomic<uint64_t> weight_bytes_{0};
   std::atomic<uint64_t> recomputed_tokens_{0};
 };

@@ -11,9 +11,9 @@ namespace {
 constexpr uint64_t kSampledPieces = 2048;
 
 // Reading a saved session's head, logs and index, and making its pages known.
-constexpr double kReopen_s = 3e-3;
-constexpr double kReopenPage_s = 0.6e-6;
-constexpr double kReopenToken_s = 0.1e-6;
+constexpr double kReopen_s = 2.8e-3;
+constexpr double kReopenPage_s = 0.15e-6;
+constexpr double kReopenToken_s = 0.02e-6;
 
 uint64_t workspace_bytes(const ModelConfig& config, uint64_t piece_tokens) {
   // The residual stream, queries, keys, values, the branch, gate and up, twice for their converted rows.

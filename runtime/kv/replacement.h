@@ -12,7 +12,7 @@ namespace leoam {
 enum class ReplacementKind : int32_t {
   least_recent,  // for contexts that are used in parts, again and again
   most_recent,   // for contexts that are read from end to end in every step: the page just used is the one
-                // that is needed last, so what is in RAM stays there and saves its share of the reads
+                 // that is needed last, so what is in RAM stays there and saves its share of the reads
 };
 
 // Pages that may be dropped, in order of their last use. Thread rule: one thread at a time.
