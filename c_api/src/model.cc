@@ -1,3 +1,4 @@
+#include <optional>
 #include <cmath>
 
 #include "c_api/src/guard.h"
@@ -136,12 +137,19 @@ leoam_status leoam_model_plan(leoam_instance* instance, const char* path, uint64
     request.context_tokens = c_options.context_tokens;
     LEOAM_RETURN_IF_ERROR(read_kv_type(c_options.kv_type, &request.kv_type));
     LEOAM_RETURN_IF_ERROR(read_page_tokens(c_options.page_tokens, &request.page_tokens));
-    request.host_kv_budget_bytes = c_options.host_kv_budget_bytes;
-    if (request.host_kv_budget_bytes == 0) {
-      request.host_kv_budget_bytes = object.engine().statistics().host_kv_budget_bytes;
-    }
+    LEOAM_RETURN_IF_ERROR(check_flags(c_options.flags, LEOAM_PLAN_SPEED | LEOAM_PLAN_SAVED, "flags"));
+    const EngineStatistics budgets = object.engine().statistics();
+    request.host_kv_budget_bytes =
+        c_options.host_kv_budget_bytes == 0 ? budgets.host_kv_budget_bytes : c_options.host_kv_budget_bytes;
+    request.disk_kv_budget_bytes =
+        c_options.disk_kv_budget_bytes == 0 ? budgets.disk_kv_budget_bytes : c_options.disk_kv_budget_bytes;
+    request.saved = (c_options.flags & LEOAM_PLAN_SAVED) != 0;
     LEOAM_ASSIGN_OR_RETURN(const ModelHeader header, Model::read_header(file, overrides));
-    const Plan plan = make_plan(header, request, nullptr);
+    std::optional<Rates> rates;
+    if (c_options.flags & LEOAM_PLAN_SPEED) {
+      LEOAM_ASSIGN_OR_RETURN(rates, object.engine().calibration(nullptr));
+    }
+    const Plan plan = make_plan(header, request, rates ? &*rates : nullptr);
     leoam_plan c{};
     c.fits = plan.fits ? 1 : 0;
     c.context_tokens = plan.context_tokens;
@@ -151,6 +159,15 @@ leoam_status leoam_model_plan(leoam_instance* instance, const char* path, uint64
     c.workspace_bytes = plan.workspace_bytes;
     c.total_bytes = plan.total_bytes;
     c.fitting_tokens = plan.fitting_tokens;
+    c.fitting_with_disk_tokens = plan.fitting_with_disk_tokens;
+    c.host_kv_bytes = plan.host_kv_bytes;
+    c.disk_kv_bytes = plan.disk_kv_bytes;
+    c.session_file_bytes = plan.session_file_bytes;
+    c.disk_written_bytes = plan.disk_written_bytes;
+    c.token_read_bytes = plan.token_read_bytes;
+    c.prefill_tokens_per_second = plan.prefill_tokens_per_second;
+    c.decode_tokens_per_second = plan.decode_tokens_per_second;
+    c.reopen_seconds = plan.reopen_s;
     write_struct(out_plan, c);
     return {};
   });

@@ -8,10 +8,25 @@ namespace leoam::cli {
 namespace {
 
 Json plan_json(const leoam_plan& plan) {
-  return {{"context_tokens", plan.context_tokens},   {"fits", plan.fits != 0},
-          {"fitting_tokens", plan.fitting_tokens},   {"weight_bytes", plan.weight_bytes},
-          {"kv_token_bytes", plan.kv_token_bytes},   {"kv_bytes", plan.kv_bytes},
-          {"workspace_bytes", plan.workspace_bytes}, {"total_bytes", plan.total_bytes}};
+  Json json = {{"context_tokens", plan.context_tokens},
+               {"fits", plan.fits != 0},
+               {"fits_with_disk", plan.context_tokens <= plan.fitting_with_disk_tokens},
+               {"fitting_tokens", plan.fitting_tokens},
+               {"fitting_with_disk_tokens", plan.fitting_with_disk_tokens},
+               {"weight_bytes", plan.weight_bytes},
+               {"workspace_bytes", plan.workspace_bytes},
+               {"total_bytes", plan.total_bytes},
+               {"kv_token_bytes", plan.kv_token_bytes},
+               {"kv_bytes", plan.kv_bytes},
+               {"host_kv_bytes", plan.host_kv_bytes},
+               {"disk_kv_bytes", plan.disk_kv_bytes},
+               {"session_file_bytes", plan.session_file_bytes},
+               {"disk_written_bytes", plan.disk_written_bytes},
+               {"token_read_bytes", plan.token_read_bytes},
+               {"prefill_tokens_per_second", plan.prefill_tokens_per_second},
+               {"decode_tokens_per_second", plan.decode_tokens_per_second},
+               {"reopen_seconds", plan.reopen_seconds}};
+  return json;
 }
 
 void print(const Json& json) {
@@ -34,6 +49,7 @@ void add_plan(CLI::App& program, std::function<void()>& run) {
       const Instance instance = open_instance(*options);
       PlanOptions wish;
       wish.context_tokens = options->context_tokens;
+      wish.speed = true;
       wish.kv_type = options->kv_type == "f32" ? KvType::f32 : KvType::f16;
       const Json json = plan_json(plan(instance, options->model, wish, load_options(*options)));
       options->json ? print_json(json) : print(json);

@@ -240,18 +240,33 @@ typedef struct leoam_plan_options {
   uint32_t page_tokens;    /* 16, 32, 64 or 128; 0: 32 */
   uint32_t reserved;
   uint64_t host_kv_budget_bytes; /* 0: the budget of the instance */
+  uint64_t disk_kv_budget_bytes; /* 0: the budget of the instance */
+  uint64_t flags;                /* LEOAM_PLAN_* */
 } leoam_plan_options;
+
+#define LEOAM_PLAN_SPEED ((uint64_t)1) /* with speeds: measures the machine once, within 5 s, and keeps it */
+#define LEOAM_PLAN_SAVED ((uint64_t)2) /* the session is saved in a file at the end */
 
 typedef struct leoam_plan {
   uint32_t struct_size;
-  uint32_t fits; /* 1 when kv_bytes is within the budget, else 0 */
+  uint32_t fits; /* 1 when all KV stays in RAM, else 0 */
   uint64_t context_tokens;
   uint64_t weight_bytes;    /* in memory */
   uint64_t kv_token_bytes;  /* one token, all layers */
   uint64_t kv_bytes;        /* at context_tokens, in whole pages */
   uint64_t workspace_bytes; /* scratch of the forward pass */
-  uint64_t total_bytes;
-  uint64_t fitting_tokens; /* how long a context the budget holds */
+  uint64_t total_bytes;              /* weights, scratch and KV in RAM */
+  uint64_t fitting_tokens;           /* the longest context of which all KV stays in RAM */
+  uint64_t fitting_with_disk_tokens; /* the longest that RAM and disk hold together */
+  uint64_t host_kv_bytes;            /* all that KV causes in RAM, at most */
+  uint64_t disk_kv_bytes;            /* files */
+  uint64_t session_file_bytes;       /* of disk_kv_bytes; with LEOAM_PLAN_SAVED, else 0 */
+  uint64_t disk_written_bytes;       /* by the time the context is filled (and saved) */
+  uint64_t token_read_bytes;         /* from disk, for the next token */
+  /* Expected; 0 without LEOAM_PLAN_SPEED and where the context does not fit. */
+  double prefill_tokens_per_second; /* from the first token to the last */
+  double decode_tokens_per_second;  /* at context_tokens */
+  double reopen_seconds;            /* a saved session, until its first pass can start */
 } leoam_plan;
 
 /* What a model and a context will need, from the header of the file: nothing is loaded. `load` may be NULL;
