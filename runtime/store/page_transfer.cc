@@ -71,10 +71,6 @@ class Transfer final : public PageTransfer {
  private:
   enum class Started { one, none };
   void work();
-  // Opens pages beside the thread that keeps the disk busy: one core decrypts less than a disk reads.
-  void help();
-  // Takes a run that has been transferred and finishes it; false when there is none.
-  bool finish_one();
   Started start_run();
   Run* take_run(PageJob** refused);
   Status check(const PageJob& job) const;
@@ -96,13 +92,8 @@ class Transfer final : public PageTransfer {
   std::condition_variable wake_;
   JobQueue urgent_;
   JobQueue ordinary_;
-  std::vector<Run*> transferred_;  // to be finished; has room for all runs
-  std::condition_variable help_;
-  uint64_t n_changes_ = 0;  // of what could let a run start
   bool stop_ = false;
-  bool stop_help_ = false;
   std::thread thread_;
-  std::thread helper_;
 
   std::atomic<uint64_t> read_bytes_{0};
   std::atomic<uint64_t> written_bytes_{0};
@@ -134,7 +125,6 @@ Status Transfer::start(FileSystem& files, const Options& options) {
   LEOAM_ASSIGN_OR_RETURN(queue_, files.create_queue(options.queue_depth, staging_.memory()));
   runs_.resize(queue_->depth());
   idle_runs_.reserve(runs_.size());
-  transferred_.reserve(runs_.size());
   finished_.reserve(runs_.size());
   for (Run& run : runs_) idle_runs_.push_back(&run);
   return {};
@@ -147,12 +137,6 @@ Transfer::~Transfer() {
   }
   wake_.notify_one();
   if (thread_.joinable()) thread_.join();
-  {
-    const std::lock_guard lock(mutex_);
-    stop_help_ = true;
-  }
-  help_.notify_one();
-  if (helper_.joinable()) helper_.join();
 }
 
 TransferStatistics Transfer::statistics() const {
@@ -174,74 +158,36 @@ void Transfer::submit(std::span<PageJob* const> jobs) {
       for (PageJob* job : jobs) end(job, Status(ErrorKind::out_of_memory, "the system refuses a thread"));
       return;
     }
-    try {
-      helper_ = std::thread(&Transfer::help, this);
-    } catch (const std::system_error&) {
-      // Without help it is slower.
-    }
   }
   for (PageJob* job : jobs) (job->urgent ? urgent_ : ordinary_).push(job);
-  ++n_changes_;
   wake_.notify_one();
 }
 
 void Transfer::work() {
   (void)pthread_setname_np(pthread_self(), "leoam-io");
-  for (uint64_t n_seen = 0;;) {
-    {
-      const std::lock_guard lock(mutex_);
-      n_seen = n_changes_;
-    }
+  for (;;) {
     while (start_run() == Started::one) {
     }
     if (queue_->n_in_flight() > 0) {
       finished_.clear();
       queue_->reap(true, &finished_);
-      {
-        const std::lock_guard lock(mutex_);
-        for (IoRequest* request : finished_) transferred_.push_back(static_cast<Run*>(request->user_data));
-      }
-      if (finished_.size() > 1) help_.notify_one();
-      // The disk gets its next work before the processor does.
-      do {
+      for (IoRequest* request : finished_) {
+        // The disk gets its next work before the processor does.
         while (start_run() == Started::one) {
         }
-      } while (finish_one());
+        finish(static_cast<Run*>(request->user_data));
+      }
       continue;
     }
     std::unique_lock lock(mutex_);
-    const auto idle = [this] { return !urgent_.first && !ordinary_.first && transferred_.empty(); };
-    wake_.wait(lock, [&] { return n_changes_ != n_seen || (stop_ && idle()); });
-    if (stop_ && idle() && idle_runs_.size() == runs_.size()) return;
+    wake_.wait(lock, [this] { return stop_ || urgent_.first || ordinary_.first; });
+    if (!urgent_.first && !ordinary_.first) return;
   }
-}
-
-void Transfer::help() {
-  (void)pthread_setname_np(pthread_self(), "leoam-io-2");
-  for (;;) {
-    while (finish_one()) {
-    }
-    std::unique_lock lock(mutex_);
-    help_.wait(lock, [this] { return stop_help_ || !transferred_.empty(); });
-    if (stop_help_ && transferred_.empty()) return;
-  }
-}
-
-bool Transfer::finish_one() {
-  Run* run = nullptr;
-  {
-    const std::lock_guard lock(mutex_);
-    if (transferred_.empty()) return false;
-    run = transferred_.front();
-    transferred_.erase(transferred_.begin());
-  }
-  finish(run);
-  return true;
 }
 
 // `none`: there is no job, or no room to start one before another has ended.
 Transfer::Started Transfer::start_run() {
-  if (queue_->n_in_flight() >= queue_->depth()) return Started::none;
+  if (idle_runs_.empty() || queue_->n_in_flight() >= queue_->depth()) return Started::none;
   PageJob* refused = nullptr;
   Run* const run = take_run(&refused);
   if (refused) {
@@ -279,7 +225,6 @@ Status Transfer::check(const PageJob& job) const {
 // The next jobs as one run with memory, or a job that can never be one.
 Run* Transfer::take_run(PageJob** refused) {
   const std::lock_guard lock(mutex_);
-  if (idle_runs_.empty()) return nullptr;
   JobQueue& jobs = urgent_.first ? urgent_ : ordinary_;
   PageJob* last = jobs.first;
   if (!last) return nullptr;
@@ -349,14 +294,9 @@ Status Transfer::write_page(const Run& run, PageJob* job, uint8_t* stored) {
 }
 
 void Transfer::recycle(Run* run) {
-  {
-    const std::lock_guard lock(mutex_);
-    staging_.give_back(run->request.data, run->request.bytes);
-    run->jobs = nullptr;
-    idle_runs_.push_back(run);
-    ++n_changes_;
-  }
-  wake_.notify_one();
+  staging_.give_back(run->request.data, run->request.bytes);
+  run->jobs = nullptr;
+  idle_runs_.push_back(run);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// PageTransfer: the threads that move pages between files and RAM: merges neighbours into one transfer, keeps
+// PageTransfer: the thread that moves pages between files and RAM: merges neighbours into one transfer, keeps
 // the disk's queue full, encrypts and decrypts on the way.
 #pragma once
 
@@ -20,7 +20,7 @@ struct PageJob {
   uint8_t* page = nullptr;  // 64-byte aligned; a failed read leaves anything there
   uint32_t page_bytes = 0;
   bool urgent = false;  // somebody waits: before all that is not
-  // Called once, on a thread of the transfer, with the outcome in `status`: io, corrupt, no_space. Must not
+  // Called once, on the transfer's thread, with the outcome in `status`: io, corrupt, no_space. Must not
   // block and must not call the transfer.
   void (*done)(PageJob* job) = nullptr;
   void* user_data = nullptr;
@@ -44,7 +44,7 @@ class PageTransfer {
     uint32_t queue_depth = 64;
     uint32_t max_run_bytes = 512u << 10;
   };
-  // Fails with out_of_memory, io. Its threads start with the first job.
+  // Fails with out_of_memory, io. The thread starts with the first job.
   static Result<std::unique_ptr<PageTransfer>> create(FileSystem& files, const Options& options);
   virtual ~PageTransfer() = default;
 
