@@ -11,7 +11,8 @@ class Cpp : public ::testing::Test {
   static void TearDownTestSuite() { file_.reset(); }
 
   inline static std::unique_ptr<ModelFile> file_;
-  leoam::Instance instance_{{.n_threads = 2}};
+  leoam::testing::TempFolder folder_;
+  leoam::Instance instance_{{.n_threads = 2, .state_folder = folder_.path()}};
 };
 
 TEST_F(Cpp, ReadsAModelAndItsText) {
@@ -131,6 +132,80 @@ TEST_F(Cpp, EvaluatesWithLogitsOfEveryPosition) {
   EXPECT_EQ(last, session.logits());
   EXPECT_EQ(tokens, session.tokens());
   EXPECT_EQ(tokens.size(), session.n_tokens());
+}
+
+TEST_F(Cpp, SessionsForkSuspendSaveAndOpen) {
+  const leoam::Model model(instance_, file_->path());
+  const std::vector<uint8_t> key(LEOAM_KEY_BYTES, 7);
+  const std::string path = folder_.file("session");
+  std::vector<float> logits;
+  {
+    leoam::Session session(model);
+    EXPECT_FALSE(session.file_info());
+    session.evaluate(model.tokenize("words that are kept"));
+    leoam::Session fork = session.fork();
+    fork.suspend();
+    logits = fork.logits();
+    EXPECT_EQ(session.logits(), logits);
+    fork.save({.path = path, .key = {.bytes = key}});
+    fork.save();
+    EXPECT_EQ(2u, fork.file_info()->generation);
+    EXPECT_FALSE(session.file_info());
+  }
+  int n_asked = 0;
+  leoam::FileOptions options;
+  options.key.ask = [&](std::span<uint8_t> out) {
+    std::copy(key.begin(), key.end(), out.begin());
+    return ++n_asked > 0;
+  };
+  {
+    const leoam::Session session = leoam::Session::open(model, path, options);
+    EXPECT_EQ(1, n_asked);
+    EXPECT_EQ(logits, session.logits());
+    EXPECT_EQ(model.tokenize("words that are kept"), session.tokens());
+  }
+  leoam::SessionFile file(instance_, path, options);
+  EXPECT_EQ(file.tokens(), model.tokenize("words that are kept"));
+  EXPECT_EQ(file.tokens().size(), file.info().n_tokens);
+  EXPECT_EQ(1u, file.verify().counts.whole);
+  file.compact();
+  EXPECT_TRUE(file.verify().findings.empty());
+  file.remove();
+  EXPECT_THROW(file.info(), leoam::Error);
+}
+
+TEST_F(Cpp, ExceptionsOfStoreCallbacksReachTheCaller) {
+  struct Mine {};
+  const leoam::Model model(instance_, file_->path());
+  leoam::Session session(model);
+  session.evaluate(model.tokenize("some words"));
+  leoam::SaveOptions save;
+  save.path = folder_.file("session");
+  save.key.ask = [](std::span<uint8_t>) -> bool { throw Mine(); };
+  EXPECT_THROW(session.save(save), Mine);
+  save.key = {};
+  save.plaintext = true;
+  session.save(save);
+  leoam::FileOptions options;
+  options.on_progress = [](uint64_t, uint64_t) -> bool { throw Mine(); };
+  const std::string copy = folder_.file("copy");
+  {
+    leoam::Session other(model);
+    other.evaluate(model.tokenize("other words"));
+    other.save({.path = copy, .plaintext = true});
+  }
+  EXPECT_THROW(leoam::SessionFile(instance_, copy, options).verify(), Mine);
+  try {
+    leoam::Session::open(model, save.path);
+    FAIL() << "a second owner";
+  } catch (const leoam::Error& error) {
+    EXPECT_EQ(LEOAM_ERROR_BUSY, error.code());
+  }
+  const leoam::CancelFlag cancel(instance_);
+  instance_.set_host_kv_budget(
+      1u << 28, [](uint64_t, uint64_t) { return true; }, &cancel);
+  instance_.set_disk_kv_budget(1u << 28);
+  instance_.set_disk_write_cap(UINT64_MAX);
 }
 
 }  // namespace

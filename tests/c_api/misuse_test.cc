@@ -122,6 +122,21 @@ TEST_F(Misuse, NullPointersAreErrors) {
   EXPECT_EQ(kBad, leoam_session_evaluate(loaded_->session, nullptr, 1, nullptr, e));
   EXPECT_EQ(kBad, leoam_session_copy_tokens(loaded_->session, 0, nullptr, 1, e));
   EXPECT_EQ(kBad, leoam_session_copy_logits(loaded_->session, nullptr, 1, e));
+  auto file = zeroed<leoam_session_file_info>();
+  auto verdict = zeroed<leoam_session_verdict>();
+  EXPECT_EQ(kBad, leoam_session_fork(loaded_->session, nullptr, e));
+  EXPECT_EQ(kBad, leoam_session_save(loaded_->session, nullptr, e));
+  EXPECT_EQ(kBad, leoam_session_get_file_info(loaded_->session, nullptr, e));
+  EXPECT_EQ(kBad, leoam_model_open_session(loaded_->model, "a", 1, nullptr, nullptr, nullptr, e));
+  EXPECT_EQ(kBad, leoam_model_open_session(loaded_->model, nullptr, 1, nullptr, nullptr, &out.session, e));
+  EXPECT_EQ(kBad, leoam_session_file_get_info(loaded_->instance, nullptr, 1, nullptr, &file, e));
+  EXPECT_EQ(kBad, leoam_session_file_get_info(loaded_->instance, "a", 1, nullptr, nullptr, e));
+  EXPECT_EQ(kBad,
+            leoam_session_file_copy_tokens(loaded_->instance, "a", 1, nullptr, out.tokens, 64, nullptr, e));
+  EXPECT_EQ(kBad, leoam_session_file_verify(loaded_->instance, "a", 1, nullptr, nullptr, nullptr, e));
+  EXPECT_EQ(kBad, leoam_session_file_verify(loaded_->instance, "", 0, nullptr, nullptr, &verdict, e));
+  EXPECT_EQ(kBad, leoam_session_file_compact(loaded_->instance, nullptr, 0, nullptr, e));
+  EXPECT_EQ(kBad, leoam_session_file_remove(loaded_->instance, nullptr, 0, e));
   EXPECT_EQ(kBad, leoam_session_submit(loaded_->session, nullptr, nullptr, e));
   EXPECT_EQ(kBad, leoam_session_submit(loaded_->session, nullptr, &out.request, e));  // no prompt, no logits
   EXPECT_EQ(kBad, leoam_request_poll(request_, nullptr, e));

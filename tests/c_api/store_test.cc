@@ -185,7 +185,13 @@ TEST_F(Store, DiskBudgetAndWriteCapAreErrorsThatPass) {
   EXPECT_EQ(LEOAM_ERROR_NO_SPACE, leoam_session_suspend(loaded_->session, nullptr, &error));
   EXPECT_LE(statistics().disk_written_bytes, 4096u);
   LEOAM_ASSERT_OK(leoam_instance_set_disk_write_cap(loaded_->instance, UINT64_MAX, &error));
-  LEOAM_EXPECT_OK(leoam_session_suspend(loaded_->session, nullptr, &error));
+  // What had begun under the old cap may still fail.
+  leoam_status status = LEOAM_ERROR_NO_SPACE;
+  for (int i = 0; i < 1000 && status == LEOAM_ERROR_NO_SPACE; ++i) {
+    status = leoam_session_suspend(loaded_->session, nullptr, &error);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  LEOAM_EXPECT_OK(status);
   evaluate(loaded_->session, words(3));
 }
 
@@ -340,7 +346,7 @@ TEST_F(Store, OpeningTellsWhatIsWrong) {
   const auto start_time = std::chrono::steady_clock::now();
   EXPECT_EQ(LEOAM_ERROR_BUSY, open(second_instance->model, path, &kKey, &session));
   EXPECT_EQ(nullptr, session);
-  EXPECT_LT(ms_since(start_time), 1000u);
+  EXPECT_LT(ms_since(start_time), 5 * kCancelBoundMs);
   EXPECT_EQ(LEOAM_ERROR_BUSY,
             leoam_session_file_remove(second_instance->instance, path.data(), path.size(), &error));
 

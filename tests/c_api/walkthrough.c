@@ -1,5 +1,5 @@
 /* The whole interface in one sitting, as a program in C uses it. Prints what it checks and stops at the first
- * thing that is not as promised. usage: walkthrough MODEL */
+ * thing that is not as promised. usage: walkthrough MODEL SESSION */
 #include <inttypes.h>
 #include <leoam/leoam.h>
 #include <poll.h>
@@ -281,11 +281,69 @@ static void generate(leoam_model* model, leoam_delivery delivery) {
   OK(leoam_session_release(session));
 }
 
+static int32_t give_key(uint8_t* key, uint64_t size, void* user_data) {
+  CHECK(size == LEOAM_KEY_BYTES);
+  memset(key, *(const char*)user_data, (size_t)size);
+  return LEOAM_CONTINUE;
+}
+
+static void save_and_open(leoam_instance* instance, leoam_model* model, const char* path) {
+  leoam_session *session = NULL, *fork = NULL;
+  leoam_budget_options budget;
+  leoam_save_options save;
+  leoam_session_file_options file;
+  leoam_session_file_info info;
+  leoam_session_verdict verdict;
+  const int32_t prompt[] = {70, 71, 72};
+  int32_t tokens[3] = {0, 0, 0};
+  uint64_t count = 0;
+  char secret = 'k';
+  LEOAM_INIT(budget);
+  LEOAM_INIT(save);
+  LEOAM_INIT(file);
+  LEOAM_INIT(info);
+  LEOAM_INIT(verdict);
+  OK(leoam_instance_change_host_kv_budget(instance, 96 << 20, &budget, &error));
+  OK(leoam_instance_set_disk_kv_budget(instance, 64 << 20, &error));
+  OK(leoam_instance_set_disk_write_cap(instance, UINT64_MAX, &error));
+
+  OK(leoam_session_create(model, NULL, &session, &error));
+  OK(leoam_session_evaluate(session, prompt, 3, NULL, &error));
+  OK(leoam_session_fork(session, &fork, &error));
+  OK(leoam_session_suspend(fork, NULL, &error));
+  save.path = literal(path);
+  save.on_key = give_key;
+  save.user_data = &secret;
+  OK(leoam_session_save(fork, &save, &error));
+  OK(leoam_session_get_file_info(fork, &info, &error));
+  CHECK(info.n_tokens == 3 && (info.flags & LEOAM_SESSION_FILE_ENCRYPTED));
+  CHECK(leoam_session_file_remove(instance, path, strlen(path), &error) == LEOAM_ERROR_BUSY);
+  OK(leoam_session_release(fork));
+  OK(leoam_session_release(session));
+
+  file.on_key = give_key;
+  file.user_data = &secret;
+  OK(leoam_model_open_session(model, path, strlen(path), NULL, &file, &session, &error));
+  OK(leoam_session_copy_tokens(session, 0, tokens, 3, &error));
+  CHECK(!memcmp(tokens, prompt, sizeof(prompt)));
+  OK(leoam_session_release(session));
+  OK(leoam_session_file_get_info(instance, path, strlen(path), &file, &info, &error));
+  OK(leoam_session_file_copy_tokens(instance, path, strlen(path), &file, tokens, 3, &count, &error));
+  CHECK(count == 3);
+  OK(leoam_session_file_verify(instance, path, strlen(path), &file, NULL, &verdict, &error));
+  CHECK(verdict.whole == 1 && verdict.n_pages > 0 && verdict.n_recompute_tokens == 0);
+  OK(leoam_session_file_compact(instance, path, strlen(path), &file, &error));
+  secret = 'x';
+  CHECK(leoam_session_file_get_info(instance, path, strlen(path), &file, &info, &error) ==
+        LEOAM_ERROR_INVALID_ARGUMENT);
+  OK(leoam_session_file_remove(instance, path, strlen(path), &error));
+}
+
 int main(int argc, char** argv) {
   leoam_instance* instance;
   leoam_model* model;
   int n_log = 0;
-  if (argc != 2) return fputs("usage: walkthrough MODEL\n", stderr), 2;
+  if (argc != 3) return fputs("usage: walkthrough MODEL SESSION\n", stderr), 2;
   LEOAM_INIT(error);
   library();
   instance = make_instance(&n_log);
@@ -295,6 +353,7 @@ int main(int argc, char** argv) {
   evaluate(instance, model);
   generate(model, LEOAM_DELIVERY_POLL);
   generate(model, LEOAM_DELIVERY_STEP);
+  save_and_open(instance, model, argv[2]);
   OK(leoam_instance_detach(instance, &error));
   CHECK(n_log > 0);
   OK(leoam_model_release(model));
