@@ -43,6 +43,7 @@ std::vector<Field> fields(Rates& rates) {
       {"prefill_attention_operations_per_second", &rates.prefill_attention_operations_per_second, false});
   list.push_back({"layer_s", &rates.layer_s, true});
   list.push_back({"disk_read_bytes_per_second", &rates.disk_read_bytes_per_second, true});
+  list.push_back({"disk_few_read_bytes_per_second", &rates.disk_few_read_bytes_per_second, true});
   list.push_back({"disk_write_bytes_per_second", &rates.disk_write_bytes_per_second, true});
   list.push_back({"cipher_bytes_per_second", &rates.cipher_bytes_per_second, false});
   return list;

@@ -31,8 +31,9 @@ struct Rates {
   double attention_byte_s = 0;
   double attention_byte_head_s = 0;
   double prefill_attention_operations_per_second = 0;
-  double layer_s = 0;                     // of one layer in a pass of one token, beside what is above
-  double disk_read_bytes_per_second = 0;  // 128 KiB anywhere in a file, 32 at once
+  double layer_s = 0;                         // of one layer in a pass of one token, beside what is above
+  double disk_read_bytes_per_second = 0;      // 128 KiB anywhere in a file, 32 at once
+  double disk_few_read_bytes_per_second = 0;  // 4 at once
   double disk_write_bytes_per_second = 0;
   double cipher_bytes_per_second = 0;  // one core decrypts
 

@@ -1,5 +1,4 @@
-// What calibration measures, on made-up weights and pages that are larger than the caches. The shortest of a
-// few runs counts: what disturbs a run only makes it longer.
+// What calibration measures, on made-up weights and pages that are larger than the caches.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -15,26 +14,29 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr uint64_t kBeyondCaches_bytes = uint64_t{48} << 20;
+constexpr uint64_t kBeyondCaches_bytes = uint64_t{64} << 20;
 constexpr uint32_t kPiece_tokens = 256;
-constexpr uint32_t kRuns = 3;
+constexpr uint32_t kRuns = 7;
+constexpr double kMostRuns_s = 0.1;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// The shortest of some runs, in seconds; > 0.
+// The middle one of some runs, in seconds; > 0. Of fewer, where the machine is slow or busy.
 template <class Work>
-Result<double> shortest(const CancelFlag* cancel, uint32_t n_runs, const Work& work) {
-  double best = HUGE_VAL;
-  for (uint32_t run = 0; run < n_runs; ++run) {
+Result<double> middle(const CancelFlag* cancel, const Work& work) {
+  std::vector<double> runs;
+  const Clock::time_point begin = Clock::now();
+  while (runs.size() < kRuns && (runs.empty() || seconds_since(begin) < kMostRuns_s)) {
     LEOAM_RETURN_IF_ERROR(check_cancelled(cancel));
     const Clock::time_point start = Clock::now();
     LEOAM_RETURN_IF_ERROR(work());
-    best = std::min(best, seconds_since(start));
+    runs.push_back(seconds_since(start));
   }
   LEOAM_RETURN_IF_ERROR(check_cancelled(cancel));
-  return std::max(best, 1e-9);
+  std::sort(runs.begin(), runs.end());
+  return std::max(runs[runs.size() / 2], 1e-9);
 }
 
 Result<DeviceMatrix> make_matrix(Device& device, kernels::WeightType type, uint32_t n_rows, uint32_t n_cols) {
@@ -194,15 +196,14 @@ Status measure_matrices(Device& device, const CancelFlag* cancel, Rates* rates) 
     LEOAM_RETURN_IF_ERROR(layers.add_feed_forwards(kBeyondCaches_bytes));
     Rates::Matrix& rate = rates->matrices[static_cast<size_t>(rate_class(type))];
     LEOAM_RETURN_IF_ERROR(layers.begin(1, 0));
-    LEOAM_ASSIGN_OR_RETURN(const double decode_s, shortest(cancel, kRuns, [&]() -> Status {
+    LEOAM_ASSIGN_OR_RETURN(const double decode_s, middle(cancel, [&]() -> Status {
                              for (size_t i = 0; i < layers.n_feed_forwards(); ++i)
                                LEOAM_RETURN_IF_ERROR(layers.feed_forward(i));
                              return {};
                            }));
     rate.decode_bytes_per_second = static_cast<double>(layers.feed_forward_bytes()) / decode_s;
     LEOAM_RETURN_IF_ERROR(layers.begin(kPiece_tokens, 0));
-    LEOAM_ASSIGN_OR_RETURN(const double prefill_s,
-                           shortest(cancel, kRuns, [&] { return layers.feed_forward(0); }));
+    LEOAM_ASSIGN_OR_RETURN(const double prefill_s, middle(cancel, [&] { return layers.feed_forward(0); }));
     rate.prefill_operations_per_second = kPiece_tokens * layers.feed_forward_operations() / prefill_s;
   }
   return {};
@@ -212,7 +213,7 @@ Status measure_matrices(Device& device, const CancelFlag* cancel, Rates* rates) 
 Result<double> attention_byte_s(Layers& layers, const CancelFlag* cancel) {
   LEOAM_RETURN_IF_ERROR(layers.begin(1, layers.n_tokens() - 1));
   LEOAM_RETURN_IF_ERROR(layers.attention_input());
-  LEOAM_ASSIGN_OR_RETURN(const double s, shortest(cancel, kRuns, [&] { return layers.attention(); }));
+  LEOAM_ASSIGN_OR_RETURN(const double s, middle(cancel, [&] { return layers.attention(); }));
   return s / static_cast<double>(layers.kv_bytes());
 }
 
@@ -229,7 +230,7 @@ Status measure_attention(Device& device, const CancelFlag* cancel, Rates* rates)
   constexpr uint32_t kDepth_tokens = 8192;
   LEOAM_RETURN_IF_ERROR(few.begin(kPiece_tokens, kDepth_tokens - kPiece_tokens));
   LEOAM_RETURN_IF_ERROR(few.attention_input());
-  LEOAM_ASSIGN_OR_RETURN(const double prefill_s, shortest(cancel, kRuns, [&] { return few.attention(); }));
+  LEOAM_ASSIGN_OR_RETURN(const double prefill_s, middle(cancel, [&] { return few.attention(); }));
   rates->prefill_attention_operations_per_second =
       few.query_token_operations() * kPiece_tokens * (kDepth_tokens - kPiece_tokens / 2) / prefill_s;
 
@@ -244,13 +245,13 @@ Status measure_attention(Device& device, const CancelFlag* cancel, Rates* rates)
 
 // A layer so small that only what every layer costs is left.
 Status measure_layer(Device& device, const CancelFlag* cancel, Rates* rates) {
-  constexpr uint32_t kLayers = 200;
+  constexpr uint32_t kLayers = 50;
   Layers layers(device, {64, 2, 1, 64, kernels::WeightType::q8_0}, cancel);
   LEOAM_RETURN_IF_ERROR(layers.prepare());
   LEOAM_RETURN_IF_ERROR(layers.add_feed_forwards(0));
   LEOAM_RETURN_IF_ERROR(layers.add_pages(kPiece_tokens));
   LEOAM_RETURN_IF_ERROR(layers.begin(1, 0));
-  LEOAM_ASSIGN_OR_RETURN(const double s, shortest(cancel, kRuns, [&]() -> Status {
+  LEOAM_ASSIGN_OR_RETURN(const double s, middle(cancel, [&]() -> Status {
                            for (uint32_t i = 0; i < kLayers; ++i) {
                              LEOAM_RETURN_IF_ERROR(layers.attention_input());
                              LEOAM_RETURN_IF_ERROR(layers.attention());
@@ -264,15 +265,17 @@ Status measure_layer(Device& device, const CancelFlag* cancel, Rates* rates) {
 
 constexpr uint32_t kTransfer_bytes = 128u << 10;
 constexpr uint32_t kDepth = 32;
+constexpr uint32_t kFewDepth = 4;
+constexpr uint64_t kFewReads = 256;
 constexpr uint64_t kFile_bytes = uint64_t{96} << 20;
 constexpr double kMostDisk_s = 0.5;  // each way, however slow the disk
 
-// Transfers of the blocks [0, n), in an order that is no order, kDepth at once, until all are done or the
-// time is up. Returns how many were done.
+// Transfers of the blocks [0, n), reads in an order that is no order, `depth` at once, until all are done or
+// the time is up. Returns how many were done.
 Result<uint64_t> transfer(IoQueue& queue, WritableFile& file, const BlockBuffer& memory,
-                          IoOperation operation, uint64_t n, const CancelFlag* cancel) {
+                          IoOperation operation, uint32_t depth, uint64_t n, const CancelFlag* cancel) {
   constexpr uint64_t kStride = 7919;  // a prime: visits every block
-  std::vector<IoRequest> requests(kDepth);
+  std::vector<IoRequest> requests(depth);
   std::vector<IoRequest*> idle;
   std::vector<IoRequest*> done;
   for (IoRequest& request : requests) idle.push_back(&request);
@@ -321,15 +324,20 @@ Status measure_disk(FileSystem& files, const std::string& folder, const CancelFl
     memory.data()[i] =
         static_cast<uint8_t>((state = state * 6364136223846793005u + 1442695040888963407u) >> 56);
   LEOAM_ASSIGN_OR_RETURN(const std::unique_ptr<IoQueue> queue, files.create_queue(kDepth, memory.span()));
-  const auto rate = [&](IoOperation operation, uint64_t n, uint64_t* n_done) -> Result<double> {
+  const auto rate = [&](IoOperation operation, uint32_t depth, uint64_t n,
+                        uint64_t* n_done) -> Result<double> {
     const Clock::time_point start = Clock::now();
-    LEOAM_ASSIGN_OR_RETURN(*n_done, transfer(*queue, *file, memory, operation, n, cancel));
+    LEOAM_ASSIGN_OR_RETURN(*n_done, transfer(*queue, *file, memory, operation, depth, n, cancel));
     return static_cast<double>(*n_done * kTransfer_bytes) / std::max(seconds_since(start), 1e-9);
   };
   uint64_t n_written = 0;
   uint64_t n_read = 0;
-  LEOAM_ASSIGN_OR_RETURN(rates->disk_write_bytes_per_second, rate(IoOperation::write, n_blocks, &n_written));
-  LEOAM_ASSIGN_OR_RETURN(rates->disk_read_bytes_per_second, rate(IoOperation::read, n_written, &n_read));
+  LEOAM_ASSIGN_OR_RETURN(rates->disk_write_bytes_per_second,
+                         rate(IoOperation::write, kDepth, n_blocks, &n_written));
+  LEOAM_ASSIGN_OR_RETURN(rates->disk_read_bytes_per_second,
+                         rate(IoOperation::read, kDepth, n_written, &n_read));
+  LEOAM_ASSIGN_OR_RETURN(rates->disk_few_read_bytes_per_second,
+                         rate(IoOperation::read, kFewDepth, std::min(n_written, kFewReads), &n_read));
   return {};
 }
 
@@ -343,7 +351,7 @@ Status measure_cipher(const CancelFlag* cancel, Rates* rates) {
   const Nonce nonce = {};
   Tag tag;
   LEOAM_RETURN_IF_ERROR(cipher->seal(nonce, {}, page, stored.data(), &tag));
-  LEOAM_ASSIGN_OR_RETURN(const double s, shortest(cancel, kRuns, [&]() -> Status {
+  LEOAM_ASSIGN_OR_RETURN(const double s, middle(cancel, [&]() -> Status {
                            for (uint32_t i = 0; i < kPages; ++i)
                              LEOAM_RETURN_IF_ERROR(cipher->open(nonce, {}, stored.data(), tag, page));
                            return {};
@@ -365,7 +373,9 @@ Result<Rates> measure_rates(Device& device, FileSystem& files, const std::string
     Status status = measure_disk(files, folder, cancel, &rates);
     if (status.kind() == ErrorKind::cancelled) return status;
     // Without one there is no disk tier, which the plan says.
-    if (!status.ok()) rates.disk_read_bytes_per_second = rates.disk_write_bytes_per_second = 0;
+    if (!status.ok())
+      rates.disk_read_bytes_per_second = rates.disk_few_read_bytes_per_second =
+          rates.disk_write_bytes_per_second = 0;
   }
   return rates;
 }

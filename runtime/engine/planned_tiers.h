@@ -37,6 +37,9 @@ class PlannedTiers {
   // From disk, for one pass behind n_tokens of which `passing_tokens` are its own.
   uint64_t read_bytes(uint64_t n_tokens, uint64_t passing_tokens) const;
 
+  // Reads of 128 KiB that the memory of transfers has room for at once.
+  double reads_at_once() const { return static_cast<double>(staging_bytes()) / (128 << 10); }
+
   // The longest context, at most INT32_MAX, that `fits` accepts.
   template <class Fits>
   static uint64_t longest(const Fits& fits) {

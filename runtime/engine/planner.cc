@@ -11,9 +11,9 @@ namespace {
 constexpr uint64_t kSampledPieces = 2048;
 
 // Reading a saved session's head, logs and index, and making its pages known.
-constexpr double kReopen_s = 3e-3;
-constexpr double kReopenPage_s = 0.6e-6;
-constexpr double kReopenToken_s = 0.1e-6;
+constexpr double kReopen_s = 2.8e-3;
+constexpr double kReopenPage_s = 0.15e-6;
+constexpr double kReopenToken_s = 0.02e-6;
 
 uint64_t workspace_bytes(const ModelConfig& config, uint64_t piece_tokens) {
   // The residual stream, queries, keys, values, the branch, gate and up, twice for their converted rows.
@@ -83,7 +83,9 @@ class Clock {
         config_.n_layers * rates_.layer_s;
     const uint64_t written = tiers_.written_bytes(begin + n) -
                              std::min(tiers_.written_bytes(begin + n), tiers_.written_bytes(begin));
-    return std::max(compute_s, read_s(tiers_.read_bytes(begin + n, n)) + write_s(written));
+    // Not the larger of the two: little RAM takes in little ahead of its use, and what comes in needs a
+    // processor that the device's threads have as well. Measured, a piece takes as long as both.
+    return compute_s + read_s(tiers_.read_bytes(begin + n, n)) + write_s(written);
   }
 
   // Tokens that a query at `depth` sees, all layers together.
@@ -95,11 +97,23 @@ class Clock {
     return tokens;
   }
 
+  // A read takes its share of the disk's full rate, and a latency that it shares with those under way beside
+  // it; the two measured depths give both.
+  double disk_read_rate() const {
+    constexpr double kMany = 32;
+    constexpr double kFew = 4;
+    const double many_s = 1 / rates_.disk_read_bytes_per_second;
+    const double few_s = 1 / rates_.disk_few_read_bytes_per_second;
+    const double latency_s = std::max(0.0, few_s - many_s) / (1 / kFew - 1 / kMany);
+    const double depth = std::clamp(tiers_.reads_at_once(), 1.0, kMany);
+    return 1 / (many_s + latency_s * (1 / depth - 1 / kMany));
+  }
+
   // The disk and the thread that decrypts work at once.
   double read_s(uint64_t bytes) const {
-    return bytes == 0 ? 0
-                      : static_cast<double>(bytes) /
-                            std::min(rates_.disk_read_bytes_per_second, rates_.cipher_bytes_per_second);
+    return bytes == 0
+               ? 0
+               : static_cast<double>(bytes) / std::min(disk_read_rate(), rates_.cipher_bytes_per_second);
   }
   double write_s(uint64_t bytes) const {
     return bytes == 0 ? 0
