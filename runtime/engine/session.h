@@ -39,8 +39,8 @@ struct SessionOptions {
 
 struct EvaluateOptions {
   // Called in order for every position whose logits are wanted, on the calling thread. `logits` [n_vocab] is
-  // valid during the call. Returns false to stop (then evaluate fails with cancelled and nothing was
-  // appended).
+  // valid during the call. Returns false to stop (then evaluate fails with cancelled; whole pieces done
+  // before stay).
   std::function<bool(uint64_t position, std::span<const float> logits)> on_logits;
   bool all_logits = false;  // every position; else only the last one
   std::function<bool(uint64_t done_tokens, uint64_t total_tokens)> on_progress;  // false stops

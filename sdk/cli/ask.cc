@@ -92,7 +92,7 @@ void add_ask(CLI::App& program, std::function<void()>& run) {
       const Model model = open_model(instance, *options);
       const std::vector<int32_t> prompt = prompt_tokens(model, document, options->question);
       const uint64_t document_tokens = model.tokenize(document).size();
-      SavedSession saved(model, *options, options->saved);
+      SavedSession saved(instance, model, *options, options->saved);
       uint64_t reused_tokens = 0;
       if (!options->saved.file.empty())
         reused_tokens = read_document(instance, model, *options, document, prompt, saved);

@@ -25,7 +25,7 @@ void add_chat(CLI::App& program, std::function<void()>& run) {
     run = [options] {
       const Instance instance = open_instance(*options);
       const Model model = open_model(instance, *options);
-      SavedSession saved(model, *options, options->saved);
+      SavedSession saved(instance, model, *options, options->saved);
       Session& session = saved.session();
       Conversation conversation(model, session, options->system);
       const bool prompt_wanted = !options->json && isatty(STDIN_FILENO) == 1;

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include "interrupt.h"
+
 namespace leoam::cli {
 namespace {
 
@@ -46,8 +48,9 @@ std::optional<Secret> find_key(const KeyOptions& options, const std::string& fil
   return derive_key(ask_passphrase("Passphrase of " + file, create), salt_file(file), create);
 }
 
-SavedSession::SavedSession(const Model& model, const CommonOptions& options, const SavedOptions& saved)
-    : model_(model), saved_(saved) {
+SavedSession::SavedSession(const Instance& instance, const Model& model, const CommonOptions& options,
+                           const SavedOptions& saved)
+    : instance_(instance), model_(model), saved_(saved) {
   if (saved_.file.empty()) {
     session_.emplace(open_session(model_, options));
     return;
@@ -64,8 +67,10 @@ SavedSession::SavedSession(const Model& model, const CommonOptions& options, con
 
 void SavedSession::save() {
   if (saved_.file.empty()) return;
-  if (session_->file_info()) return session_->save();
-  session_->save({.path = saved_.file, .key = session_key(key_), .plaintext = !key_});
+  CancelFlag cancel(instance_);
+  const Interrupt interrupt(&cancel);
+  if (session_->file_info()) return session_->save({.cancel = cancel});
+  session_->save({.path = saved_.file, .key = session_key(key_), .plaintext = !key_, .cancel = cancel});
   key_.reset();
 }
 

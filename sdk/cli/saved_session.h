@@ -37,12 +37,14 @@ void add_saved_options(CLI::App& command, SavedOptions& options);
 class SavedSession {
  public:
   // Opens the file when it is there, else makes a session that save() puts there.
-  SavedSession(const Model& model, const CommonOptions& options, const SavedOptions& saved);
+  SavedSession(const Instance& instance, const Model& model, const CommonOptions& options,
+               const SavedOptions& saved);
   Session& session() { return *session_; }
   // Nothing when there is no file to save to. Ctrl-C ends it with LEOAM_ERROR_CANCELLED.
   void save();
 
  private:
+  const Instance instance_;
   const Model model_;
   const SavedOptions saved_;
   std::optional<Session> session_;

@@ -131,7 +131,7 @@ void import_tokens(const Options& options) {
   saved.file = options.file;
   const Instance instance = open_instance(options);
   const Model model = open_model(instance, options);
-  SavedSession session(model, options, saved);
+  SavedSession session(instance, model, options, saved);
   CancelFlag cancel(instance);
   const Interrupt interrupt(&cancel);
   ProgressBar bar("compute", "tokens");

@@ -60,7 +60,8 @@ LEOAM_API leoam_status leoam_session_suspend(leoam_session* session, const leoam
  *
  * A session is saved into one file: its tokens, which are the truth, and their KV, which can be computed
  * again from them. A crash at any moment leaves the last state that was saved. Files are private to the user
- * (0600), not reached through symbolic links, and open in one session at a time.
+ * (0600), not reached through symbolic links, and open in one session at a time: from the first save or the
+ * opening until that session is released, and with it the forks that share KV with it.
  *
  * A file is encrypted with a key of the application (AES-256-GCM), or plaintext and checksummed when the
  * application says so. */

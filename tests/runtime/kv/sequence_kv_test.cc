@@ -186,8 +186,10 @@ TEST_F(SequenceKvTest, ThreadsShareABudget) {
       }
     });
   std::thread budgets([&] {
-    for (uint32_t i = 0; !stop.load(); ++i)
+    for (uint32_t i = 0; !stop.load(); ++i) {
       (void)tiers_->set_host_budget((160u + i * 37 % 200) << 10, nullptr).ok();
+      std::this_thread::sleep_for(std::chrono::microseconds(500));
+    }
   });
   for (std::thread& thread : threads) thread.join();
   stop.store(true);
