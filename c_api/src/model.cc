@@ -1,5 +1,5 @@
-#include <optional>
 #include <cmath>
+#include <optional>
 
 #include "c_api/src/guard.h"
 #include "c_api/src/objects.h"

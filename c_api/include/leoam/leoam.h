@@ -244,17 +244,18 @@ typedef struct leoam_plan_options {
   uint64_t flags;                /* LEOAM_PLAN_* */
 } leoam_plan_options;
 
-#define LEOAM_PLAN_SPEED ((uint64_t)1) /* with speeds: measures the machine once, within 5 s, and keeps it */
+#define LEOAM_PLAN_SPEED ((uint64_t)1) /* with speeds: measures the machine once, within 5 s, and keeps it \
+                                        */
 #define LEOAM_PLAN_SAVED ((uint64_t)2) /* the session is saved in a file at the end */
 
 typedef struct leoam_plan {
   uint32_t struct_size;
   uint32_t fits; /* 1 when all KV stays in RAM, else 0 */
   uint64_t context_tokens;
-  uint64_t weight_bytes;    /* in memory */
-  uint64_t kv_token_bytes;  /* one token, all layers */
-  uint64_t kv_bytes;        /* at context_tokens, in whole pages */
-  uint64_t workspace_bytes; /* scratch of the forward pass */
+  uint64_t weight_bytes;             /* in memory */
+  uint64_t kv_token_bytes;           /* one token, all layers */
+  uint64_t kv_bytes;                 /* at context_tokens, in whole pages */
+  uint64_t workspace_bytes;          /* scratch of the forward pass */
   uint64_t total_bytes;              /* weights, scratch and KV in RAM */
   uint64_t fitting_tokens;           /* the longest context of which all KV stays in RAM */
   uint64_t fitting_with_disk_tokens; /* the longest that RAM and disk hold together */
