@@ -36,7 +36,7 @@ struct Plan {
   uint64_t host_kv_bytes = 0;
   uint64_t disk_kv_bytes = 0;       // files, with the room they grow by; at most the budget
   uint64_t session_file_bytes = 0;  // of disk_kv_bytes
-  uint64_t disk_written_bytes = 0;  // by the time the context is filled (and saved)
+  uint64_t disk_written_bytes = 0;  // at most, by the time the context is filled (and saved)
   uint64_t token_read_bytes = 0;    // from disk for the next token
 
   // 0 without rates. Prefill: from the first token to the last, in pieces.

@@ -262,7 +262,7 @@ typedef struct leoam_plan {
   uint64_t host_kv_bytes;            /* all that KV causes in RAM, at most */
   uint64_t disk_kv_bytes;            /* files */
   uint64_t session_file_bytes;       /* of disk_kv_bytes; with LEOAM_PLAN_SAVED, else 0 */
-  uint64_t disk_written_bytes;       /* by the time the context is filled (and saved) */
+  uint64_t disk_written_bytes;       /* at most, by the time the context is filled (and saved) */
   uint64_t token_read_bytes;         /* from disk, for the next token */
   /* Expected; 0 without LEOAM_PLAN_SPEED and where the context does not fit. */
   double prefill_tokens_per_second; /* from the first token to the last */
