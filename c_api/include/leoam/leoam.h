@@ -244,9 +244,8 @@ typedef struct leoam_plan_options {
   uint64_t flags;                /* LEOAM_PLAN_* */
 } leoam_plan_options;
 
-#define LEOAM_PLAN_SPEED                                                                                   \
-  ((uint64_t)1)                        /* with speeds: measures the machine once, within 5 s, and keeps it \
-                                        */
+/* Speeds too: measures the machine once, within 5 s, and keeps the result. */
+#define LEOAM_PLAN_SPEED ((uint64_t)1)
 #define LEOAM_PLAN_SAVED ((uint64_t)2) /* the session is saved in a file at the end */
 
 typedef struct leoam_plan {
