@@ -62,8 +62,8 @@ Page* Tiers::new_page(uint32_t layer, uint32_t number, uint32_t bytes) {
 }
 
 void Tiers::release(Page* page) {
-  // A session file may end with its last page: outside the lock.
   std::vector<SavedCopy> saved;
+  const uint32_t bytes = page->bytes;  // behind the lock the page may be another one
   {
     Lock lock(mutex_);
     if (page->movement != Movement::none) {
@@ -73,8 +73,12 @@ void Tiers::release(Page* page) {
     saved.swap(page->saved);
     forget(page);
   }
-  for (const SavedCopy& copy : saved) copy.file->free(copy.record.offset_bytes, page->bytes, 1);
+  free_copies(saved, bytes);
   changed_.notify_all();
+}
+
+void Tiers::free_copies(std::span<const SavedCopy> copies, uint32_t page_bytes) {
+  for (const SavedCopy& copy : copies) copy.file->free(copy.record.offset_bytes, page_bytes, 1);
 }
 
 void Tiers::forget(Page* page) {
@@ -274,7 +278,7 @@ Status Tiers::open_for_writing(PageHandle* handle, const Wait& wait) {
     saved.swap(page.saved);
     unpin_locked(one);
   }
-  for (const SavedCopy& copy : saved) copy.file->free(copy.record.offset_bytes, page.bytes, 1);
+  free_copies(saved, page.bytes);
   return {};
 }
 
@@ -488,11 +492,7 @@ TierStatistics Tiers::statistics() const {
   if (scratch_) statistics.scratch_bytes = scratch_->used_bytes();
   if (transfer_) {
     statistics.staging_bytes = transfer_->staging_bytes();
-    const TransferStatistics now = transfer_->statistics();
-    statistics.transfer.read_bytes += now.read_bytes;
-    statistics.transfer.written_bytes += now.written_bytes;
-    statistics.transfer.read_requests += now.read_requests;
-    statistics.transfer.written_requests += now.written_requests;
+    statistics.transfer += transfer_->statistics();
   }
   return statistics;
 }

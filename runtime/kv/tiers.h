@@ -130,6 +130,8 @@ class Tiers {
   };
 
   void release(Page* page);
+  // A session file may end with its last page: outside the lock.
+  static void free_copies(std::span<const SavedCopy> copies, uint32_t page_bytes);
 
   // All below: under the lock.
   Page* new_page(uint32_t layer, uint32_t number, uint32_t bytes);

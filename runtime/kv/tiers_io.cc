@@ -51,11 +51,7 @@ void Tiers::rest(Lock& lock) {
   if (!transfer_ || n_moving_ > 0 || !queued_.empty()) return;
   const std::unique_ptr<PageTransfer> transfer = std::move(transfer_);
   used_bytes_ -= transfer->staging_bytes();
-  const TransferStatistics last = transfer->statistics();
-  statistics_.transfer.read_bytes += last.read_bytes;
-  statistics_.transfer.written_bytes += last.written_bytes;
-  statistics_.transfer.read_requests += last.read_requests;
-  statistics_.transfer.written_requests += last.written_requests;
+  statistics_.transfer += transfer->statistics();
   // Its thread may still be on its way out of a report, which takes the lock.
   lock.unlock();
 }
@@ -167,9 +163,8 @@ void Tiers::on_done(PageJob* transfer) {
   bool wake = false;
   {
     Lock lock(tiers->mutex_);
-    file = std::move(job->file);
+    file = job->file;
     Page* page = job->page;
-    job->file = file;
     wake = tiers->finish(*job);
     if (page->orphaned && page->movement == Movement::none) {
       bytes = page->bytes;
@@ -177,7 +172,7 @@ void Tiers::on_done(PageJob* transfer) {
       tiers->forget(page);
     }
   }
-  for (const SavedCopy& copy : saved) copy.file->free(copy.record.offset_bytes, bytes, 1);
+  free_copies(saved, bytes);
   if (wake) tiers->changed_.notify_all();
 }
 
@@ -248,6 +243,7 @@ Status Tiers::save(std::span<const PageHandle> pages, const std::shared_ptr<Page
   std::vector<PageHandle> batch;
   for (size_t at = 0; at < pages.size();) {
     batch.clear();
+    const size_t begin = at;
     {
       Lock lock(mutex_);
       uint64_t room = std::max<uint64_t>(budget_bytes_ / 8, 1);
@@ -262,7 +258,7 @@ Status Tiers::save(std::span<const PageHandle> pages, const std::shared_ptr<Page
     Status status = pin(batch, wait);
     // Found damaged just now: its record stays absent.
     if (status.kind() == ErrorKind::corrupt) {
-      at -= batch.size();
+      at = begin;
       continue;
     }
     if (status.ok()) {

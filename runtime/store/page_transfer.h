@@ -33,6 +33,14 @@ struct TransferStatistics {
   uint64_t written_bytes = 0;
   uint64_t read_requests = 0;  // after merging
   uint64_t written_requests = 0;
+
+  TransferStatistics& operator+=(const TransferStatistics& other) {
+    read_bytes += other.read_bytes;
+    written_bytes += other.written_bytes;
+    read_requests += other.read_requests;
+    written_requests += other.written_requests;
+    return *this;
+  }
 };
 
 // Thread rule: all calls are thread-safe. Destroying waits for every job.

@@ -11,35 +11,12 @@
 
 #include "runtime/engine/engine.h"
 #include "runtime/engine/session.h"
+#include "tests/bench/engine_bench.h"
 
 namespace {
 
-using namespace leoam;  // NOLINT(google-build-using-namespace)
-
-void check(const Status& status) {
-  if (status.ok()) return;
-  std::fprintf(stderr, "%s\n", status.message().c_str());
-  std::exit(1);
-}
-
-double seconds_of(const std::function<void()>& work) {
-  const auto start = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
-std::vector<int32_t> tokens(size_t n) {
-  std::vector<int32_t> out(n);
-  uint32_t seed = 1;
-  for (int32_t& token : out)
-    token = static_cast<int32_t>((seed = seed * 1664525u + 1013904223u) >> 8) % 30000;
-  return out;
-}
+using namespace leoam;         // NOLINT(google-build-using-namespace)
+using namespace leoam::bench;  // NOLINT(google-build-using-namespace)
 
 struct Setup {
   std::string model;
