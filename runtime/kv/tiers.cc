@@ -445,7 +445,7 @@ bool Tiers::damaged(const Page& page) const {
 
 uint64_t Tiers::ahead_bytes() const {
   Lock lock(mutex_);
-  return std::min<uint64_t>(budget_bytes_ / 4, uint64_t{16} << 20);
+  return std::min<uint64_t>(budget_bytes_ / 3, uint64_t{16} << 20);
 }
 
 uint64_t Tiers::host_budget_bytes() const {

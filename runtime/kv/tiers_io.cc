@@ -12,7 +12,7 @@ namespace {
 constexpr uint32_t kRunPages = 16;
 // Pages on their way to disk at once.
 constexpr uint32_t kMaxWriting = 96;
-constexpr uint64_t kMaxStaging_bytes = uint64_t{4} << 20;
+constexpr uint64_t kMaxStaging_bytes = uint64_t{8} << 20;
 
 }  // namespace
 
@@ -34,7 +34,7 @@ bool Tiers::disk_has_room() const {
 uint64_t Tiers::wanted_staging_bytes() const {
   const uint64_t some_pages = 4 * PageFile::stored_bytes(std::max(largest_page_bytes_, 1u));
   return std::max(some_pages,
-                  std::min(budget_bytes_ / 8 / kIoBlock_bytes * kIoBlock_bytes, kMaxStaging_bytes));
+                  std::min(budget_bytes_ / 3 / kIoBlock_bytes * kIoBlock_bytes, kMaxStaging_bytes));
 }
 
 Status Tiers::prepare_transfer() {
