@@ -19,9 +19,6 @@ constexpr int kMaxDefaultThreads = 16;
 constexpr uint32_t kDefaultPieceTokens = 256;
 constexpr uint32_t kMaxPieceTokens = 4096;
 
-// What a change of the host budget moves before it looks at the wish to stop.
-constexpr uint64_t kBudgetStep_bytes = uint64_t{4} << 20;
-
 int usable_cpus() {
   cpu_set_t set;
   CPU_ZERO(&set);
@@ -71,12 +68,15 @@ Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options) {
   LEOAM_ASSIGN_OR_RETURN(engine->pool_,
                          ThreadPool::create(options.n_threads == 0 ? usable_cpus() : options.n_threads));
   engine->kernels_ = &kernels::cpu_table(level);
-  engine->device_ = create_cpu_device(*engine->pool_, *engine->kernels_);
+  engine->device_ = options.create_device ? options.create_device(*engine->pool_, *engine->kernels_)
+                                          : create_cpu_device(*engine->pool_, *engine->kernels_);
   const uint64_t budget =
       options.host_kv_budget_bytes == 0 ? machine_memory_bytes() / 2 : options.host_kv_budget_bytes;
   LEOAM_RETURN_IF_ERROR(engine->prepare_disk(options));
   TierOptions tiers;
   tiers.host_budget_bytes = budget;
+  tiers.device_budget_bytes = options.device_kv_budget_bytes == 0 ? engine->device_->info().memory_bytes / 2
+                                                                  : options.device_kv_budget_bytes;
   if (!engine->state_folder_.empty()) tiers.scratch_folder = engine->state_folder_ + "/scratch";
   tiers.encrypt_scratch = !options.plaintext_scratch;
   tiers.replacement = options.replacement;
@@ -222,28 +222,6 @@ Result<std::shared_ptr<Session>> Engine::open_session(std::shared_ptr<const Mode
   return session;
 }
 
-Status Engine::set_host_kv_budget(uint64_t bytes, const std::function<void(uint64_t, uint64_t)>& on_progress,
-                                  const CancelFlag* cancel) {
-  const uint64_t old_bytes = tiers_->host_budget_bytes();
-  const uint64_t start_bytes = tiers_->statistics().host_bytes;
-  const uint64_t total_bytes = start_bytes - std::min(start_bytes, bytes);
-  uint64_t done_bytes = 0;
-  // In steps, between which the wish to stop is heard.
-  while (done_bytes < total_bytes) {
-    const uint64_t step_bytes = std::min(kBudgetStep_bytes, total_bytes - done_bytes);
-    Status status = check_cancelled(cancel);
-    if (status.ok()) status = tiers_->set_host_budget(start_bytes - done_bytes - step_bytes, nullptr);
-    if (!status.ok()) {
-      static_cast<void>(tiers_->set_host_budget(old_bytes, nullptr));
-      if (status.kind() != ErrorKind::no_space) return status;
-      return Status::no_space(status.message(), status.needed_bytes(), bytes);
-    }
-    done_bytes += step_bytes;
-    if (on_progress) on_progress(done_bytes, total_bytes);
-  }
-  return tiers_->set_host_budget(bytes, nullptr);
-}
-
 Result<Rates> Engine::calibration(const CancelFlag* cancel) {
   const std::lock_guard<std::mutex> lock(rates_mutex_);
   if (!rates_) {
@@ -270,6 +248,11 @@ EngineStatistics Engine::statistics() const {
   statistics.host_kv_budget_bytes = tiers.host_budget_bytes;
   statistics.host_kv_bytes = tiers.host_bytes;
   statistics.host_kv_peak_bytes = tiers.host_peak_bytes;
+  statistics.device_kv_budget_bytes = tiers.device_budget_bytes;
+  statistics.device_kv_bytes = tiers.device_bytes;
+  statistics.device_kv_peak_bytes = tiers.device_peak_bytes;
+  statistics.raised_bytes = tiers.raised_bytes;
+  statistics.lowered_bytes = tiers.lowered_bytes;
   statistics.disk_kv_budget_bytes = disk_.budget_bytes();
   statistics.disk_kv_bytes = disk_.used_bytes();
   statistics.disk_written_bytes = disk_.written_bytes();

@@ -60,7 +60,7 @@ Status SequenceKv::open_layer(uint32_t index, const Tiers::Wait& wait) {
   const uint64_t end = n_tokens_ + n_reserved_;
   if (n_tokens_ % page_tokens != 0) {
     LEOAM_RETURN_IF_ERROR(tiers_->open_for_writing(&layer.pages.back(), wait));
-    layer.refs.back().data = layer.pages.back()->frame.data;
+    layer.refs.back().data = tiers_->data(*layer.pages.back().get());
   }
   const size_t before = layer.pages.size();
   const uint64_t added = page_count(end) - page_count(n_tokens_);
@@ -70,7 +70,8 @@ Status SequenceKv::open_layer(uint32_t index, const Tiers::Wait& wait) {
         tiers_->create(index, first, page_bytes(), static_cast<size_t>(added), wait, &layer.pages));
     for (size_t i = before; i < layer.pages.size(); ++i) {
       const uint64_t number = layer.first_page + i;
-      layer.refs.push_back({layer.pages[i]->frame.data, static_cast<int32_t>(number * page_tokens), 0});
+      layer.refs.push_back(
+          {tiers_->data(*layer.pages[i].get()), static_cast<int32_t>(number * page_tokens), 0});
     }
     n_pages_ += added;
   }
