@@ -60,10 +60,10 @@ Result<std::shared_ptr<ModelObject>> load(const std::shared_ptr<InstanceObject>&
   if (c.cancel && !flag) return invalid_handle<CancelFlagObject>();
   CancelFlag cancel(flag ? &flag->flag : nullptr);
   LoadProgress progress;
-  if (c.on_progress) {
+  const auto on_progress = read_progress(c.on_progress, c.user_data, instance->callbacks());
+  if (on_progress) {
     progress = [&](uint64_t done, uint64_t total) {
-      const CallbackList::Scope scope(instance->callbacks());
-      if (!cancel.cancelled() && c.on_progress(done, total, c.user_data) != LEOAM_CONTINUE) cancel.cancel();
+      if (!cancel.cancelled() && !on_progress(done, total)) cancel.cancel();
     };
   }
   LEOAM_ASSIGN_OR_RETURN(object->model, instance->engine().load_model(path, options, progress, &cancel));

@@ -16,12 +16,7 @@ EvaluateOptions make_options(const leoam_evaluate_options& c, const CancelFlag* 
       return c.on_logits(position, logits.data(), logits.size(), c.user_data) == LEOAM_CONTINUE;
     };
   }
-  if (c.on_progress) {
-    options.on_progress = [&c, &list](uint64_t done, uint64_t total) {
-      const CallbackList::Scope scope(list);
-      return c.on_progress(done, total, c.user_data) == LEOAM_CONTINUE;
-    };
-  }
+  options.on_progress = read_progress(c.on_progress, c.user_data, list);
   return options;
 }
 
@@ -136,11 +131,13 @@ leoam_status leoam_session_fork(leoam_session* session, leoam_session** out_sess
 leoam_status leoam_session_suspend(leoam_session* session, const leoam_suspend_options* options,
                                    leoam_error* error) noexcept {
   return guarded_with<SessionObject>(session, error, [&](SessionObject& object) -> Status {
-    LEOAM_RETURN_IF_ERROR(object.model->instance->callbacks().refuse("leoam_session_suspend"));
+    CallbackList& list = object.model->instance->callbacks();
+    LEOAM_RETURN_IF_ERROR(list.refuse("leoam_session_suspend"));
     leoam_suspend_options c;
     LEOAM_RETURN_IF_ERROR(read_struct(options, "options", &c));
     const Pinned<CancelFlagObject> flag(c.cancel);
     if (c.cancel && !flag) return invalid_handle<CancelFlagObject>();
-    return object.session->suspend(flag ? &flag->flag : nullptr);
+    return object.session->suspend(
+        {read_progress(c.on_progress, c.user_data, list), flag ? &flag->flag : nullptr});
   });
 }

@@ -96,20 +96,20 @@ Status save(SessionObject& object, const leoam_save_options& c) {
     return error(ErrorKind::invalid_argument, "flags: LEOAM_SAVE_PLAINTEXT, and there is a key");
   const Pinned<CancelFlagObject> flag(c.cancel);
   if (c.cancel && !flag) return invalid_handle<CancelFlagObject>();
-  const CancelFlag* cancel = flag ? &flag->flag : nullptr;
+  CallbackList& list = object.model->instance->callbacks();
+  const MoveOptions options = {read_progress(c.on_progress, c.user_data, list), flag ? &flag->flag : nullptr};
 
   const Result<SessionFileInfo> saved = object.session->file_info();
   if (saved.ok()) {
     LEOAM_RETURN_IF_ERROR(check_later_save(c, wants_key, saved->encrypted));
-    return object.session->save(file, nullptr, cancel);
+    return object.session->save(file, nullptr, options);
   }
   if (file.empty())
     return error(ErrorKind::invalid_argument, "path: expected one, the session has no file yet");
   if (!plaintext && !wants_key)
     return error(ErrorKind::invalid_argument, "key: expected one, or LEOAM_SAVE_PLAINTEXT");
-  LEOAM_ASSIGN_OR_RETURN(const std::optional<SecretKey> key,
-                         read_key(key_source(c), object.model->instance->callbacks()));
-  return object.session->save(file, key ? &*key : nullptr, cancel);
+  LEOAM_ASSIGN_OR_RETURN(const std::optional<SecretKey> key, read_key(key_source(c), list));
+  return object.session->save(file, key ? &*key : nullptr, options);
 }
 
 }  // namespace
@@ -203,10 +203,10 @@ leoam_status leoam_session_file_verify(leoam_instance* instance, const char* pat
     const leoam_session_file_options& c = call.options;
     const Pinned<CancelFlagObject> flag(c.cancel);
     if (c.cancel && !flag) return invalid_handle<CancelFlagObject>();
+    const auto on_progress = read_progress(c.on_progress, c.user_data, object.callbacks());
     const auto on_page = [&](uint64_t done, uint64_t total) {
       if (flag && flag->flag.cancelled()) return false;
-      const CallbackList::Scope scope(object.callbacks());
-      return !c.on_progress || c.on_progress(done, total, c.user_data) == LEOAM_CONTINUE;
+      return !on_progress || on_progress(done, total);
     };
     LEOAM_ASSIGN_OR_RETURN(const SessionFile::Verdict verdict,
                            SessionFiles(object.engine()).verify(call.path, call.key_or_null(), on_page));

@@ -47,6 +47,12 @@ struct EvaluateOptions {
   const CancelFlag* cancel = nullptr;
 };
 
+// Of save and suspend.
+struct MoveOptions {
+  KvProgress on_progress;  // on the calling thread; may be null
+  const CancelFlag* cancel = nullptr;
+};
+
 // The newest tokens may be without KV yet: a drawn token gets it with the next pass.
 //
 // Thread rule: one driver at a time. Calls that change the session fail with busy while another call or a
@@ -80,9 +86,9 @@ class Session : public std::enable_shared_from_this<Session> {
   // Makes the session durable in a file: the first time in a new one at `path` (`key` null: plaintext),
   // later, with an empty path, in the same one, where only what is new is written. Fails with
   // invalid_argument (no path yet, or another one), busy, no_space, io, cancelled; then the last save stands.
-  Status save(const std::string& path, const SecretKey* key, const CancelFlag* cancel);
-  // All KV leaves RAM, to come back when it is needed. Fails with busy, no_space, io.
-  Status suspend(const CancelFlag* cancel);
+  Status save(const std::string& path, const SecretKey* key, const MoveOptions& options);
+  // All KV leaves RAM, to come back when it is needed. Fails with busy, no_space, io, cancelled.
+  Status suspend(const MoveOptions& options);
   // Of the file that the session has, as of the last save; not_found without one. Safe from any thread.
   Result<SessionFileInfo> file_info() const;
 
@@ -123,7 +129,7 @@ class Session : public std::enable_shared_from_this<Session> {
   // An empty session becomes what the file has.
   Status adopt(std::shared_ptr<SessionFile> file);
   SessionIdentity identity() const;
-  Status save_to_file(const CancelFlag* cancel);
+  Status save_to_file(const MoveOptions& options);
   void publish_file_info();
   // Computes damaged KV pages again, by the passes that made them. Fails as a pass does.
   Status repair(const CancelFlag* cancel);

@@ -104,6 +104,74 @@ TEST_F(Store, SuspendGivesMemoryBackAndTheNextUseGoesOn) {
   leoam_session_release(other);
 }
 
+// What a call tells about its progress; asks to stop at the given number of calls.
+struct Told {
+  uint64_t n = 0, done = 0, total = 0;
+  uint64_t stop_at = UINT64_MAX;
+};
+
+int32_t tell(uint64_t done, uint64_t total, void* user_data) {
+  auto* told = static_cast<Told*>(user_data);
+  EXPECT_GT(done, told->done);
+  EXPECT_LE(done, total);
+  told->done = done;
+  told->total = total;
+  return ++told->n == told->stop_at ? LEOAM_STOP : LEOAM_CONTINUE;
+}
+
+TEST_F(Store, SuspendAndSaveTellTheirProgressAndStopWhenAsked) {
+  evaluate(loaded_->session, words(700));
+  const uint64_t kv_bytes = info(loaded_->session).kv_bytes;
+  const std::vector<float> last = logits(loaded_->session);
+
+  Told told;
+  auto suspend = zeroed<leoam_suspend_options>();
+  suspend.on_progress = tell;
+  suspend.user_data = &told;
+  told.stop_at = 1;
+  const uint64_t held = statistics().host_kv_bytes;
+  EXPECT_EQ(LEOAM_ERROR_CANCELLED, leoam_session_suspend(loaded_->session, &suspend, &error));
+  EXPECT_EQ(1u, told.n);
+  EXPECT_LT(told.done, told.total);
+  EXPECT_GT(statistics().host_kv_bytes, held / 4) << "the rest stays";
+  told = {};
+  LEOAM_ASSERT_OK(leoam_session_suspend(loaded_->session, &suspend, &error));
+  EXPECT_GT(told.n, 1u);
+  EXPECT_EQ(kv_bytes, told.total);
+  EXPECT_EQ(kv_bytes, told.done);
+
+  auto options = zeroed<leoam_save_options>();
+  const std::string path = folder_.file("progress");
+  options.path = view(path);
+  options.flags = LEOAM_SAVE_PLAINTEXT;
+  options.on_progress = tell;
+  options.user_data = &told;
+  for (const uint64_t stop_at : {uint64_t{1}, told.n}) {
+    told = {};
+    told.stop_at = stop_at;
+    EXPECT_EQ(LEOAM_ERROR_CANCELLED, leoam_session_save(loaded_->session, &options, &error));
+    EXPECT_EQ(stop_at, told.n);
+    EXPECT_FALSE(info(loaded_->session).flags & LEOAM_SESSION_HAS_FILE);
+    EXPECT_TRUE(contents(path).empty());
+  }
+  told = {};
+  LEOAM_ASSERT_OK(leoam_session_save(loaded_->session, &options, &error));
+  EXPECT_EQ(kv_bytes, told.total);
+  EXPECT_EQ(kv_bytes, told.done);
+
+  // A later save that is stopped leaves the one before.
+  evaluate(loaded_->session, words(100));
+  told = {};
+  told.stop_at = 2;
+  EXPECT_EQ(LEOAM_ERROR_CANCELLED, leoam_session_save(loaded_->session, &options, &error));
+  start();
+  leoam_session* session = nullptr;
+  LEOAM_ASSERT_OK(open(loaded_->model, path, nullptr, &session));
+  EXPECT_EQ(700u, info(session).n_tokens);
+  EXPECT_EQ(last, logits(session));
+  leoam_session_release(session);
+}
+
 TEST_F(Store, AForkGoesItsOwnWay) {
   evaluate(loaded_->session, words(100));
   leoam_session* fork = nullptr;

@@ -234,7 +234,7 @@ TEST_F(PlannerTest, ASavedSessionIsWrittenAndTakesItsFile) {
   context.context_tokens = 1000;
   auto s = session(context);
   ASSERT_TRUE(s->evaluate(tokens(1000), {}).ok());
-  ASSERT_TRUE(s->save(state_.path() + "/a.session", nullptr, nullptr).ok());
+  ASSERT_TRUE(s->save(state_.path() + "/a.session", nullptr, {}).ok());
   const auto info = s->file_info();
   ASSERT_TRUE(info.ok());
   EXPECT_GE(planned.session_file_bytes + (64 << 10), info->used_bytes);

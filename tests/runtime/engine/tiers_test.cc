@@ -84,7 +84,7 @@ TEST_F(EngineTiersTest, ForksShareAndDiverge) {
   ASSERT_EQ(run(*first, 700, 0), expected);
   auto second = first->fork();
   ASSERT_TRUE(second.ok());
-  ASSERT_TRUE((*second)->suspend(nullptr).ok());
+  ASSERT_TRUE((*second)->suspend({}).ok());
   const std::vector<int32_t> more = tokens(50, 7);
   ASSERT_TRUE((*second)->evaluate(more, {}).ok());
   ASSERT_TRUE(first->evaluate(more, {}).ok());
@@ -103,8 +103,8 @@ TEST_F(EngineTiersTest, SuspendGivesEverythingBack) {
   auto t = session();
   ASSERT_EQ(run(*t, 1000, 0)[0], expected[0]);
   const uint64_t before = engine_->statistics().host_kv_bytes;
-  ASSERT_TRUE(t->suspend(nullptr).ok());
-  ASSERT_TRUE(s->suspend(nullptr).ok());
+  ASSERT_TRUE(t->suspend({}).ok());
+  ASSERT_TRUE(s->suspend({}).ok());
   EXPECT_LT(engine_->statistics().host_kv_bytes, before / 4);
   const std::vector<int32_t> all = tokens(1003);
   for (size_t i = 0; i < 3; ++i) {
@@ -151,12 +151,12 @@ TEST_F(EngineTiersTest, ASavedSessionGoesOnWithTheSameBytes) {
       start(model(architecture), with_budget(budget));
       auto first = session();
       ASSERT_EQ(run(*first, 700, 0)[0], expected[0]);
-      Status status = first->save(path, &key, nullptr);
+      Status status = first->save(path, &key, {});
       ASSERT_TRUE(status.ok()) << status.message();
       const uint64_t written = engine_->statistics().disk_written_bytes;
       for (size_t i = 0; i < 10; ++i)
         ASSERT_TRUE(first->evaluate(std::span(all).subspan(700 + i, 1), {}).ok());
-      status = first->save({}, nullptr, nullptr);
+      status = first->save({}, nullptr, {});
       ASSERT_TRUE(status.ok()) << status.message();
       EXPECT_LE(engine_->statistics().disk_written_bytes - written, 96u << 10);
       first.reset();
@@ -195,7 +195,7 @@ TEST_F(EngineTiersTest, DamagedPagesAreComputedAgainWithTheSameBytes) {
     {
       auto first = session();
       ASSERT_EQ(run(*first, 700, 10)[10], expected[10]);
-      ASSERT_TRUE(first->save(path, nullptr, nullptr).ok());
+      ASSERT_TRUE(first->save(path, nullptr, {}).ok());
     }
     {
       DiskAccount disk(UINT64_MAX);
