@@ -161,7 +161,6 @@ Result<std::shared_ptr<Session>> Engine::make_session(std::shared_ptr<const Mode
   session->starts_pass_.reserve(session->options_.context_tokens);
   session->logits_.resize(config.n_vocab);
   session->model_ = std::move(model);
-  enlist(session);
   return session;
 }
 
@@ -179,28 +178,30 @@ void Engine::share_prefix(Session* session) {
       if (std::shared_ptr<Session> alive = other.lock(); alive && alive.get() != session)
         others.push_back(std::move(alive));
   }
-  uint64_t best = 0;
+  const uint64_t before = session->kv_->n_tokens();
+  uint64_t best = before;
+  std::unique_ptr<SequenceKv> best_kv;
   for (const std::shared_ptr<Session>& other : others) {
-    // One that is in use changes under our hands.
-    if (!other->enter()) continue;
+    const std::unique_lock<ChangeLock> change(other->change_, std::try_to_lock);
+    if (!change) continue;
     const uint64_t n = session->common_prefix(*other);
-    if (n > best) {
-      auto kv = std::make_unique<SequenceKv>(*other->kv_);
-      if (kv->truncate(n).ok()) {
-        session->kv_ = std::move(kv);
-        session->starts_pass_.assign(other->starts_pass_.begin(),
-                                     other->starts_pass_.begin() + static_cast<std::ptrdiff_t>(n));
-        best = n;
-      }
-    }
-    other->leave();
+    if (n <= best) continue;
+    auto kv = std::make_unique<SequenceKv>(*other->kv_);
+    // Sliding layers may have dropped what the shorter sequence needs.
+    if (!kv->truncate(n).ok()) continue;
+    best = n;
+    best_kv = std::move(kv);
   }
-  shared_tokens_.fetch_add(best, std::memory_order_relaxed);
+  if (!best_kv) return;
+  session->take_prefix(std::move(best_kv));
+  shared_tokens_.fetch_add(best - before, std::memory_order_relaxed);
 }
 
 Result<std::shared_ptr<Session>> Engine::create_session(std::shared_ptr<const Model> model,
                                                         const SessionOptions& options) {
-  return make_session(std::move(model), options);
+  LEOAM_ASSIGN_OR_RETURN(std::shared_ptr<Session> session, make_session(std::move(model), options));
+  enlist(session);
+  return session;
 }
 
 Result<std::shared_ptr<Session>> Engine::open_session(std::shared_ptr<const Model> model,
@@ -219,6 +220,7 @@ Result<std::shared_ptr<Session>> Engine::open_session(std::shared_ptr<const Mode
   LEOAM_ASSIGN_OR_RETURN(std::shared_ptr<Session> session, make_session(std::move(model), wanted));
   LEOAM_RETURN_IF_ERROR(saved.check_same(session->identity()).with_context(path));
   LEOAM_RETURN_IF_ERROR(session->adopt(std::move(file)));
+  enlist(session);
   return session;
 }
 

@@ -13,6 +13,7 @@
 
 #include "runtime/base/cancel.h"
 #include "runtime/base/status.h"
+#include "runtime/engine/change_lock.h"
 #include "runtime/engine/statistics.h"
 #include "runtime/kv/sequence_kv.h"
 #include "runtime/model/model.h"
@@ -114,17 +115,24 @@ class Session : public std::enable_shared_from_this<Session> {
     return Status(ErrorKind::busy, "the session is in use by another call or a request");
   }
 
-  // Checks ids and the context, then adds tokens without KV. With `share`, an empty session takes the KV of
-  // what it has in common with another live session.
-  Status append_pending(std::span<const int32_t> tokens, bool share);
-  // How many tokens from the first on `other` has computed in the passes that this session would run.
+  // Checks ids and the context, then adds tokens without KV.
+  Status append_pending(std::span<const int32_t> tokens);
+  // Between passes: while all KV is of whole pieces, takes that of the next ones from a live session that has
+  // computed them, as far as there are such. The last token is left.
+  void share_pieces();
+  // How many tokens from the first on `other`, whose change_ is held, has computed in the passes that this
+  // session would run.
   uint64_t common_prefix(const Session& other) const;
+  // `kv` has n_tokens of this session, in whole pieces.
+  void take_prefix(std::unique_ptr<SequenceKv> kv);
   Status evaluate_pieces(size_t first_wanted, const EvaluateOptions& options);
+  // One pass of the next n tokens. Fails as a pass does.
+  Status compute_piece(Forward& forward, uint32_t n, const CancelFlag* cancel);
   Status deliver_logits(Forward& forward, const EvaluateOptions& options, uint64_t first_position,
                         uint32_t first_row, uint32_t n_rows);
   // Lets other threads see the counts.
   void publish();
-  // The reserved tokens were computed in one pass.
+  // The reserved tokens were computed in one pass. Under change_.
   void commit_pass();
   // An empty session becomes what the file has.
   Status adopt(std::shared_ptr<SessionFile> file);
@@ -141,6 +149,9 @@ class Session : public std::enable_shared_from_this<Session> {
   std::atomic<bool> in_use_{false};
   std::atomic<uint64_t> n_tokens_{0};
   std::atomic<uint64_t> kv_bytes_{0};
+  // The driver holds it while it changes kv_, starts_pass_ or a token that has KV: a pass, a cut. Others read
+  // those three when they get it without waiting. Who waits for one holds no other.
+  ChangeLock change_;
   std::unique_ptr<SequenceKv> kv_;
   std::vector<int32_t> tokens_;    // capacity: context_tokens
   std::vector<bool> starts_pass_;  // one a token with KV: whether a pass began with it

@@ -181,6 +181,7 @@ Status Session::repair_once(uint64_t damaged_token, const CancelFlag* cancel) {
     copy.commit();
     engine_->recomputed_tokens_.fetch_add(n, std::memory_order_relaxed);
   }
+  const std::lock_guard<ChangeLock> change(change_);
   kv_->take_pages(copy, begin, end);
   return {};
 }

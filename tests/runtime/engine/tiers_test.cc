@@ -227,23 +227,6 @@ TEST_F(EngineTiersTest, DamagedPagesAreComputedAgainWithTheSameBytes) {
   }
 }
 
-TEST_F(EngineTiersTest, SessionsWithTheSameBeginningShareIt) {
-  start(model());
-  auto first = session();
-  const auto expected = run(*first, 900, 1);
-  const uint64_t before = engine_->statistics().host_kv_bytes;
-  auto second = session();
-  EXPECT_EQ(run(*second, 900, 1), expected);
-  EXPECT_EQ(engine_->statistics().shared_tokens, 768u);
-  EXPECT_LT(engine_->statistics().host_kv_bytes - before, before / 3);
-  ASSERT_TRUE(first->truncate(0).ok());
-  ASSERT_TRUE(first->evaluate(tokens(500, 9), {}).ok());
-  ASSERT_TRUE(second->truncate(0).ok());
-  auto third = session();
-  EXPECT_EQ(run(*third, 900, 1), expected);
-  EXPECT_EQ(engine_->statistics().shared_tokens, 768u);
-}
-
 TEST_F(EngineTiersTest, TheHighWaterMarkHoldsAtTwentyTimesTheBudget) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "a sanitizer's own memory would be counted";
