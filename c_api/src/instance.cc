@@ -130,9 +130,9 @@ leoam_status leoam_instance_change_host_kv_budget(leoam_instance* instance, uint
   return guarded_with<InstanceObject>(instance, error, [&](InstanceObject& object) -> Status {
     leoam_budget_options c;
     LEOAM_RETURN_IF_ERROR(read_struct(options, "options", &c));
-    const Pinned<CancelFlagObject> flag(c.cancel);
-    if (c.cancel && !flag) return invalid_handle<CancelFlagObject>();
-    CancelFlag stop(flag ? &flag->flag : nullptr);
+    const CancelArgument cancel(c.cancel);
+    LEOAM_RETURN_IF_ERROR(cancel.check());
+    CancelFlag stop(cancel.get());
     std::function<void(uint64_t, uint64_t)> progress;
     const auto on_progress = read_progress(c.on_progress, c.user_data, object.callbacks());
     if (on_progress) {

@@ -56,9 +56,9 @@ Result<std::shared_ptr<ModelObject>> load(const std::shared_ptr<InstanceObject>&
     LEOAM_ASSIGN_OR_RETURN(object->header_only, Model::read_header(path, options));
     return object;
   }
-  const Pinned<CancelFlagObject> flag(c.cancel);
-  if (c.cancel && !flag) return invalid_handle<CancelFlagObject>();
-  CancelFlag cancel(flag ? &flag->flag : nullptr);
+  const CancelArgument given(c.cancel);
+  LEOAM_RETURN_IF_ERROR(given.check());
+  CancelFlag cancel(given.get());
   LoadProgress progress;
   const auto on_progress = read_progress(c.on_progress, c.user_data, instance->callbacks());
   if (on_progress) {

@@ -1,6 +1,4 @@
-#include "c_api/src/guard.h"
-#include "c_api/src/objects.h"
-#include "c_api/src/options.h"
+#include "c_api/src/new_session.h"
 
 namespace leoam::c_api {
 
@@ -29,20 +27,8 @@ using namespace leoam::c_api;  // NOLINT(google-build-using-namespace)
 
 leoam_status leoam_session_create(leoam_model* model, const leoam_session_options* options,
                                   leoam_session** out_session, leoam_error* error) noexcept {
-  return guarded(error, [&]() -> Status {
-    LEOAM_RETURN_IF_ERROR(check_pointer(out_session, "out_session"));
-    *out_session = nullptr;
-    const Pinned<ModelObject> parent(model);
-    if (!parent) return invalid_handle<ModelObject>();
-    leoam_session_options c;
-    LEOAM_RETURN_IF_ERROR(read_struct(options, "options", &c));
-    LEOAM_ASSIGN_OR_RETURN(const SessionOptions parsed, read_session_options(c));
-    LEOAM_ASSIGN_OR_RETURN(auto weights, parent->loaded());
-    auto object = std::make_shared<SessionObject>();
-    object->model = parent.share();
-    LEOAM_ASSIGN_OR_RETURN(object->session,
-                           parent->instance->engine().create_session(std::move(weights), parsed));
-    return hand_out(std::move(object), out_session);
+  return guarded_new_session(model, options, out_session, error, [](NewSession& wanted) {
+    return wanted.instance.engine().create_session(std::move(wanted.weights), wanted.options);
   });
 }
 
@@ -80,9 +66,9 @@ leoam_status leoam_session_evaluate(leoam_session* session, const int32_t* token
     leoam_evaluate_options c;
     LEOAM_RETURN_IF_ERROR(read_struct(options, "options", &c));
     LEOAM_RETURN_IF_ERROR(check_flags(c.flags, LEOAM_EVALUATE_ALL_LOGITS, "flags"));
-    const Pinned<CancelFlagObject> flag(c.cancel);
-    if (c.cancel && !flag) return invalid_handle<CancelFlagObject>();
-    return object.session->evaluate(input, make_options(c, flag ? &flag->flag : nullptr, list));
+    const CancelArgument cancel(c.cancel);
+    LEOAM_RETURN_IF_ERROR(cancel.check());
+    return object.session->evaluate(input, make_options(c, cancel.get(), list));
   });
 }
 
@@ -135,9 +121,8 @@ leoam_status leoam_session_suspend(leoam_session* session, const leoam_suspend_o
     LEOAM_RETURN_IF_ERROR(list.refuse("leoam_session_suspend"));
     leoam_suspend_options c;
     LEOAM_RETURN_IF_ERROR(read_struct(options, "options", &c));
-    const Pinned<CancelFlagObject> flag(c.cancel);
-    if (c.cancel && !flag) return invalid_handle<CancelFlagObject>();
-    return object.session->suspend(
-        {read_progress(c.on_progress, c.user_data, list), flag ? &flag->flag : nullptr});
+    const CancelArgument cancel(c.cancel);
+    LEOAM_RETURN_IF_ERROR(cancel.check());
+    return object.session->suspend({read_progress(c.on_progress, c.user_data, list), cancel.get()});
   });
 }
