@@ -443,6 +443,13 @@ bool Tiers::damaged(const Page& page) const {
   return page.damaged;
 }
 
+uint64_t Tiers::resident_bytes(std::span<const PageHandle> pages) const {
+  Lock lock(mutex_);
+  uint64_t bytes = 0;
+  for (const PageHandle& page : pages) bytes += page->frame.data ? page->bytes : 0;
+  return bytes;
+}
+
 uint64_t Tiers::ahead_bytes() const {
   Lock lock(mutex_);
   return std::min<uint64_t>(budget_bytes_ / 4, uint64_t{16} << 20);
