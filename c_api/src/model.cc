@@ -138,6 +138,8 @@ leoam_status leoam_model_plan(leoam_instance* instance, const char* path, uint64
     LEOAM_RETURN_IF_ERROR(read_kv_type(c_options.kv_type, &request.kv_type));
     LEOAM_RETURN_IF_ERROR(read_page_tokens(c_options.page_tokens, &request.page_tokens));
     LEOAM_RETURN_IF_ERROR(check_flags(c_options.flags, LEOAM_PLAN_SPEED | LEOAM_PLAN_SAVED, "flags"));
+    const CancelArgument cancel(c_options.cancel);
+    LEOAM_RETURN_IF_ERROR(cancel.check());
     const EngineStatistics budgets = object.engine().statistics();
     request.host_kv_budget_bytes =
         c_options.host_kv_budget_bytes == 0 ? budgets.host_kv_budget_bytes : c_options.host_kv_budget_bytes;
@@ -147,7 +149,7 @@ leoam_status leoam_model_plan(leoam_instance* instance, const char* path, uint64
     LEOAM_ASSIGN_OR_RETURN(const ModelHeader header, Model::read_header(file, overrides));
     std::optional<Rates> rates;
     if (c_options.flags & LEOAM_PLAN_SPEED) {
-      LEOAM_ASSIGN_OR_RETURN(rates, object.engine().calibration(nullptr));
+      LEOAM_ASSIGN_OR_RETURN(rates, object.engine().calibration(cancel.get()));
     }
     const Plan plan = make_plan(header, request, rates ? &*rates : nullptr);
     leoam_plan c{};

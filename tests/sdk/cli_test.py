@@ -65,6 +65,10 @@ class Forms(unittest.TestCase):
         self.assertEqual(plan["context_tokens"], 512)
         self.assertGreater(plan["kv_bytes"], 64 << 10)
         self.assertIn("kv_bytes", run("plan", MODEL).stdout)
+        self.assertEqual(plan["session_file_bytes"], 0)
+        saved = run_json("plan", MODEL, "--context", "512", "--host-budget", "64KiB", "--saved")
+        self.assertGreater(saved["session_file_bytes"], saved["kv_bytes"])
+        self.assertGreater(saved["disk_written_bytes"], plan["disk_written_bytes"])
 
     def test_tokenize(self):
         words = "hello, wörld 🙂"

@@ -242,6 +242,7 @@ typedef struct leoam_plan_options {
   uint64_t host_kv_budget_bytes; /* 0: the budget of the instance */
   uint64_t disk_kv_budget_bytes; /* 0: the budget of the instance */
   uint64_t flags;                /* LEOAM_PLAN_* */
+  leoam_cancel_flag* cancel;     /* or NULL */
 } leoam_plan_options;
 
 /* Speeds too: measures the machine once, within 5 s, and keeps the result. */
@@ -271,7 +272,7 @@ typedef struct leoam_plan {
 } leoam_plan;
 
 /* What a model and a context will need, from the header of the file: nothing is loaded. `load` may be NULL;
- * its overrides count, its callback and flags do not. Fails as leoam_model_load. [any] */
+ * its overrides count, its functions, flags and cancel flag do not. Fails as leoam_model_load. [any] */
 LEOAM_API leoam_status leoam_model_plan(leoam_instance* instance, const char* path, uint64_t path_size,
                                         const leoam_load_options* load, const leoam_plan_options* options,
                                         leoam_plan* out_plan, leoam_error* error) LEOAM_NOEXCEPT;
