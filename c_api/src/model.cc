@@ -170,6 +170,7 @@ leoam_status leoam_model_plan(leoam_instance* instance, const char* path, uint64
     c.prefill_tokens_per_second = plan.prefill_tokens_per_second;
     c.decode_tokens_per_second = plan.decode_tokens_per_second;
     c.reopen_seconds = plan.reopen_s;
+    c.piece_tokens = plan.piece_tokens;
     write_struct(out_plan, c);
     return {};
   });

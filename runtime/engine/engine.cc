@@ -15,8 +15,6 @@ namespace {
 
 constexpr int kMaxDefaultThreads = 16;
 
-// Long enough to amortise reading the weights, short enough that a cancelled piece is soon over.
-constexpr uint32_t kDefaultPieceTokens = 256;
 constexpr uint32_t kMaxPieceTokens = 4096;
 
 // What a change of the host budget moves before it looks at the wish to stop.
@@ -151,7 +149,7 @@ Result<std::shared_ptr<Session>> Engine::make_session(std::shared_ptr<const Mode
   session->engine_ = this;
   session->options_ = options;
   if (options.context_tokens == 0) session->options_.context_tokens = config.context_tokens;
-  if (options.piece_tokens == 0) session->options_.piece_tokens = kDefaultPieceTokens;
+  if (options.piece_tokens == 0) session->options_.piece_tokens = piece_tokens(*model, session->options_);
   KvShape shape;
   shape.layout = {options.kv_type, config.n_kv_heads, config.head_dim, options.page_tokens};
   for (uint32_t layer = 0; layer < config.n_layers; ++layer)
@@ -162,6 +160,28 @@ Result<std::shared_ptr<Session>> Engine::make_session(std::shared_ptr<const Mode
   session->logits_.resize(config.n_vocab);
   session->model_ = std::move(model);
   return session;
+}
+
+std::optional<Rates> Engine::rates_at_hand() {
+  const std::unique_lock<std::mutex> lock(rates_mutex_, std::try_to_lock);
+  if (!lock) return std::nullopt;
+  if (!rates_ && !looked_for_rates_) {
+    looked_for_rates_ = true;
+    Result<Rates> kept = kept_rates(*device_, *files_, state_folder_);
+    if (kept.ok()) rates_ = *kept;
+  }
+  return rates_;
+}
+
+uint32_t Engine::piece_tokens(const Model& model, const SessionOptions& options) {
+  PlanRequest request;
+  request.context_tokens = options.context_tokens;
+  request.kv_type = options.kv_type;
+  request.page_tokens = options.page_tokens;
+  request.host_kv_budget_bytes = tiers_->host_budget_bytes();
+  request.disk_kv_budget_bytes = disk_.budget_bytes();
+  const std::optional<Rates> rates = rates_at_hand();
+  return plan_piece_tokens(model.header(), request, rates ? &*rates : nullptr);
 }
 
 void Engine::enlist(const std::shared_ptr<Session>& session) {

@@ -101,6 +101,10 @@ class Engine {
   // changing now is passed over. Called by the driver of `session`, between passes.
   void share_prefix(Session* session);
   void enlist(const std::shared_ptr<Session>& session);
+  // Of a session that leaves it to the engine.
+  uint32_t piece_tokens(const Model& model, const SessionOptions& options);
+  // What is known without measuring; empty while another thread measures.
+  std::optional<Rates> rates_at_hand();
   // The state folder, or the nearest one above it that is there already; empty: none.
   std::string nearest_folder();
   // Not yet enlisted.
@@ -122,6 +126,7 @@ class Engine {
 
   std::mutex rates_mutex_;
   std::optional<Rates> rates_;
+  bool looked_for_rates_ = false;
   std::atomic<uint64_t> weight_bytes_{0};
   std::atomic<uint64_t> recomputed_tokens_{0};
 

@@ -34,8 +34,10 @@ struct SessionOptions {
   kernels::KvType kv_type = kernels::KvType::f16;
   uint32_t page_tokens = 32;    // 16, 32, 64 or 128
   uint32_t context_tokens = 0;  // most tokens the session may hold; 0: the model's trained context
-  uint32_t piece_tokens = 0;    // prefill piece; 0: the engine's choice. Logits agree between piece sizes
-                                // within 1e-3 in log-probability, and are byte-identical for one size
+  // Prefill piece; 0: the engine's choice, plan_piece_tokens with the budgets and the rates of the machine
+  // that are known now (measured earlier; a session measures nothing). Logits agree between piece sizes
+  // within 1e-3 in log-probability, and are byte-identical for one size.
+  uint32_t piece_tokens = 0;
 };
 
 struct EvaluateOptions {

@@ -24,6 +24,7 @@ Json plan_json(const leoam_plan& plan) {
                {"session_file_bytes", plan.session_file_bytes},
                {"disk_written_bytes", plan.disk_written_bytes},
                {"token_read_bytes", plan.token_read_bytes},
+               {"piece_tokens", plan.piece_tokens},
                {"prefill_tokens_per_second", plan.prefill_tokens_per_second},
                {"decode_tokens_per_second", plan.decode_tokens_per_second},
                {"reopen_seconds", plan.reopen_seconds}};

@@ -66,6 +66,7 @@ class Forms(unittest.TestCase):
         self.assertGreater(plan["kv_bytes"], 64 << 10)
         self.assertIn("kv_bytes", run("plan", MODEL).stdout)
         self.assertEqual(plan["session_file_bytes"], 0)
+        self.assertIn(plan["piece_tokens"], (256, 512, 1024, 2048))
         saved = run_json("plan", MODEL, "--context", "512", "--host-budget", "64KiB", "--saved")
         self.assertGreater(saved["session_file_bytes"], saved["kv_bytes"])
         self.assertGreater(saved["disk_written_bytes"], plan["disk_written_bytes"])

@@ -23,7 +23,7 @@ struct SessionOptions {
   KvType kv_type = KvType::f16;
   uint32_t page_tokens = 0;     // 0: 32
   uint32_t context_tokens = 0;  // 0: the model's
-  uint32_t piece_tokens = 0;    // 0: the library's choice
+  uint32_t piece_tokens = 0;    // 0: the library's choice, as leoam_session_options says
 };
 
 struct EvaluateOptions {
