@@ -40,7 +40,7 @@ leoam_status leoam_session_get_info(leoam_session* session, leoam_session_info* 
                                     leoam_error* error) noexcept {
   return guarded_with<SessionObject>(session, error, [&](SessionObject& object) -> Status {
     LEOAM_RETURN_IF_ERROR(check_out_struct(out_info, "out_info"));
-    const Session& engine_session = *object.session;
+    Session& engine_session = *object.session;
     leoam_session_info c{};
     c.kv_type = to_c(engine_session.options().kv_type);
     c.policy = to_c(engine_session.options().policy);
@@ -51,6 +51,9 @@ leoam_status leoam_session_get_info(leoam_session* session, leoam_session_info* 
     c.n_vocab = engine_session.model().config().n_vocab;
     if (engine_session.file_info().ok()) c.flags |= LEOAM_SESSION_HAS_FILE;
     c.piece_tokens = engine_session.options().piece_tokens;
+    // Looks at every page: for those only who have room for it.
+    if (out_info->struct_size > offsetof(leoam_session_info, resident_kv_bytes))
+      c.resident_kv_bytes = engine_session.resident_kv_bytes();
     write_struct(out_info, c);
     return {};
   });

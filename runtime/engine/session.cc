@@ -20,6 +20,17 @@ Session::~Session() = default;
 void Session::publish() {
   n_tokens_.store(tokens_.size(), std::memory_order_release);
   kv_bytes_.store(kv_->bytes(), std::memory_order_relaxed);
+  if (resident_wanted_.exchange(false, std::memory_order_relaxed))
+    resident_kv_bytes_.store(kv_->resident_bytes(), std::memory_order_relaxed);
+}
+
+uint64_t Session::resident_kv_bytes() {
+  const std::unique_lock<ChangeLock> change(change_, std::try_to_lock);
+  if (change)
+    resident_kv_bytes_.store(kv_->resident_bytes(), std::memory_order_relaxed);
+  else
+    resident_wanted_.store(true, std::memory_order_relaxed);
+  return resident_kv_bytes_.load(std::memory_order_relaxed);
 }
 
 void Session::commit_pass() {

@@ -70,6 +70,9 @@ class Session : public std::enable_shared_from_this<Session> {
   uint64_t n_tokens() const { return n_tokens_.load(std::memory_order_acquire); }
   // Bytes of KV pages held. Safe from any thread.
   uint64_t kv_bytes() const { return kv_bytes_.load(std::memory_order_relaxed); }
+  // Of them, in RAM: now, or while a pass runs as of an earlier time, which the end of that pass brings up to
+  // date. Takes a look at every page. Safe from any thread.
+  uint64_t resident_kv_bytes();
   // Copies tokens [begin, begin + out.size()). Fails with invalid_argument out of range, busy.
   Status copy_tokens(uint64_t begin, std::span<int32_t> out);
 
@@ -151,6 +154,8 @@ class Session : public std::enable_shared_from_this<Session> {
   std::atomic<bool> in_use_{false};
   std::atomic<uint64_t> n_tokens_{0};
   std::atomic<uint64_t> kv_bytes_{0};
+  std::atomic<uint64_t> resident_kv_bytes_{0};
+  std::atomic<bool> resident_wanted_{false};  // somebody asked during a pass
   // The driver holds it while it changes kv_, starts_pass_ or a token that has KV: a pass, a cut. Others read
   // those three when they get it without waiting. Who waits for one holds no other.
   ChangeLock change_;

@@ -40,6 +40,12 @@ SequenceKv::~SequenceKv() {
   stop_looking_ahead();
 }
 
+uint64_t SequenceKv::resident_bytes() const {
+  uint64_t bytes = 0;
+  for (const Layer& layer : layers_) bytes += tiers_->resident_bytes(layer.pages);
+  return bytes;
+}
+
 uint64_t SequenceKv::visible_bytes() const {
   const uint64_t token_bytes = shape_.layout.page_bytes() / shape_.layout.page_tokens;
   uint64_t bytes = 0;

@@ -43,6 +43,8 @@ class SequenceKv {
   uint64_t n_tokens() const { return n_tokens_; }
   // KV bytes of the pages that this sequence has, shared ones included, in whatever tier.
   uint64_t bytes() const { return n_pages_ * shape_.layout.page_bytes(); }
+  // Of them, in RAM now.
+  uint64_t resident_bytes() const;
   // KV bytes that attention of the newest token reads.
   uint64_t visible_bytes() const;
 

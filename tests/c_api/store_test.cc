@@ -97,8 +97,10 @@ TEST_F(Store, SuspendGivesMemoryBackAndTheNextUseGoesOn) {
   evaluate(loaded_->session, prompt);
   evaluate(other, prompt);
   const uint64_t both = statistics().host_kv_bytes;
+  EXPECT_EQ(info(other).kv_bytes, info(other).resident_kv_bytes);
   LEOAM_ASSERT_OK(leoam_session_suspend(other, nullptr, &error));
   EXPECT_LT(statistics().host_kv_bytes, both);
+  EXPECT_EQ(0u, info(other).resident_kv_bytes);
   EXPECT_EQ(logits(loaded_->session), logits(other));
   EXPECT_EQ(answer(loaded_->session, words(7)), answer(other, words(7)));
   leoam_session_release(other);
@@ -186,6 +188,32 @@ TEST_F(Store, AForkGoesItsOwnWay) {
   fork = reinterpret_cast<leoam_session*>(1);
   EXPECT_EQ(LEOAM_ERROR_INVALID_HANDLE, leoam_session_fork(nullptr, &fork, &error));
   EXPECT_EQ(nullptr, fork);
+}
+
+TEST_F(Store, BytesInMemoryAreKnownWhileARequestRuns) {
+  const std::vector<int32_t> prompt = words(1500);
+  auto options = zeroed<leoam_request_options>();
+  options.prompt = prompt.data();
+  options.n_prompt = prompt.size();
+  options.max_tokens = 1;
+  options.delivery = LEOAM_DELIVERY_STEP;
+  leoam_request* request = nullptr;
+  LEOAM_ASSERT_OK(leoam_session_submit(loaded_->session, &options, &request, &error));
+  EXPECT_EQ(0u, info(loaded_->session).resident_kv_bytes);
+  uint64_t seen = 0;
+  for (int32_t finished = 0; finished == 0;) {
+    LEOAM_ASSERT_OK(leoam_request_step(request, 0, &finished, &error));
+    const leoam_session_info now = info(loaded_->session);
+    EXPECT_GE(now.resident_kv_bytes, seen) << "everything fits, so it only grows";
+    EXPECT_LE(now.resident_kv_bytes, now.kv_bytes);
+    seen = now.resident_kv_bytes;
+    leoam_event event = zeroed<leoam_event>();
+    while (leoam_request_poll(request, &event, &error) == LEOAM_OK && event.kind != LEOAM_EVENT_NONE) {
+    }
+  }
+  EXPECT_GT(seen, 0u);
+  EXPECT_EQ(info(loaded_->session).kv_bytes, info(loaded_->session).resident_kv_bytes);
+  leoam_request_release(request);
 }
 
 TEST_F(Store, ABusySessionIsNotMoved) {

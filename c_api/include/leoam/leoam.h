@@ -425,6 +425,7 @@ typedef struct leoam_session_info {
   uint64_t flags;        /* LEOAM_SESSION_ */
   uint32_t piece_tokens; /* of a prefill piece */
   uint32_t reserved;
+  uint64_t resident_kv_bytes; /* of kv_bytes, in memory: now, or during a forward pass as of an earlier one */
 } leoam_session_info;
 
 /* Logits [n_vocab] of one position, in ascending order of positions; valid during the call. */
