@@ -56,6 +56,9 @@ std::string machine_line(const Device& device);
 std::string encode_rates(const Rates& rates, const std::string& machine);
 Result<Rates> decode_rates(const std::string& text, const std::string& machine);
 
+// What is kept in `folder` for this machine. Fails with not_found, corrupt, version, io.
+Result<Rates> kept_rates(const Device& device, FileSystem& files, const std::string& folder);
+
 // What is kept in `folder` for this machine, else measured and kept. That it cannot be read or written is no
 // failure. `folder` empty: measured without a disk, not kept. Fails as measure_rates does.
 Result<Rates> calibrate(Device& device, FileSystem& files, const std::string& folder,

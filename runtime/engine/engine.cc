@@ -15,8 +15,6 @@ namespace {
 
 constexpr int kMaxDefaultThreads = 16;
 
-// Long enough to amortise reading the weights, short enough that a cancelled piece is soon over.
-constexpr uint32_t kDefaultPieceTokens = 256;
 constexpr uint32_t kMaxPieceTokens = 4096;
 
 int usable_cpus() {
@@ -151,7 +149,7 @@ Result<std::shared_ptr<Session>> Engine::make_session(std::shared_ptr<const Mode
   session->engine_ = this;
   session->options_ = options;
   if (options.context_tokens == 0) session->options_.context_tokens = config.context_tokens;
-  if (options.piece_tokens == 0) session->options_.piece_tokens = kDefaultPieceTokens;
+  if (options.piece_tokens == 0) session->options_.piece_tokens = piece_tokens(*model, session->options_);
   KvShape shape;
   shape.layout = {options.kv_type, config.n_kv_heads, config.head_dim, options.page_tokens};
   for (uint32_t layer = 0; layer < config.n_layers; ++layer)
@@ -161,8 +159,29 @@ Result<std::shared_ptr<Session>> Engine::make_session(std::shared_ptr<const Mode
   session->starts_pass_.reserve(session->options_.context_tokens);
   session->logits_.resize(config.n_vocab);
   session->model_ = std::move(model);
-  enlist(session);
   return session;
+}
+
+std::optional<Rates> Engine::rates_at_hand() {
+  const std::unique_lock<std::mutex> lock(rates_mutex_, std::try_to_lock);
+  if (!lock) return std::nullopt;
+  if (!rates_ && !looked_for_rates_) {
+    looked_for_rates_ = true;
+    Result<Rates> kept = kept_rates(*device_, *files_, state_folder_);
+    if (kept.ok()) rates_ = *kept;
+  }
+  return rates_;
+}
+
+uint32_t Engine::piece_tokens(const Model& model, const SessionOptions& options) {
+  PlanRequest request;
+  request.context_tokens = options.context_tokens;
+  request.kv_type = options.kv_type;
+  request.page_tokens = options.page_tokens;
+  request.host_kv_budget_bytes = tiers_->host_budget_bytes();
+  request.disk_kv_budget_bytes = disk_.budget_bytes();
+  const std::optional<Rates> rates = rates_at_hand();
+  return plan_piece_tokens(model.header(), request, rates ? &*rates : nullptr);
 }
 
 void Engine::enlist(const std::shared_ptr<Session>& session) {
@@ -179,28 +198,30 @@ void Engine::share_prefix(Session* session) {
       if (std::shared_ptr<Session> alive = other.lock(); alive && alive.get() != session)
         others.push_back(std::move(alive));
   }
-  uint64_t best = 0;
+  const uint64_t before = session->kv_->n_tokens();
+  uint64_t best = before;
+  std::unique_ptr<SequenceKv> best_kv;
   for (const std::shared_ptr<Session>& other : others) {
-    // One that is in use changes under our hands.
-    if (!other->enter()) continue;
+    const std::unique_lock<ChangeLock> change(other->change_, std::try_to_lock);
+    if (!change) continue;
     const uint64_t n = session->common_prefix(*other);
-    if (n > best) {
-      auto kv = std::make_unique<SequenceKv>(*other->kv_);
-      if (kv->truncate(n).ok()) {
-        session->kv_ = std::move(kv);
-        session->starts_pass_.assign(other->starts_pass_.begin(),
-                                     other->starts_pass_.begin() + static_cast<std::ptrdiff_t>(n));
-        best = n;
-      }
-    }
-    other->leave();
+    if (n <= best) continue;
+    auto kv = std::make_unique<SequenceKv>(*other->kv_);
+    // Sliding layers may have dropped what the shorter sequence needs.
+    if (!kv->truncate(n).ok()) continue;
+    best = n;
+    best_kv = std::move(kv);
   }
-  shared_tokens_.fetch_add(best, std::memory_order_relaxed);
+  if (!best_kv) return;
+  session->take_prefix(std::move(best_kv));
+  shared_tokens_.fetch_add(best - before, std::memory_order_relaxed);
 }
 
 Result<std::shared_ptr<Session>> Engine::create_session(std::shared_ptr<const Model> model,
                                                         const SessionOptions& options) {
-  return make_session(std::move(model), options);
+  LEOAM_ASSIGN_OR_RETURN(std::shared_ptr<Session> session, make_session(std::move(model), options));
+  enlist(session);
+  return session;
 }
 
 Result<std::shared_ptr<Session>> Engine::open_session(std::shared_ptr<const Model> model,
@@ -219,6 +240,7 @@ Result<std::shared_ptr<Session>> Engine::open_session(std::shared_ptr<const Mode
   LEOAM_ASSIGN_OR_RETURN(std::shared_ptr<Session> session, make_session(std::move(model), wanted));
   LEOAM_RETURN_IF_ERROR(saved.check_same(session->identity()).with_context(path));
   LEOAM_RETURN_IF_ERROR(session->adopt(std::move(file)));
+  enlist(session);
   return session;
 }
 

@@ -107,11 +107,17 @@ class Engine {
   friend class Session;
   explicit Engine(const EngineOptions& options);
   Status prepare_disk(const EngineOptions& options);
-  // Sessions that may have computed what another one is about to.
+  // The session takes over the longest prefix in whole pieces that another one has computed. One whose KV is
+  // changing now is passed over. Called by the driver of `session`, between passes.
   void share_prefix(Session* session);
   void enlist(const std::shared_ptr<Session>& session);
+  // Of a session that leaves it to the engine.
+  uint32_t piece_tokens(const Model& model, const SessionOptions& options);
+  // What is known without measuring; empty while another thread measures.
+  std::optional<Rates> rates_at_hand();
   // The state folder, or the nearest one above it that is there already; empty: none.
   std::string nearest_folder();
+  // Not yet enlisted.
   Result<std::shared_ptr<Session>> make_session(std::shared_ptr<const Model> model,
                                                 const SessionOptions& options);
 
@@ -124,15 +130,17 @@ class Engine {
   DiskAccount disk_;
   std::unique_ptr<Tiers> tiers_;
   std::unique_ptr<ForwardCache> forwards_;
-  std::unique_ptr<Scheduler> scheduler_;
   std::mutex sessions_mutex_;
   std::vector<std::weak_ptr<Session>> sessions_;
   std::atomic<uint64_t> shared_tokens_{0};
 
   std::mutex rates_mutex_;
   std::optional<Rates> rates_;
+  bool looked_for_rates_ = false;
   std::atomic<uint64_t> weight_bytes_{0};
   std::atomic<uint64_t> recomputed_tokens_{0};
+
+  std::unique_ptr<Scheduler> scheduler_;  // ends first: its thread uses all of the above
 };
 
 }  // namespace leoam

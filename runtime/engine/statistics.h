@@ -7,7 +7,7 @@ namespace leoam {
 
 struct RequestStatistics {
   uint64_t prompt_tokens = 0;     // tokens of the prompt
-  uint64_t prefilled_tokens = 0;  // of them, computed so far
+  uint64_t prefilled_tokens = 0;  // of them, computed so far; those that another session had computed are not
   uint64_t generated_tokens = 0;
   uint64_t time_to_first_token_us = 0;  // from submission; 0 before it
   uint64_t prefill_us = 0;              // time inside prefill steps

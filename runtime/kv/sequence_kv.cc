@@ -9,6 +9,9 @@ namespace {
 constexpr size_t kAheadPages = 16;
 constexpr size_t kMaxAheadRuns = 64;
 
+// What is saved or evicted before the next word of progress.
+constexpr uint64_t kProgressStep_bytes = uint64_t{16} << 20;
+
 }  // namespace
 
 SequenceKv::SequenceKv(Tiers& tiers, KvShape shape, uint64_t capacity_tokens)
@@ -35,6 +38,12 @@ SequenceKv::SequenceKv(const SequenceKv& other)
 
 SequenceKv::~SequenceKv() {
   stop_looking_ahead();
+}
+
+uint64_t SequenceKv::resident_bytes() const {
+  uint64_t bytes = 0;
+  for (const Layer& layer : layers_) bytes += tiers_->resident_bytes(layer.pages);
+  return bytes;
 }
 
 uint64_t SequenceKv::visible_bytes() const {
@@ -211,11 +220,29 @@ void SequenceKv::stop_looking_ahead() {
   ahead_bytes_ = 0;
 }
 
+template <class Move>
+Status SequenceKv::move_pages(const Layer& layer, const KvProgress& on_progress, uint64_t* done_bytes,
+                              const Move& move) const {
+  const std::span<const PageHandle> pages = layer.pages;
+  const size_t step = std::max<size_t>(kProgressStep_bytes / page_bytes(), 1);
+  for (size_t at = 0; at < pages.size(); at += step) {
+    const std::span<const PageHandle> some = pages.subspan(at, std::min(step, pages.size() - at));
+    LEOAM_RETURN_IF_ERROR(move(some));
+    *done_bytes += some.size() * page_bytes();
+    if (on_progress && !on_progress(*done_bytes, bytes()))
+      return Status(ErrorKind::cancelled, "stopped by the receiver of progress");
+  }
+  return {};
+}
+
 Status SequenceKv::save(const std::shared_ptr<SessionFile>& file, const Tiers::Wait& wait,
-                        std::vector<LayerIndex>* index) {
+                        const KvProgress& on_progress, std::vector<LayerIndex>* index) {
   index->assign(layers_.size(), {});
+  uint64_t done_bytes = 0;
   for (size_t i = 0; i < layers_.size(); ++i) {
-    LEOAM_RETURN_IF_ERROR(tiers_->save(layers_[i].pages, file, wait));
+    LEOAM_RETURN_IF_ERROR(
+        move_pages(layers_[i], on_progress, &done_bytes,
+                   [&](std::span<const PageHandle> pages) { return tiers_->save(pages, file, wait); }));
     (*index)[i].first_page = layers_[i].first_page;
     (*index)[i].pages.reserve(layers_[i].pages.size());
     for (const PageHandle& page : layers_[i].pages) {
@@ -251,9 +278,13 @@ Status SequenceKv::adopt(const std::shared_ptr<SessionFile>& file, uint64_t n_to
   return {};
 }
 
-Status SequenceKv::evict(const Tiers::Wait& wait) {
+Status SequenceKv::evict(const Tiers::Wait& wait, const KvProgress& on_progress) {
   stop_looking_ahead();
-  for (const Layer& layer : layers_) LEOAM_RETURN_IF_ERROR(tiers_->evict(layer.pages, wait));
+  uint64_t done_bytes = 0;
+  for (const Layer& layer : layers_)
+    LEOAM_RETURN_IF_ERROR(move_pages(layer, on_progress, &done_bytes, [&](std::span<const PageHandle> pages) {
+      return tiers_->evict(pages, wait);
+    }));
   return {};
 }
 

@@ -330,6 +330,16 @@ bool Tiers::damaged(const Page& page) const {
   return page.damaged;
 }
 
+uint64_t Tiers::resident_bytes(std::span<const PageHandle> pages) const {
+  Lock lock(mutex_);
+  uint64_t bytes = 0;
+  for (const PageHandle& page : pages) {
+    const bool here = page->at(Level::device).filled || page->at(Level::host).filled;
+    bytes += here ? page->bytes : 0;
+  }
+  return bytes;
+}
+
 uint64_t Tiers::ahead_bytes() const {
   Lock lock(mutex_);
   return ahead_bytes_of(top_->budget_bytes());

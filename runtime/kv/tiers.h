@@ -112,6 +112,8 @@ class Tiers {
   Status save(std::span<const PageHandle> pages, const std::shared_ptr<PageFile>& file, const Wait& wait);
   static const PageRecord* saved_record(const Page& page, const PageFile& file);
   bool damaged(const Page& page) const;
+  // Of these pages, on the device or in RAM now.
+  uint64_t resident_bytes(std::span<const PageHandle> pages) const;
   // Pages leave the device and RAM, after they are in a file; open ones are sealed. What a running pass holds
   // stays; shared pages go too, and come back to whoever needs them.
   Status evict(std::span<const PageHandle> pages, const Wait& wait);

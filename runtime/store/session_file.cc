@@ -25,8 +25,13 @@ Result<std::vector<uint8_t>> SessionFile::State::read_blob(const SessionFile& fi
 SessionFile::SessionFile() : state_(std::make_unique<State>()) {}
 
 SessionFile::~SessionFile() {
+  abandon();
+}
+
+void SessionFile::abandon() {
   // Never committed: nobody has seen it.
   if (!state_->new_path.empty()) (void)state_->files->remove(state_->new_path).ok();
+  state_->new_path.clear();
 }
 
 const std::string& SessionFile::path() const {

@@ -140,15 +140,15 @@ class ExactnessTest : public ::testing::Test {
           break;
         }
         case 1:
-          ok(session_->suspend(nullptr));
+          ok(session_->suspend({}));
           break;
         case 2:
-          ok(session_->save(saved ? std::string() : file, encrypt ? &key : nullptr, nullptr));
+          ok(session_->save(saved ? std::string() : file, encrypt ? &key : nullptr, {}));
           saved = true;
           break;
         case 3: {
           if (!saved) break;
-          ok(session_->save({}, nullptr, nullptr));
+          ok(session_->save({}, nullptr, {}));
           session_.reset();
           if (random.below(2) == 0) start(path, options);
           auto again = engine_->open_session(model_, file, encrypt ? &key : nullptr, given.options);
