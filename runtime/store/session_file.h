@@ -80,6 +80,10 @@ class SessionFile final : public PageFile {
   // fails with io until the file is opened again.
   Status commit(const SessionCommit& commit);
 
+  // Gives up a file that was never committed: its name is free again, its pages stay readable to whoever
+  // still holds it. Nothing happens to a file that was committed. Can be called again after a failure.
+  Status abandon();
+
   // Reads and checks every page, log record and abstract. `on_page`(done, total) returns false to stop.
   struct Verdict {
     uint64_t n_pages = 0;

@@ -1,6 +1,4 @@
 // A canary in a prompt: neither the files nor the log have it, and no key is in a core dump.
-#include <dirent.h>
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -12,7 +10,7 @@
 #include <sstream>
 
 #include "runtime/engine/engine.h"
-#include "runtime/io/unique_fd.h"
+#include "tests/support/child_process.h"
 #include "tests/support/memory_dump.h"
 #include "tests/support/sanitized.h"
 #include "tests/support/temp_file.h"
@@ -147,7 +145,9 @@ TEST_F(PrivacyTest, ASessionFileShowsNothing) {
   std::filesystem::remove(plain);
   // Nor does anything else that is there.
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_.path()))
-    if (entry.is_regular_file()) EXPECT_EQ(0u, n_found(contents(entry.path()))) << entry.path();
+    if (entry.is_regular_file()) {
+      EXPECT_EQ(0u, n_found(contents(entry.path()))) << entry.path();
+    }
 }
 
 TEST_F(PrivacyTest, AScratchFileShowsNothing) {
@@ -155,9 +155,9 @@ TEST_F(PrivacyTest, AScratchFileShowsNothing) {
   std::shared_ptr<Session> session = talk();
   const std::string plain = folder_.file("plain.session");
   ASSERT_TRUE(session->save(plain, nullptr, nullptr).ok());
+  session.reset();
   learn_kv(plain);
   std::filesystem::remove(plain);
-  session.reset();
   session = talk();
   EXPECT_GT(n_found(unnamed_files(folder_.path())), 10u);
   session.reset();
@@ -174,9 +174,9 @@ TEST_F(PrivacyTest, TheLogSaysNothing) {
   {
     std::shared_ptr<Session> session = talk();
     ASSERT_TRUE(session->save(path, nullptr, nullptr).ok());
-    learn_kv(path);
     EXPECT_FALSE(engine_->create_session(model_, {.context_tokens = 8}).value()->evaluate(prompt_, {}).ok());
   }
+  learn_kv(path);
   {
     std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
     DiskAccount account(UINT64_MAX);
@@ -225,24 +225,27 @@ class CoreDumpTest : public PrivacyTest {
 
 TEST_F(CoreDumpTest, NoKeyIsInWhatADumpTakes) {
   if (kSanitized) GTEST_SKIP() << "a sanitizer's memory cannot be read as a whole";
-  Aes256Key key;
-  const pid_t child = start_child([] { (void)raise(SIGSTOP); }, &key);
-  int status = 0;
-  ASSERT_EQ(child, waitpid(child, &status, WUNTRACED));
-  ASSERT_TRUE(WIFSTOPPED(status)) << status;
-  const std::string dumped = memory_dump(child, DumpPart::dumped);
-  const std::string left_out = memory_dump(child, DumpPart::left_out);
-  (void)kill(child, SIGKILL);
-  (void)waitpid(child, &status, 0);
-  if (left_out.empty()) GTEST_SKIP() << "the system lets nobody read a process's memory";
-  // The search finds what is there: the key, and those that ciphers work with.
-  EXPECT_EQ(1u, count(left_out, key));
-  const std::vector<Aes256Key> keys = expanded_keys(left_out);
-  EXPECT_GE(keys.size(), 2u) << "of the session file and of the scratch file";
-  EXPECT_NE(std::string::npos, dumped.find(kCanary)) << "what is said is in ordinary memory";
-  EXPECT_EQ(0u, count(dumped, key));
-  EXPECT_EQ(0u, expanded_keys(dumped).size());
-  for (const Aes256Key& each : keys) EXPECT_EQ(0u, count(dumped, each));
+  // Copies of what is searched, keys among it, must not stay for the children of other tests.
+  const std::string outcome = run_in_child([&] {
+    Aes256Key key;
+    const pid_t child = start_child([] { (void)raise(SIGSTOP); }, &key);
+    int status = 0;
+    ASSERT_EQ(child, waitpid(child, &status, WUNTRACED));
+    ASSERT_TRUE(WIFSTOPPED(status)) << status;
+    const std::string dumped = memory_dump(child, DumpPart::dumped);
+    const std::string left_out = memory_dump(child, DumpPart::left_out);
+    (void)kill(child, SIGKILL);
+    (void)waitpid(child, &status, 0);
+    // The search finds what is there: the key, and those that ciphers work with.
+    EXPECT_EQ(1u, count(left_out, key));
+    const std::vector<Aes256Key> keys = expanded_keys(left_out);
+    EXPECT_GE(keys.size(), 2u) << "of the session file and of the scratch file";
+    EXPECT_NE(std::string::npos, dumped.find(kCanary)) << "what is said is in ordinary memory";
+    EXPECT_EQ(0u, count(dumped, key));
+    EXPECT_EQ(0u, expanded_keys(dumped).size());
+    for (const Aes256Key& each : keys) EXPECT_EQ(0u, count(dumped, each));
+  });
+  EXPECT_EQ("", outcome);
 }
 
 TEST_F(CoreDumpTest, NoKeyIsInACoreFile) {

@@ -1,6 +1,8 @@
 #include "tests/support/engine_scenario.h"
 
 #include <algorithm>
+#include <cmath>
+#include <filesystem>
 #include <stdexcept>
 #include <thread>
 
@@ -23,7 +25,7 @@ constexpr size_t kOtherPrompt_tokens = 340;
 constexpr size_t kAll_tokens = 640;
 constexpr uint64_t kBudget_bytes = 150 << 10;
 // A scratch file in which nothing is used keeps the room that it grew by last.
-constexpr uint64_t kIdleScratch_bytes = (1 << 20) + kIoBlock_bytes;
+constexpr uint64_t kIdleScratch_bytes = 2 << 20;
 
 std::vector<int32_t> line_of(int line) {
   std::vector<int32_t> tokens(kAll_tokens);
@@ -47,6 +49,22 @@ size_t common(const std::vector<int32_t>& a, const std::vector<int32_t>& b) {
   const size_t n = std::min(a.size(), b.size());
   return static_cast<size_t>(
       std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(n), b.begin()).first - a.begin());
+}
+
+// Of log-probabilities between passes of different sizes.
+constexpr double kPassTolerance = 1e-3;
+
+double difference(const std::vector<float>& a, const std::vector<float>& b) {
+  const auto log_sum = [](const std::vector<float>& logits) {
+    double sum = 0;
+    for (const float logit : logits) sum += std::exp(double{logit});
+    return std::log(sum);
+  };
+  const double shift = log_sum(a) - log_sum(b);
+  double largest = 0;
+  for (size_t i = 0; i < a.size(); ++i)
+    largest = std::max(largest, std::abs(double{a[i]} - double{b[i]} - shift));
+  return largest;
 }
 
 Status wrong(const std::string& what) {
@@ -150,14 +168,24 @@ class EngineScenario::Program {
                                                   : scenario_.expected_.find({line, n});
     if (expected == scenario_.expected_.end()) return wrong(fmt::format("{} tokens of line {}", n, line));
     if (expected->second == found) return {};
-    return wrong(fmt::format("wrong logits after {} tokens of line {}", n, line));
+    if (tolerance_ > 0 && difference(expected->second, found) <= tolerance_) return {};
+    return wrong(fmt::format("wrong logits after {} tokens of line {}: they differ by {}", n, line,
+                             difference(expected->second, found)));
+  }
+
+  // Where the newest KV was lost there are no logits, and it is computed in other passes than before.
+  Status check_opened(Session& session, int line) {
+    std::vector<float> logits(model_->config().n_vocab);
+    if (session.copy_logits(logits).ok()) return check_logits(session, line);
+    tolerance_ = kPassTolerance;
+    return {};
   }
 
   // With a session as it was opened.
   Status go_on(Session& session) {
     const std::vector<int32_t> found = tokens(session);
     const int line = common(found, line_of(kMain)) == found.size() ? kMain : kOther;
-    LEOAM_RETURN_IF_ERROR(check_logits(session, line));
+    LEOAM_RETURN_IF_ERROR(check_opened(session, line));
     return reach(session, line, found.size() + 1);
   }
 
@@ -222,6 +250,7 @@ class EngineScenario::Program {
         if (sharer) sharer->reset();
         LEOAM_RETURN_IF_ERROR(open(session));
         LEOAM_RETURN_IF_ERROR(check_told(**session));
+        LEOAM_RETURN_IF_ERROR(check_opened(**session, line));
         LEOAM_RETURN_IF_ERROR(reach(**session, line, n));
         status = write();
       }
@@ -267,7 +296,7 @@ class EngineScenario::Program {
     const SecretKey key = test_key();
     LEOAM_RETURN_IF_ERROR(again([&] { return SessionFiles(*engine_).compact(session_path(folder_), &key); }));
     LEOAM_RETURN_IF_ERROR(reopen(&session));
-    LEOAM_RETURN_IF_ERROR(check_logits(*session, kMain));
+    LEOAM_RETURN_IF_ERROR(check_opened(*session, kMain));
     LEOAM_RETURN_IF_ERROR(reach(*session, kMain, kPrompt_tokens + 4));
     return save(&session, kMain);
   }
@@ -285,6 +314,7 @@ class EngineScenario::Program {
     if (second) LEOAM_RETURN_IF_ERROR(reach(*second, kMain, kPrompt_tokens + 2));
     second.reset();
     LEOAM_RETURN_IF_ERROR(reopen(&first));
+    LEOAM_RETURN_IF_ERROR(check_opened(*first, kOther));
     return reach(*first, kOther, kOtherPrompt_tokens + 2);
   }
 
@@ -293,6 +323,7 @@ class EngineScenario::Program {
   const std::string folder_;
   const Heal heal_;
   EngineJournal* const journal_;
+  double tolerance_ = 0;  // of log-probabilities; 0: every bit
   std::unique_ptr<Engine> engine_;
   std::shared_ptr<const Model> model_;
 };
@@ -309,6 +340,8 @@ std::shared_ptr<SimulatedDisk> EngineScenario::empty_disk() {
 }
 
 EngineScenario::EngineScenario() : model_(model_bytes()) {
+  // Whoever the process becomes reads the model.
+  std::filesystem::permissions(model_.folder(), std::filesystem::perms(0755));
   for (int which = 0; which < kCount; ++which) {
     EngineJournal journal;
     Program program(
