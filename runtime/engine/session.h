@@ -163,6 +163,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::vector<int32_t> tokens_;    // capacity: context_tokens
   std::vector<bool> starts_pass_;  // one a token with KV: whether a pass began with it
   std::shared_ptr<SessionFile> file_;
+  std::weak_ptr<SessionFile> given_up_;  // of a first save that failed; pages may still need it
   mutable std::mutex file_info_mutex_;
   std::optional<SessionFileInfo> file_info_;  // of file_, as of its last commit
   std::vector<float> logits_;                 // [n_vocab], of the newest token when has_logits_

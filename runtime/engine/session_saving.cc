@@ -55,7 +55,9 @@ Status Session::save(const std::string& path, const SecretKey* key, const MoveOp
         error(ErrorKind::invalid_argument, "path: the session's file is {}, found {}", file_->path(), path);
   } else {
     const bool is_new = !file_;
-    if (is_new) {
+    // The name of an earlier attempt must be free.
+    if (const auto given_up = given_up_.lock(); is_new && given_up) status = given_up->abandon();
+    if (is_new && status.ok()) {
       auto file = SessionFile::create(*engine_->files_, path, key, identity(), engine_->disk_);
       if (file.ok())
         file_ = std::move(file).value();
@@ -63,9 +65,10 @@ Status Session::save(const std::string& path, const SecretKey* key, const MoveOp
         status = std::move(file).status();
     }
     if (status.ok()) status = save_to_file(options);
-    // A name that was never committed is not the session's, though pages may stay in the file.
+    // A name that was never committed is not the session's.
     if (!status.ok() && is_new && file_) {
-      file_->abandon();
+      (void)file_->abandon().ok();
+      given_up_ = file_;
       file_.reset();
     }
     if (status.ok()) publish_file_info();
@@ -113,9 +116,15 @@ Status Session::adopt(std::shared_ptr<SessionFile> file) {
   }
   if (!starts_pass_.empty()) starts_pass_[0] = true;
   LEOAM_RETURN_IF_ERROR(kv_->adopt(file, info.n_kv_tokens));
-  LEOAM_ASSIGN_OR_RETURN(const std::vector<float> logits, file->read_logits());
-  has_logits_ = logits.size() == logits_.size();
-  if (has_logits_) logits_ = logits;
+  // Logits that are damaged come again with the next pass.
+  const Result<std::vector<float>> logits = file->read_logits();
+  if (!logits.ok() && logits.status().kind() != ErrorKind::corrupt) return logits.status().clone();
+  has_logits_ = logits.ok() && logits->size() == logits_.size();
+  if (has_logits_) logits_ = *logits;
+  if (info.index_lost && engine_->log_.wants(LogLevel::warning))
+    engine_->log_.write(LogLevel::warning,
+                        fmt::format("{}: the index is damaged: KV is computed again for all of {} tokens",
+                                    file->path(), info.n_tokens));
   file_ = std::move(file);
   publish();
   publish_file_info();

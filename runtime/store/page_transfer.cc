@@ -127,6 +127,12 @@ Status Transfer::start(FileSystem& files, const Options& options) {
   idle_runs_.reserve(runs_.size());
   finished_.reserve(runs_.size());
   for (Run& run : runs_) idle_runs_.push_back(&run);
+  // Not with the first job: who submits it may hold what `done` takes.
+  try {
+    thread_ = std::thread(&Transfer::work, this);
+  } catch (const std::system_error&) {
+    return Status(ErrorKind::out_of_memory, "the system refuses a thread");
+  }
   return {};
 }
 
@@ -149,16 +155,7 @@ TransferStatistics Transfer::statistics() const {
 }
 
 void Transfer::submit(std::span<PageJob* const> jobs) {
-  std::unique_lock lock(mutex_);
-  if (!thread_.joinable()) {
-    try {
-      thread_ = std::thread(&Transfer::work, this);
-    } catch (const std::system_error&) {
-      lock.unlock();
-      for (PageJob* job : jobs) end(job, Status(ErrorKind::out_of_memory, "the system refuses a thread"));
-      return;
-    }
-  }
+  const std::lock_guard lock(mutex_);
   for (PageJob* job : jobs) (job->urgent ? urgent_ : ordinary_).push(job);
   wake_.notify_one();
 }

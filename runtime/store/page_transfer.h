@@ -52,7 +52,7 @@ class PageTransfer {
     uint32_t queue_depth = 64;
     uint32_t max_run_bytes = 512u << 10;
   };
-  // Fails with out_of_memory, io. The thread starts with the first job.
+  // Fails with out_of_memory (a thread, too), io.
   static Result<std::unique_ptr<PageTransfer>> create(FileSystem& files, const Options& options);
   virtual ~PageTransfer() = default;
 

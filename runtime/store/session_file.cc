@@ -25,13 +25,15 @@ Result<std::vector<uint8_t>> SessionFile::State::read_blob(const SessionFile& fi
 SessionFile::SessionFile() : state_(std::make_unique<State>()) {}
 
 SessionFile::~SessionFile() {
-  abandon();
+  (void)abandon().ok();
 }
 
-void SessionFile::abandon() {
+Status SessionFile::abandon() {
   // Never committed: nobody has seen it.
-  if (!state_->new_path.empty()) (void)state_->files->remove(state_->new_path).ok();
-  state_->new_path.clear();
+  if (state_->new_path.empty()) return {};
+  Status status = state_->files->remove(state_->new_path);
+  if (status.ok() || status.kind() == ErrorKind::not_found) state_->new_path.clear();
+  return status;
 }
 
 const std::string& SessionFile::path() const {

@@ -1,66 +1,24 @@
-// A child process works on a session file and is killed at every step of its I/O; the parent has the list of
-// what was acknowledged.
+// A child process works on a session file and is killed at every step of its I/O and at random; the parent
+// has the list of what was acknowledged.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstring>
+#include <chrono>
+#include <random>
+#include <thread>
 
 #include "tests/support/fault_file_system.h"
+#include "tests/support/journal_pipe.h"
 #include "tests/support/session_scenario.h"
 #include "tests/support/temp_folder.h"
 
 namespace leoam::testing {
 namespace {
 
-// What the child tells: how many steps it takes, or each token list as it is attempted and acknowledged.
-class Messages {
- public:
-  Messages() {
-    if (pipe(ends_) != 0) ADD_FAILURE() << "no pipe";
-  }
-  ~Messages() {
-    close(ends_[0]);
-    if (ends_[1] >= 0) close(ends_[1]);
-  }
-  void send(char kind, const std::vector<LoggedToken>& tokens) const {
-    const uint64_t head[2] = {static_cast<uint64_t>(kind), tokens.size()};
-    std::string bytes(reinterpret_cast<const char*>(head), sizeof head);
-    bytes.append(reinterpret_cast<const char*>(tokens.data()), tokens.size() * sizeof(LoggedToken));
-    for (size_t sent = 0; sent < bytes.size();) {
-      const ssize_t n = write(ends_[1], bytes.data() + sent, bytes.size() - sent);
-      if (n <= 0) _exit(3);
-      sent += static_cast<size_t>(n);
-    }
-  }
-  // Reads to the end; the child has the other end alone then.
-  void receive(Journal* journal) {
-    close(ends_[1]);
-    ends_[1] = -1;
-    std::string bytes;
-    char buffer[4096];
-    for (ssize_t n = 0; (n = read(ends_[0], buffer, sizeof buffer)) > 0;)
-      bytes.append(buffer, static_cast<size_t>(n));
-    for (size_t at = 0; at + 16 <= bytes.size();) {
-      uint64_t head[2];
-      std::memcpy(head, bytes.data() + at, sizeof head);
-      std::vector<LoggedToken> tokens(head[1]);
-      if (at + sizeof head + tokens.size() * sizeof(LoggedToken) > bytes.size()) break;
-      std::memcpy(tokens.data(), bytes.data() + at + sizeof head, tokens.size() * sizeof(LoggedToken));
-      at += sizeof head + tokens.size() * sizeof(LoggedToken);
-      if (head[0] == 'a') {
-        journal->attempted = std::move(tokens);
-      } else {
-        journal->acknowledged = std::move(tokens);
-        journal->attempted.reset();
-      }
-    }
-  }
-
- private:
-  int ends_[2];
-};
+using Messages = JournalPipe<LoggedToken>;
+using Micros = std::chrono::microseconds;
 
 [[noreturn]] void work(int scenario, const std::string& path, uint64_t kill_at, Journal journal,
                        const Messages& messages) {
@@ -69,32 +27,40 @@ class Messages {
   FaultFileSystem files(*below, FaultPlan{.before_step = [&](uint64_t step, FaultOperation) {
     if (journal.attempted && told != journal.attempted) {
       told = journal.attempted;
-      messages.send('a', *told);
+      messages.send(Messages::Kind::attempted, *told);
     }
     if (step == kill_at) (void)kill(getpid(), SIGKILL);
   }});
-  journal.on_acknowledged = [&](const Journal& now) { messages.send('k', *now.acknowledged); };
+  journal.on_acknowledged = [&](const Journal& now) {
+    messages.send(Messages::Kind::acknowledged, *now.acknowledged);
+  };
   const Status status = run_scenario(scenario, files, path, &journal);
   _exit(status.ok() ? 0 : 2);
 }
 
-class KillTest : public ::testing::TestWithParam<int> {};
-
-TEST_P(KillTest, leaves_what_was_acknowledged) {
-  uint64_t n_kills = 0;
-  int n_left = fault_rounds();
-  for (uint64_t step = 1; n_left > 0; ++step) {
-    const TempFolder folder;
+class KillTest : public ::testing::TestWithParam<int> {
+ protected:
+  // Kills a child at a step, or after some time; 0: not. False when the child was done before. What a killed
+  // process has written is there without a disk, too.
+  static bool kill_child(uint64_t at_step, Micros after, const std::string& parent) {
+    const TempFolder folder(parent);
     const std::string path = folder.file("a.session");
     Journal journal;
     prepare_scenario(GetParam(), *create_file_system(), path, &journal);
     Messages messages;
     const pid_t child = fork();
-    ASSERT_GE(child, 0);
-    if (child == 0) work(GetParam(), path, step, journal, messages);
-    messages.receive(&journal);
+    EXPECT_GE(child, 0);
+    if (child == 0) work(GetParam(), path, at_step, journal, messages);
+    if (after.count() > 0) {
+      std::this_thread::sleep_for(after);
+      (void)kill(child, SIGKILL);
+    }
+    messages.receive(&journal.acknowledged, &journal.attempted);
     int status = 0;
-    ASSERT_EQ(child, waitpid(child, &status, 0));
+    EXPECT_EQ(child, waitpid(child, &status, 0));
+    if (WIFEXITED(status)) {
+      EXPECT_EQ(0, WEXITSTATUS(status));
+    }
     // A ring that was busy holds its files for a moment after its process; on a machine with much to do,
     // longer.
     const auto files = create_file_system();
@@ -103,17 +69,35 @@ TEST_P(KillTest, leaves_what_was_acknowledged) {
       wrong = check_recovery(*files, path, journal);
       if (wrong.find("another handle") == std::string::npos) break;
     }
-    ASSERT_EQ("", wrong) << "killed at step " << step;
-    if (WIFEXITED(status)) {
-      ASSERT_EQ(0, WEXITSTATUS(status));
-      --n_left;
-      step = 0;
-      continue;
-    }
-    ++n_kills;
+    EXPECT_EQ("", wrong) << "killed at step " << at_step << ", or after " << after.count() << " us";
+    return WIFSIGNALED(status);
   }
+};
+
+TEST_P(KillTest, at_every_step_leaves_what_was_acknowledged) {
+  uint64_t n_kills = 0;
+  for (int round = 0; round < fault_rounds(); ++round)
+    for (uint64_t step = 1; kill_child(step, {}, round == 0 ? "" : memory_folder()); ++step) {
+      ++n_kills;
+      if (HasFailure()) return;
+    }
   EXPECT_GT(n_kills, 10u);
   std::printf("%s: killed %llu times\n", scenario_name(GetParam()), static_cast<unsigned long long>(n_kills));
+}
+
+TEST_P(KillTest, at_random_leaves_what_was_acknowledged) {
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_FALSE(kill_child(0, {}, ""));
+  const auto most = std::chrono::duration_cast<Micros>(std::chrono::steady_clock::now() - start).count();
+  std::minstd_rand random(static_cast<uint32_t>(GetParam()) + 1);
+  int n_kills = 0;
+  for (int i = 0; i < 10 * fault_rounds(); ++i) {
+    n_kills +=
+        kill_child(0, Micros(1 + static_cast<int64_t>(random()) % most), i < 10 ? "" : memory_folder());
+    if (HasFailure()) return;
+  }
+  EXPECT_GT(n_kills, 0);
+  std::printf("%s: killed %d times\n", scenario_name(GetParam()), n_kills);
 }
 
 INSTANTIATE_TEST_SUITE_P(Scenarios, KillTest, ::testing::Range(0, kScenarios),
@@ -123,7 +107,7 @@ INSTANTIATE_TEST_SUITE_P(Scenarios, KillTest, ::testing::Range(0, kScenarios),
 TEST(OwnerTest, is_one_of_many_processes) {
   const int n_rounds = 50 * fault_rounds();
   for (int round = 0; round < n_rounds; ++round) {
-    const TempFolder folder;
+    const TempFolder folder(round % 5 == 0 && round < 50 ? "" : memory_folder());
     const std::string path = folder.file("a.session");
     Journal journal;
     prepare_scenario(1, *create_file_system(), path, &journal);
@@ -158,7 +142,9 @@ TEST(OwnerTest, is_one_of_many_processes) {
     ASSERT_TRUE(file.ok()) << file.status().message();
     EXPECT_GE((*file)->tokens().size(), 21u + 28u * static_cast<unsigned>(n_owners));
     EXPECT_EQ(0u, (*file)->verify({})->n_bad_pages);
+    if (HasFailure()) return;
   }
+  std::printf("%d rounds\n", n_rounds);
 }
 
 }  // namespace

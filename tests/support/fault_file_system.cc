@@ -168,15 +168,15 @@ const char* fault_kind_name(FaultKind kind) {
 
 Status FaultFileSystem::step(FaultOperation operation, uint64_t bytes, bool* cut_short) {
   uint64_t number = 0;
+  bool may_fail = false;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     trace_.push_back(operation);
     number = trace_.size();
+    may_fail = plan_.fail_at != 0 && !healed_;
   }
   if (plan_.before_step) plan_.before_step(number, operation);
-  const bool hit =
-      plan_.fail_at != 0 && (number == plan_.fail_at || (plan_.from_then_on && number > plan_.fail_at));
-  if (!hit) return {};
+  if (!may_fail || number < plan_.fail_at || (number > plan_.fail_at && !plan_.from_then_on)) return {};
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     has_failed_ = true;
@@ -242,6 +242,11 @@ std::vector<FaultOperation> FaultFileSystem::trace() const {
 uint64_t FaultFileSystem::n_steps() const {
   const std::lock_guard<std::mutex> lock(mutex_);
   return trace_.size();
+}
+
+void FaultFileSystem::heal() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  healed_ = true;
 }
 
 bool FaultFileSystem::has_failed() const {

@@ -80,6 +80,8 @@ class FaultFileSystem final : public FileSystem {
   std::vector<FaultOperation> trace() const;
   uint64_t n_steps() const;
   bool has_failed() const;
+  // Nothing fails any more.
+  void heal();
 
   // For its files and queues. `*cut_short`, where given: half of the transfer is to be done before it fails.
   Status step(FaultOperation operation, uint64_t bytes = 0, bool* cut_short = nullptr);
@@ -90,6 +92,7 @@ class FaultFileSystem final : public FileSystem {
   mutable std::mutex mutex_;
   std::vector<FaultOperation> trace_;
   bool has_failed_ = false;
+  bool healed_ = false;
 };
 
 }  // namespace leoam::testing

@@ -1,9 +1,11 @@
 #include "tests/support/simulated_disk.h"
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <set>
 #include <stdexcept>
+#include <thread>
 
 #include "tests/support/simulated_file.h"
 #include "tests/support/synchronous_queue.h"
@@ -89,17 +91,25 @@ Result<std::unique_ptr<WritableFile>> SimulatedDisk::create_unnamed(const std::s
       new SimulatedFile(state_->space, std::make_shared<SimulatedInode>(state_->space), true));
 }
 
+// Waits a little: what is on its way may still hold a file that was closed.
 Status SimulatedDisk::lock(WritableFile& file, const std::string& path) {
   auto& opened = static_cast<SimulatedFile&>(file);
-  const Lock lock(state_->space->mutex);
   SimulatedInode& inode = opened.inode();
-  if (inode.locked_by != nullptr && inode.locked_by != &file)
-    return error(ErrorKind::busy, "another handle holds {}", path);
-  const auto found = state_->live.find(path);
-  if (found == state_->live.end() || found->second.get() != &inode)
-    return error(ErrorKind::busy, "{} was replaced while it was being opened", path);
-  inode.locked_by = &file;
-  return {};
+  constexpr int kAttempts = 50;
+  for (int attempt = 0;; ++attempt) {
+    {
+      const Lock lock(state_->space->mutex);
+      if (inode.locked_by == nullptr || inode.locked_by == &file) {
+        const auto found = state_->live.find(path);
+        if (found == state_->live.end() || found->second.get() != &inode)
+          return error(ErrorKind::busy, "{} was replaced while it was being opened", path);
+        inode.locked_by = &file;
+        return {};
+      }
+    }
+    if (attempt == kAttempts) return error(ErrorKind::busy, "another handle holds {}", path);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
 }
 
 Status SimulatedDisk::make_private_folder(const std::string& path) {

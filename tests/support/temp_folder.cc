@@ -1,6 +1,7 @@
 #include "tests/support/temp_folder.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <stdexcept>
@@ -16,6 +17,11 @@ TempFolder::TempFolder(const std::string& parent) {
 TempFolder::~TempFolder() {
   std::error_code ignored;
   std::filesystem::remove_all(path_, ignored);
+}
+
+std::string memory_folder() {
+  constexpr char kFolder[] = "/dev/shm";
+  return access(kFolder, W_OK | X_OK) == 0 ? kFolder : "";
 }
 
 }  // namespace leoam::testing

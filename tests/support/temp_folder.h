@@ -20,4 +20,8 @@ class TempFolder {
   std::string path_;
 };
 
+// Where files are in memory, for tests that do much and need no disk; "" (where temporary files go) without
+// one.
+std::string memory_folder();
+
 }  // namespace leoam::testing

@@ -114,8 +114,8 @@ TEST_F(DeviceTierTest, SuspendAndSaveTakeEverythingOffTheDevice) {
   auto s = session();
   ASSERT_EQ(run(*s, 1000), rows);
   const std::string path = state_.file("three.leoam");
-  ASSERT_TRUE(s->save(path, nullptr, nullptr).ok());
-  ASSERT_TRUE(s->suspend(nullptr).ok());
+  ASSERT_TRUE(s->save(path, nullptr, {}).ok());
+  ASSERT_TRUE(s->suspend({}).ok());
   EXPECT_EQ(engine_->statistics().device_kv_bytes, 0u);
   EXPECT_LT(engine_->statistics().host_kv_bytes, kv_bytes_ / 4);
   const std::vector<int32_t> more = tokens(20, 5);

@@ -10,17 +10,16 @@
 #include <filesystem>
 
 #include "tests/runtime/io/back_end.h"
-#include "tests/support/child_process.h"
+#include "tests/support/environment.h"
 #include "tests/support/loop_disk.h"
 
 namespace leoam {
 namespace {
 
-using testing::become_unprivileged;
+using testing::EnvironmentTest;
 using testing::mount_loop;
 using testing::mount_tmpfs;
 using testing::refuse_system_call;
-using testing::run_in_child;
 
 std::string fact(FileSystem& files, const std::string& folder, const std::string& name) {
   for (const FileSystem::Fact& each : files.facts(folder))
@@ -72,40 +71,6 @@ void expect_works(FileSystem& files, const std::string& folder) {
   EXPECT_OK(files.sync_folder(folder));
   EXPECT_OK(files.remove(folder + "/b"));
 }
-
-class EnvironmentTest : public ::testing::Test {
- protected:
-  // Runs `body` in a child whose environment `arrange` made; skips where it returns a reason.
-  void in_environment(const std::function<std::string()>& arrange, const std::function<void()>& body) {
-    const std::string reason_file = folder_.file("reason");
-    const std::string outcome = run_in_child([&] {
-      const std::string reason = arrange();
-      if (reason.empty()) return body();
-      const int fd = ::open(reason_file.c_str(), O_CREAT | O_WRONLY, 0600);
-      (void)!::write(fd, reason.data(), reason.size());
-    });
-    EXPECT_EQ(outcome, "");
-    if (!std::filesystem::exists(reason_file)) return;
-    std::string reason(std::filesystem::file_size(reason_file), ' ');
-    const int fd = ::open(reason_file.c_str(), O_RDONLY);
-    (void)!::read(fd, reason.data(), reason.size());
-    close(fd);
-    GTEST_SKIP() << reason;
-  }
-  static std::string refuse(int number, int error, int argument = 0, uint32_t mask = 0) {
-    return refuse_system_call(number, error, argument, mask) ? ""
-                                                             : "the system has no filters of system calls";
-  }
-  // The test's folder, given to the ordinary user that the process becomes.
-  std::string unprivileged() const {
-    if (geteuid() == 0 && chown(folder_.path().c_str(), testing::kUnprivileged, testing::kUnprivileged) != 0)
-      return "chown failed";
-    return become_unprivileged() ? "" : "the process cannot become an ordinary user";
-  }
-
-  const testing::TempFolder folder_;
-  const std::string path_ = folder_.path();
-};
 
 TEST_F(EnvironmentTest, WithoutIoUringThreadsDoTheWork) {
   for (const int error : {ENOSYS, EPERM, ENOMEM})
