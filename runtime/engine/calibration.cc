@@ -16,7 +16,7 @@
 namespace leoam {
 namespace {
 
-constexpr std::string_view kTitle = "leoam calibration 1";
+constexpr std::string_view kTitle = "leoam calibration 2";
 constexpr std::string_view kName = "/calibration";
 constexpr uint64_t kFile_bytes = kIoBlock_bytes;
 // Beyond every machine: a value outside is damage.
@@ -46,7 +46,6 @@ std::vector<Field> fields(Rates& rates) {
   list.push_back({"disk_read_bytes_per_second", &rates.disk_read_bytes_per_second, true});
   list.push_back({"disk_few_read_bytes_per_second", &rates.disk_few_read_bytes_per_second, true});
   list.push_back({"disk_write_bytes_per_second", &rates.disk_write_bytes_per_second, true});
-  list.push_back({"cipher_bytes_per_second", &rates.cipher_bytes_per_second, false});
   return list;
 }
 

@@ -130,8 +130,9 @@ uint64_t PlannedTiers::read_bytes(uint64_t n_tokens, uint64_t passing_tokens) co
   if (!has_disk_ || fits_ram(n_tokens)) return 0;
   const uint64_t n = n_pages(n_tokens, passing_tokens);
   const uint64_t own = (n_global_layers_ + n_sliding_layers_) * pages_of(passing_tokens);
-  // Pages on their way pass through RAM beside those that stay.
-  const uint64_t passing = bounded_sum(ahead_bytes_of(host_budget_),
+  // Pages on their way pass through RAM beside those that stay; some of what is asked for ahead is among
+  // these.
+  const uint64_t passing = bounded_sum(ahead_bytes_of(host_budget_) / 4 * 3,
                                        bounded_sum(bounded_product(n, kPageOverhead_bytes), staging_bytes()));
   const uint64_t n_staying = (host_budget_ - std::min(host_budget_, passing)) / page_bytes_;
   const uint64_t n_old = n - std::min(n, own);

@@ -121,16 +121,11 @@ class Clock {
     return 1 / (many_s + latency_s * (1 / depth - 1 / kMany));
   }
 
-  // The disk and the thread that decrypts work at once.
   double read_s(uint64_t bytes) const {
-    return bytes == 0
-               ? 0
-               : static_cast<double>(bytes) / std::min(disk_read_rate(), rates_.cipher_bytes_per_second);
+    return bytes == 0 ? 0 : static_cast<double>(bytes) / disk_read_rate();
   }
   double write_s(uint64_t bytes) const {
-    return bytes == 0 ? 0
-                      : static_cast<double>(bytes) /
-                            std::min(rates_.disk_write_bytes_per_second, rates_.cipher_bytes_per_second);
+    return bytes == 0 ? 0 : static_cast<double>(bytes) / rates_.disk_write_bytes_per_second;
   }
 
   const ModelConfig& config_;

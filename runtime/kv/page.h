@@ -70,6 +70,10 @@ struct Page {
   bool in_file() const { return scratch.present() || !saved.empty(); }
 };
 
+// Pages that come and go together, as far as they are neighbours: half a megabyte of a small model, some of a
+// large one. What stays and what is missing are then long runs, which a disk reads faster than single pages.
+inline constexpr uint32_t kRunPages = 16;
+
 // What a page costs in RAM besides its frames: the object, its place in lists and tables.
 inline constexpr uint64_t kPageOverhead_bytes = sizeof(Page) + 32;
 

@@ -5,8 +5,7 @@
 namespace leoam {
 namespace {
 
-// What is asked for at once, and how often in advance.
-constexpr size_t kAheadPages = 16;
+// Runs that are asked for in advance.
 constexpr size_t kMaxAheadRuns = 64;
 
 // What is saved or evicted before the next word of progress.
@@ -200,7 +199,7 @@ void SequenceKv::look_ahead(uint32_t layer, size_t page) {
       at_page = 0;
       continue;
     }
-    AheadRun run = {at_layer, at_page, std::min(pages.size(), at_page + kAheadPages), 0};
+    AheadRun run = {at_layer, at_page, std::min(pages.size(), at_page + kRunPages), 0};
     const size_t n_wished = run.end - run.begin;
     const size_t n = tiers_->want(pages.subspan(run.begin, n_wished), &run.bytes);
     run.end = run.begin + n;

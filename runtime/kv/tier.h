@@ -48,12 +48,14 @@ class Tier {
   void touch(Page& page) {
     if (clean_.contains(page)) clean_.touch(page);
   }
-  // Drops the page that is first to leave and that `may_go` accepts; null: there is none.
+  // Drops the page that is first to leave and that `may_go` accepts, and what follows it of its run; false:
+  // there is none.
   template <class MayGo>
-  Page* drop_one(const MayGo& may_go) {
-    Page* page = clean_.victim(may_go);
-    if (page) drop(*page);
-    return page;
+  bool drop_run(const MayGo& may_go) {
+    const Page* first = clean_.victim(may_go);
+    for (Page* page = clean_.victim(may_go); page && in_one_run(*page, *first); page = clean_.victim(may_go))
+      drop(*page);
+    return first != nullptr;
   }
   // The page that waits longest to move down.
   Page* oldest_dirty() const { return oldest_dirty_; }
@@ -63,6 +65,9 @@ class Tier {
   void trim(bool always);
 
  private:
+  static bool in_one_run(const Page& a, const Page& b) {
+    return a.layer == b.layer && a.number / kRunPages == b.number / kRunPages;
+  }
   bool is_dirty(const Page& page) const { return page.at(level_).previous_dirty || oldest_dirty_ == &page; }
 
   const Level level_;

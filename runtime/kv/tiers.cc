@@ -153,23 +153,19 @@ void Tiers::drop(Tier& tier, Page& page) {
 
 // Room.
 
-bool Tiers::drop_one(Tier& tier) {
-  // Only passes are kept in place by use, and they are in the top tier.
-  const Page* page =
-      tier.drop_one([&](const Page& candidate) { return &tier != top_ || !in_use(candidate); });
-  if (page) ++epoch_;
-  return page != nullptr;
-}
-
 bool Tiers::drop_to_fit(Tier& tier, uint64_t bytes) {
-  while (tier.used_bytes() + bytes > tier.budget_bytes())
-    if (!drop_one(tier)) return false;
+  // Only passes keep pages in place by using them, and they are in the top tier.
+  const auto may_go = [&](const Page& page) { return &tier != top_ || !in_use(page); };
+  while (tier.used_bytes() + bytes > tier.budget_bytes()) {
+    if (!tier.drop_run(may_go)) return false;
+    ++epoch_;
+  }
   return true;
 }
 
 bool Tiers::drop_for(Tier& tier, uint64_t bytes) {
   // The memory of transfers is taken while there is room for it.
-  if (&tier == &host_ && !transfer_ && disk_has_room() &&
+  if (&tier == &host_ && !transfer_ && host_.used_bytes() + bytes > 0 && disk_has_room() &&
       host_.used_bytes() + bytes + wanted_staging_bytes() > host_.budget_bytes()) {
     Status status = prepare_transfer();
     if (!status.ok()) write_failure_ = std::move(status);
@@ -359,16 +355,19 @@ Status Tiers::set_budget(Level level, uint64_t bytes, const BudgetProgress& on_p
   Lock lock(mutex_);
   const uint64_t old = tier.budget_bytes();
   const uint64_t start = tier.used_bytes();
+  const uint64_t total = start - std::min(start, bytes);
   Status status;
   do {
     // A little at a time, so that the caller sees how it goes on.
     const uint64_t step = tier.used_bytes() - std::min(tier.used_bytes(), kBudgetStep_bytes);
     tier.set_budget(std::max(bytes, step));
-    status = make_room(lock, tier, 0, {cancel, nullptr});
-    if (on_progress && status.ok() && start > bytes) {
-      const uint64_t now = tier.used_bytes();
+    status = check_cancelled(cancel);
+    if (status.ok()) status = make_room(lock, tier, 0, {cancel, nullptr});
+    if (on_progress && status.ok() && total > 0) {
+      const bool done = tier.budget_bytes() == bytes;
+      const uint64_t moved = start - std::min(start, tier.used_bytes());
       lock.unlock();
-      on_progress(start - std::min(start, now), start - bytes);
+      on_progress(done ? total : std::min(moved, total), total);
       lock.lock();
     }
   } while (status.ok() && tier.budget_bytes() != bytes);

@@ -162,7 +162,6 @@ class Tiers {
   void drop(Tier& tier, Page& page);
 
   // Room.
-  bool drop_one(Tier& tier);
   // Drops until `bytes` more fit the budget; false when that is not enough.
   bool drop_to_fit(Tier& tier, uint64_t bytes);
   // As drop_to_fit, and takes the memory that moving down needs while there is room for it.

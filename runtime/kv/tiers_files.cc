@@ -8,9 +8,6 @@
 namespace leoam {
 namespace {
 
-// Pages of one transfer, as far as they are neighbours: half a megabyte of a small model, some of a large
-// one.
-constexpr uint32_t kRunPages = 16;
 // Pages on their way to disk at once.
 constexpr uint32_t kMaxWriting = 96;
 
