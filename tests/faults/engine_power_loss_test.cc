@@ -37,7 +37,7 @@ TEST_P(EnginePowerLossTest, leaves_what_was_acknowledged) {
   uint64_t n_steps = 0;
   uint64_t first_step = 1;
   // Few disks are kept at once: one run for each part of the steps.
-  constexpr uint64_t kKept = 200;
+  constexpr uint64_t kKept = 50;
   do {
     const auto disk = EngineScenario::empty_disk();
     EngineJournal journal;

@@ -216,6 +216,8 @@ TEST_P(DamageTest, a_file_that_is_cut_or_extended_gives_all_tokens_or_an_error) 
   std::set<uint64_t> sizes;
   for (uint64_t bytes = 0; bytes <= whole().size(); bytes += kIoBlock_bytes)
     sizes.insert({bytes, bytes + 1, bytes + 777});
+  std::mt19937 random(4);
+  for (int i = 100; i < 100 * fault_rounds(); ++i) sizes.insert(random() % (2 * whole().size()));
   uint64_t n_opened = 0;
   for (const uint64_t bytes : sizes) {
     disk_.set_contents(kPath, whole());
