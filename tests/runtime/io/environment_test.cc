@@ -1,5 +1,7 @@
 // What the operating system's back end does where the system refuses: the same results by another way, or a
 // clear failure.
+#include "tests/support/environment.h"
+
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -10,7 +12,6 @@
 #include <filesystem>
 
 #include "tests/runtime/io/back_end.h"
-#include "tests/support/environment.h"
 #include "tests/support/loop_disk.h"
 
 namespace leoam {
