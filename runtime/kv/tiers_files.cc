@@ -245,7 +245,7 @@ Status Tiers::evict(std::span<const PageHandle> pages, const Wait& wait) {
       Page& page = *handle.get();
       page.sealed = true;
       top_->of(page).wanted = false;
-      relist(page);
+      settle(page);
       for (Tier* tier : {top_, &host_}) {
         const Residence& here = tier->of(page);
         if (!here.frame.data || here.n_pins > 0 || (tier == top_ && in_use(page))) continue;

@@ -19,6 +19,12 @@
 namespace leoam::testing {
 namespace {
 
+int count_descriptors() {
+  int n = 0;
+  for (int fd = 0; fd < 256; ++fd) n += access(("/proc/self/fd/" + std::to_string(fd)).c_str(), F_OK) == 0;
+  return n;
+}
+
 class EngineEnvironmentTest : public EnvironmentTest {
  protected:
   static void SetUpTestSuite() { scenario_ = new EngineScenario; }
@@ -36,6 +42,7 @@ class EngineEnvironmentTest : public EnvironmentTest {
                           const std::string& folder) const {
     for (int which = 0; which < EngineScenario::kCount; ++which) {
       const std::string state = folder + "/" + EngineScenario::name(which);
+      const int n_descriptors = count_descriptors();
       const std::shared_ptr<FileSystem> files = create_file_system();
       const Status made = files->make_private_folder(state);
       ASSERT_TRUE(made.ok()) << made.message();
@@ -57,6 +64,7 @@ class EngineEnvironmentTest : public EnvironmentTest {
       EXPECT_EQ("", wrong) << EngineScenario::name(which);
       EXPECT_STREQ(error_kind_name(kind), error_kind_name(found)) << EngineScenario::name(which);
       EXPECT_EQ("", scenario_->check_recovery(create_file_system(), state, journal.state()));
+      EXPECT_EQ(n_descriptors, count_descriptors());
     }
   }
 

@@ -18,7 +18,7 @@ class EnginePowerLossTest : public ::testing::TestWithParam<int> {};
 TEST_P(EnginePowerLossTest, leaves_what_was_acknowledged) {
   EngineScenario scenario;
   // Pages on their way to the scratch file are most of the steps; nothing of them outlives the process.
-  const uint64_t stride = fault_rounds() > 1 ? 1 : 23;
+  const uint64_t stride = fault_rounds() >= kRoundsForAll ? 1 : 23;
   struct Cut {
     std::shared_ptr<SimulatedDisk> disk;
     EngineJournal::State told;
@@ -37,7 +37,7 @@ TEST_P(EnginePowerLossTest, leaves_what_was_acknowledged) {
   uint64_t n_steps = 0;
   uint64_t first_step = 1;
   // Few disks are kept at once: one run for each part of the steps.
-  constexpr uint64_t kKept = 200;
+  constexpr uint64_t kKept = 50;
   do {
     const auto disk = EngineScenario::empty_disk();
     EngineJournal journal;

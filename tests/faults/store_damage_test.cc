@@ -91,7 +91,8 @@ TEST_P(DamageTest, a_flipped_bit_of_a_page_is_found) {
   std::mt19937 random(1);
   const auto healthy = expect_tokens("healthy");
   EXPECT_EQ(0u, healthy.n_bad_pages);
-  for (int i = 0; i < 1000 * fault_rounds(); ++i) {
+  const int n_flips = 1000 * fault_rounds();
+  for (int i = 0; i < n_flips; ++i) {
     const auto& layer = layers_[random() % layers_.size()];
     const PageRecord& record = layer.pages[random() % layer.pages.size()];
     const uint64_t bit = record.offset_bytes * 8 + random() % (517 * 8);
@@ -102,6 +103,7 @@ TEST_P(DamageTest, a_flipped_bit_of_a_page_is_found) {
     disk_.flip_bit(kPath, bit);
     if (HasFailure()) return;
   }
+  std::printf("%d bits of pages flipped\n", n_flips);
 }
 
 TEST_P(DamageTest, is_repaired_by_the_next_commit_where_there_is_a_second_copy) {
@@ -186,6 +188,7 @@ TEST_P(DamageTest, swapped_blocks_are_found_out) {
   std::vector<uint64_t> pages;
   for (const LayerIndex& layer : layers_)
     for (const PageRecord& record : layer.pages) pages.push_back(record.offset_bytes);
+  int n_swaps = 0;
   for (int i = 0; i < 200 * fault_rounds(); ++i) {
     const uint64_t first = pages[random() % pages.size()];
     const uint64_t second = pages[random() % pages.size()];
@@ -193,7 +196,9 @@ TEST_P(DamageTest, swapped_blocks_are_found_out) {
     disk_.swap_ranges(kPath, first, second, kIoBlock_bytes);
     EXPECT_EQ(2u, expect_tokens(fmt::format("{} and {}", first, second)).n_bad_pages);
     disk_.swap_ranges(kPath, first, second, kIoBlock_bytes);
+    ++n_swaps;
   }
+  std::printf("%d blocks swapped\n", n_swaps);
 }
 
 TEST_P(DamageTest, pages_of_another_session_are_found_out) {
@@ -216,6 +221,8 @@ TEST_P(DamageTest, a_file_that_is_cut_or_extended_gives_all_tokens_or_an_error) 
   std::set<uint64_t> sizes;
   for (uint64_t bytes = 0; bytes <= whole().size(); bytes += kIoBlock_bytes)
     sizes.insert({bytes, bytes + 1, bytes + 777});
+  std::mt19937 random(4);
+  for (int i = 100; i < 100 * fault_rounds(); ++i) sizes.insert(random() % (2 * whole().size()));
   uint64_t n_opened = 0;
   for (const uint64_t bytes : sizes) {
     disk_.set_contents(kPath, whole());

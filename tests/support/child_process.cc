@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdio>
+#include <exception>
 #include <vector>
 
 namespace leoam::testing {
@@ -30,7 +31,12 @@ std::string run_in_child(const std::function<void()>& body) {
   const pid_t pid = fork();
   if (pid < 0) return "fork failed";
   if (pid == 0) {
-    body();
+    // What is thrown further goes on with the parent's tests.
+    try {
+      body();
+    } catch (const std::exception& thrown) {
+      ADD_FAILURE() << thrown.what();
+    }
     leave(::testing::Test::HasFailure());
   }
   int status = 0;

@@ -28,6 +28,8 @@ struct Journal {
 
 // How much more than by default a test shall do: LEOAM_FAULT_ROUNDS, else 1.
 int fault_rounds();
+// From there on a test that takes a sample takes all.
+inline constexpr int kRoundsForAll = 20;
 
 inline constexpr int kScenarios = 6;
 const char* scenario_name(int scenario);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "runtime/store/block_buffer.h"
 #include "tests/support/fault_file_system.h"
 #include "tests/support/session_model.h"
 #include "tests/support/simulated_disk.h"
@@ -77,6 +78,32 @@ TEST_P(SessionFileTest, one_that_was_never_committed_leaves_nothing) {
   SessionModel model;
   model.append(3, 1);
   ASSERT_TRUE(model.save(*file).ok());
+  file.reset();
+  expect_whole(*open(), model.tokens());
+}
+
+TEST_P(SessionFileTest, one_that_was_given_up_leaves_its_name_and_keeps_its_pages) {
+  auto given_up = create();
+  const auto blocks = BlockBuffer::create(kIoBlock_bytes);
+  std::vector<uint8_t> page(small_identity().page_bytes, 7);
+  PageRecord record;
+  record.offset_bytes = given_up->allocate(small_identity().page_bytes, 1).value();
+  ASSERT_TRUE(given_up->seal({0, 0, 0}, page, blocks->data(), &record).ok());
+  ASSERT_TRUE(given_up->file().write_at(record.offset_bytes, blocks->span()).ok());
+  ASSERT_TRUE(given_up->abandon().ok());
+  ASSERT_TRUE(given_up->abandon().ok());
+  EXPECT_TRUE(disk_.files().empty());
+  auto file = create();
+  SessionModel model;
+  model.append(3, 1);
+  ASSERT_TRUE(model.save(*file).ok());
+  page.assign(page.size(), 0);
+  ASSERT_TRUE(given_up->file().read_at(record.offset_bytes, blocks->span()).ok());
+  EXPECT_TRUE(given_up->open({0, 0, 0}, record, blocks->data(), page).ok());
+  EXPECT_EQ(std::vector<uint8_t>(page.size(), 7), page);
+  given_up.reset();
+  // Nor does a committed one lose its name.
+  ASSERT_TRUE(file->abandon().ok());
   file.reset();
   expect_whole(*open(), model.tokens());
 }
