@@ -4,6 +4,7 @@
 #include "c_api/src/describe.h"
 #include "c_api/src/guard.h"
 #include "c_api/src/objects.h"
+#include "c_api/src/options.h"
 
 namespace leoam::c_api {
 
@@ -129,14 +130,14 @@ leoam_status leoam_instance_change_host_kv_budget(leoam_instance* instance, uint
   return guarded_with<InstanceObject>(instance, error, [&](InstanceObject& object) -> Status {
     leoam_budget_options c;
     LEOAM_RETURN_IF_ERROR(read_struct(options, "options", &c));
-    const Pinned<CancelFlagObject> flag(c.cancel);
-    if (c.cancel && !flag) return invalid_handle<CancelFlagObject>();
-    CancelFlag stop(flag ? &flag->flag : nullptr);
+    const CancelArgument cancel(c.cancel);
+    LEOAM_RETURN_IF_ERROR(cancel.check());
+    CancelFlag stop(cancel.get());
     std::function<void(uint64_t, uint64_t)> progress;
-    if (c.on_progress) {
+    const auto on_progress = read_progress(c.on_progress, c.user_data, object.callbacks());
+    if (on_progress) {
       progress = [&](uint64_t done, uint64_t total) {
-        const CallbackList::Scope scope(object.callbacks());
-        if (c.on_progress(done, total, c.user_data) != LEOAM_CONTINUE) stop.cancel();
+        if (!on_progress(done, total)) stop.cancel();
       };
     }
     return object.engine().set_host_kv_budget(bytes, progress, &stop);

@@ -56,14 +56,14 @@ Result<std::shared_ptr<ModelObject>> load(const std::shared_ptr<InstanceObject>&
     LEOAM_ASSIGN_OR_RETURN(object->header_only, Model::read_header(path, options));
     return object;
   }
-  const Pinned<CancelFlagObject> flag(c.cancel);
-  if (c.cancel && !flag) return invalid_handle<CancelFlagObject>();
-  CancelFlag cancel(flag ? &flag->flag : nullptr);
+  const CancelArgument given(c.cancel);
+  LEOAM_RETURN_IF_ERROR(given.check());
+  CancelFlag cancel(given.get());
   LoadProgress progress;
-  if (c.on_progress) {
+  const auto on_progress = read_progress(c.on_progress, c.user_data, instance->callbacks());
+  if (on_progress) {
     progress = [&](uint64_t done, uint64_t total) {
-      const CallbackList::Scope scope(instance->callbacks());
-      if (!cancel.cancelled() && c.on_progress(done, total, c.user_data) != LEOAM_CONTINUE) cancel.cancel();
+      if (!cancel.cancelled() && !on_progress(done, total)) cancel.cancel();
     };
   }
   LEOAM_ASSIGN_OR_RETURN(object->model, instance->engine().load_model(path, options, progress, &cancel));
@@ -138,6 +138,8 @@ leoam_status leoam_model_plan(leoam_instance* instance, const char* path, uint64
     LEOAM_RETURN_IF_ERROR(read_kv_type(c_options.kv_type, &request.kv_type));
     LEOAM_RETURN_IF_ERROR(read_page_tokens(c_options.page_tokens, &request.page_tokens));
     LEOAM_RETURN_IF_ERROR(check_flags(c_options.flags, LEOAM_PLAN_SPEED | LEOAM_PLAN_SAVED, "flags"));
+    const CancelArgument cancel(c_options.cancel);
+    LEOAM_RETURN_IF_ERROR(cancel.check());
     const EngineStatistics budgets = object.engine().statistics();
     request.host_kv_budget_bytes =
         c_options.host_kv_budget_bytes == 0 ? budgets.host_kv_budget_bytes : c_options.host_kv_budget_bytes;
@@ -147,7 +149,7 @@ leoam_status leoam_model_plan(leoam_instance* instance, const char* path, uint64
     LEOAM_ASSIGN_OR_RETURN(const ModelHeader header, Model::read_header(file, overrides));
     std::optional<Rates> rates;
     if (c_options.flags & LEOAM_PLAN_SPEED) {
-      LEOAM_ASSIGN_OR_RETURN(rates, object.engine().calibration(nullptr));
+      LEOAM_ASSIGN_OR_RETURN(rates, object.engine().calibration(cancel.get()));
     }
     const Plan plan = make_plan(header, request, rates ? &*rates : nullptr);
     leoam_plan c{};
@@ -168,6 +170,7 @@ leoam_status leoam_model_plan(leoam_instance* instance, const char* path, uint64
     c.prefill_tokens_per_second = plan.prefill_tokens_per_second;
     c.decode_tokens_per_second = plan.decode_tokens_per_second;
     c.reopen_seconds = plan.reopen_s;
+    c.piece_tokens = plan.piece_tokens;
     write_struct(out_plan, c);
     return {};
   });

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "c_api/src/callback_list.h"
+#include "c_api/src/guard.h"
 #include "c_api/src/handle_table.h"
 #include "c_api/src/log_bridge.h"
 #include "runtime/base/cancel.h"
@@ -59,6 +60,19 @@ class CancelFlagObject : public Object {
   static constexpr const char* kName = "cancel_flag";
   CancelFlagObject() : Object(kType) {}
   CancelFlag flag;
+};
+
+// The cancel flag that a call was given, pinned as long as it lasts; NULL: none.
+class CancelArgument {
+ public:
+  explicit CancelArgument(leoam_cancel_flag* handle) : given_(handle != nullptr), object_(handle) {}
+  // Fails with invalid_handle when what was given is no live flag.
+  Status check() const { return given_ && !object_ ? invalid_handle<CancelFlagObject>() : Status(); }
+  const CancelFlag* get() const { return object_ ? &object_->flag : nullptr; }
+
+ private:
+  const bool given_;
+  const Pinned<CancelFlagObject> object_;
 };
 
 class ModelObject : public Object {

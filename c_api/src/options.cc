@@ -54,4 +54,13 @@ Result<SessionOptions> read_session_options(const leoam_session_options& c) {
   return options;
 }
 
+std::function<bool(uint64_t, uint64_t)> read_progress(leoam_progress_function c, void* user_data,
+                                                      CallbackList& list) {
+  if (!c) return nullptr;
+  return [c, user_data, &list](uint64_t done, uint64_t total) {
+    const CallbackList::Scope scope(list);
+    return c(done, total, user_data) == LEOAM_CONTINUE;
+  };
+}
+
 }  // namespace leoam::c_api

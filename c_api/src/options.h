@@ -1,9 +1,11 @@
 // Option values that several functions share.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "c_api/include/leoam/leoam.h"
+#include "c_api/src/callback_list.h"
 #include "runtime/base/status.h"
 #include "runtime/engine/session.h"
 
@@ -19,5 +21,10 @@ Status read_page_tokens(uint32_t c, uint32_t* out);
 Status read_path(const char* path, uint64_t size, std::string* out);
 
 Result<SessionOptions> read_session_options(const leoam_session_options& c);
+
+// The caller's function for the engine, which calls it on the calling thread: false for LEOAM_STOP. Null for
+// NULL. `list` outlives it.
+std::function<bool(uint64_t, uint64_t)> read_progress(leoam_progress_function c, void* user_data,
+                                                      CallbackList& list);
 
 }  // namespace leoam::c_api

@@ -1,6 +1,4 @@
-#include "c_api/src/guard.h"
-#include "c_api/src/objects.h"
-#include "c_api/src/options.h"
+#include "c_api/src/new_session.h"
 
 namespace leoam::c_api {
 
@@ -16,12 +14,7 @@ EvaluateOptions make_options(const leoam_evaluate_options& c, const CancelFlag* 
       return c.on_logits(position, logits.data(), logits.size(), c.user_data) == LEOAM_CONTINUE;
     };
   }
-  if (c.on_progress) {
-    options.on_progress = [&c, &list](uint64_t done, uint64_t total) {
-      const CallbackList::Scope scope(list);
-      return c.on_progress(done, total, c.user_data) == LEOAM_CONTINUE;
-    };
-  }
+  options.on_progress = read_progress(c.on_progress, c.user_data, list);
   return options;
 }
 
@@ -34,20 +27,8 @@ using namespace leoam::c_api;  // NOLINT(google-build-using-namespace)
 
 leoam_status leoam_session_create(leoam_model* model, const leoam_session_options* options,
                                   leoam_session** out_session, leoam_error* error) noexcept {
-  return guarded(error, [&]() -> Status {
-    LEOAM_RETURN_IF_ERROR(check_pointer(out_session, "out_session"));
-    *out_session = nullptr;
-    const Pinned<ModelObject> parent(model);
-    if (!parent) return invalid_handle<ModelObject>();
-    leoam_session_options c;
-    LEOAM_RETURN_IF_ERROR(read_struct(options, "options", &c));
-    LEOAM_ASSIGN_OR_RETURN(const SessionOptions parsed, read_session_options(c));
-    LEOAM_ASSIGN_OR_RETURN(auto weights, parent->loaded());
-    auto object = std::make_shared<SessionObject>();
-    object->model = parent.share();
-    LEOAM_ASSIGN_OR_RETURN(object->session,
-                           parent->instance->engine().create_session(std::move(weights), parsed));
-    return hand_out(std::move(object), out_session);
+  return guarded_new_session(model, options, out_session, error, [](NewSession& wanted) {
+    return wanted.instance.engine().create_session(std::move(wanted.weights), wanted.options);
   });
 }
 
@@ -59,7 +40,7 @@ leoam_status leoam_session_get_info(leoam_session* session, leoam_session_info* 
                                     leoam_error* error) noexcept {
   return guarded_with<SessionObject>(session, error, [&](SessionObject& object) -> Status {
     LEOAM_RETURN_IF_ERROR(check_out_struct(out_info, "out_info"));
-    const Session& engine_session = *object.session;
+    Session& engine_session = *object.session;
     leoam_session_info c{};
     c.kv_type = to_c(engine_session.options().kv_type);
     c.policy = to_c(engine_session.options().policy);
@@ -70,6 +51,9 @@ leoam_status leoam_session_get_info(leoam_session* session, leoam_session_info* 
     c.n_vocab = engine_session.model().config().n_vocab;
     if (engine_session.file_info().ok()) c.flags |= LEOAM_SESSION_HAS_FILE;
     c.piece_tokens = engine_session.options().piece_tokens;
+    // Looks at every page: for those only who have room for it.
+    if (out_info->struct_size > offsetof(leoam_session_info, resident_kv_bytes))
+      c.resident_kv_bytes = engine_session.resident_kv_bytes();
     write_struct(out_info, c);
     return {};
   });
@@ -85,9 +69,9 @@ leoam_status leoam_session_evaluate(leoam_session* session, const int32_t* token
     leoam_evaluate_options c;
     LEOAM_RETURN_IF_ERROR(read_struct(options, "options", &c));
     LEOAM_RETURN_IF_ERROR(check_flags(c.flags, LEOAM_EVALUATE_ALL_LOGITS, "flags"));
-    const Pinned<CancelFlagObject> flag(c.cancel);
-    if (c.cancel && !flag) return invalid_handle<CancelFlagObject>();
-    return object.session->evaluate(input, make_options(c, flag ? &flag->flag : nullptr, list));
+    const CancelArgument cancel(c.cancel);
+    LEOAM_RETURN_IF_ERROR(cancel.check());
+    return object.session->evaluate(input, make_options(c, cancel.get(), list));
   });
 }
 
@@ -136,11 +120,12 @@ leoam_status leoam_session_fork(leoam_session* session, leoam_session** out_sess
 leoam_status leoam_session_suspend(leoam_session* session, const leoam_suspend_options* options,
                                    leoam_error* error) noexcept {
   return guarded_with<SessionObject>(session, error, [&](SessionObject& object) -> Status {
-    LEOAM_RETURN_IF_ERROR(object.model->instance->callbacks().refuse("leoam_session_suspend"));
+    CallbackList& list = object.model->instance->callbacks();
+    LEOAM_RETURN_IF_ERROR(list.refuse("leoam_session_suspend"));
     leoam_suspend_options c;
     LEOAM_RETURN_IF_ERROR(read_struct(options, "options", &c));
-    const Pinned<CancelFlagObject> flag(c.cancel);
-    if (c.cancel && !flag) return invalid_handle<CancelFlagObject>();
-    return object.session->suspend(flag ? &flag->flag : nullptr);
+    const CancelArgument cancel(c.cancel);
+    LEOAM_RETURN_IF_ERROR(cancel.check());
+    return object.session->suspend({read_progress(c.on_progress, c.user_data, list), cancel.get()});
   });
 }

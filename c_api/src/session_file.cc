@@ -1,7 +1,5 @@
-#include "c_api/src/guard.h"
 #include "c_api/src/key.h"
-#include "c_api/src/objects.h"
-#include "c_api/src/options.h"
+#include "c_api/src/new_session.h"
 #include "runtime/engine/session_files.h"
 
 namespace leoam::c_api {
@@ -94,22 +92,22 @@ Status save(SessionObject& object, const leoam_save_options& c) {
   const bool plaintext = (c.flags & LEOAM_SAVE_PLAINTEXT) != 0;
   if (plaintext && wants_key)
     return error(ErrorKind::invalid_argument, "flags: LEOAM_SAVE_PLAINTEXT, and there is a key");
-  const Pinned<CancelFlagObject> flag(c.cancel);
-  if (c.cancel && !flag) return invalid_handle<CancelFlagObject>();
-  const CancelFlag* cancel = flag ? &flag->flag : nullptr;
+  const CancelArgument cancel(c.cancel);
+  LEOAM_RETURN_IF_ERROR(cancel.check());
+  CallbackList& list = object.model->instance->callbacks();
+  const MoveOptions options = {read_progress(c.on_progress, c.user_data, list), cancel.get()};
 
   const Result<SessionFileInfo> saved = object.session->file_info();
   if (saved.ok()) {
     LEOAM_RETURN_IF_ERROR(check_later_save(c, wants_key, saved->encrypted));
-    return object.session->save(file, nullptr, cancel);
+    return object.session->save(file, nullptr, options);
   }
   if (file.empty())
     return error(ErrorKind::invalid_argument, "path: expected one, the session has no file yet");
   if (!plaintext && !wants_key)
     return error(ErrorKind::invalid_argument, "key: expected one, or LEOAM_SAVE_PLAINTEXT");
-  LEOAM_ASSIGN_OR_RETURN(const std::optional<SecretKey> key,
-                         read_key(key_source(c), object.model->instance->callbacks()));
-  return object.session->save(file, key ? &*key : nullptr, cancel);
+  LEOAM_ASSIGN_OR_RETURN(const std::optional<SecretKey> key, read_key(key_source(c), list));
+  return object.session->save(file, key ? &*key : nullptr, options);
 }
 
 }  // namespace
@@ -143,24 +141,16 @@ leoam_status leoam_model_open_session(leoam_model* model, const char* path, uint
                                       const leoam_session_options* options,
                                       const leoam_session_file_options* file, leoam_session** out_session,
                                       leoam_error* error) noexcept {
-  return guarded(error, [&]() -> Status {
-    LEOAM_RETURN_IF_ERROR(check_pointer(out_session, "out_session"));
-    *out_session = nullptr;
-    const Pinned<ModelObject> parent(model);
-    if (!parent) return invalid_handle<ModelObject>();
-    leoam_session_options c;
-    LEOAM_RETURN_IF_ERROR(read_struct(options, "options", &c));
-    LEOAM_ASSIGN_OR_RETURN(const SessionOptions parsed, read_session_options(c));
-    LEOAM_ASSIGN_OR_RETURN(auto weights, parent->loaded());
+  const auto open = [&](NewSession& wanted) -> Result<std::shared_ptr<Session>> {
     FileCall call;
-    LEOAM_RETURN_IF_ERROR(begin(*parent->instance, "leoam_model_open_session", path, path_size, file, &call));
-    auto object = std::make_shared<SessionObject>();
-    object->model = parent.share();
-    LEOAM_ASSIGN_OR_RETURN(object->session, parent->instance->engine().open_session(
-                                                std::move(weights), call.path, call.key_or_null(), parsed));
-    LEOAM_RETURN_IF_ERROR(check_same(c, object->session->options()));
-    return hand_out(std::move(object), out_session);
-  });
+    LEOAM_RETURN_IF_ERROR(begin(wanted.instance, "leoam_model_open_session", path, path_size, file, &call));
+    LEOAM_ASSIGN_OR_RETURN(std::shared_ptr<Session> session,
+                           wanted.instance.engine().open_session(std::move(wanted.weights), call.path,
+                                                                 call.key_or_null(), wanted.options));
+    LEOAM_RETURN_IF_ERROR(check_same(wanted.given, session->options()));
+    return session;
+  };
+  return guarded_new_session(model, options, out_session, error, open);
 }
 
 leoam_status leoam_session_file_get_info(leoam_instance* instance, const char* path, uint64_t path_size,
@@ -201,12 +191,12 @@ leoam_status leoam_session_file_verify(leoam_instance* instance, const char* pat
     FileCall call;
     LEOAM_RETURN_IF_ERROR(begin(object, "leoam_session_file_verify", path, path_size, options, &call));
     const leoam_session_file_options& c = call.options;
-    const Pinned<CancelFlagObject> flag(c.cancel);
-    if (c.cancel && !flag) return invalid_handle<CancelFlagObject>();
+    const CancelArgument cancel(c.cancel);
+    LEOAM_RETURN_IF_ERROR(cancel.check());
+    const auto on_progress = read_progress(c.on_progress, c.user_data, object.callbacks());
     const auto on_page = [&](uint64_t done, uint64_t total) {
-      if (flag && flag->flag.cancelled()) return false;
-      const CallbackList::Scope scope(object.callbacks());
-      return !c.on_progress || c.on_progress(done, total, c.user_data) == LEOAM_CONTINUE;
+      if (!check_cancelled(cancel.get()).ok()) return false;
+      return !on_progress || on_progress(done, total);
     };
     LEOAM_ASSIGN_OR_RETURN(const SessionFile::Verdict verdict,
                            SessionFiles(object.engine()).verify(call.path, call.key_or_null(), on_page));

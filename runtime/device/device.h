@@ -1,5 +1,6 @@
 // The device seam: where weights and KV pages lie and where a forward pass is computed. Back ends: cpu
-// (here). A device knows buffers and coarse operations; it does not know models, tiers or files.
+// (here), sim (tests: the CPU with an address space of its own). A device knows buffers and coarse
+// operations; it does not know models, tiers or files.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +14,7 @@
 #include "kernels/rope/rope.h"
 #include "runtime/base/cancel.h"
 #include "runtime/base/status.h"
+#include "runtime/device/device_link.h"
 
 namespace leoam {
 
@@ -112,8 +114,9 @@ class DeviceWorkspace {
 };
 
 struct DeviceInfo {
-  std::string name;    // "cpu"
-  std::string detail;  // "avx512, 2 threads"
+  std::string name;           // "cpu"
+  std::string detail;         // "avx512, 2 threads"
+  uint64_t memory_bytes = 0;  // of its own; 0: it computes in RAM
 };
 
 // Thread rule: operations of one device are called by one thread at a time (the step's); create_*, pack_rows
@@ -122,6 +125,9 @@ class Device {
  public:
   virtual ~Device() = default;
   virtual const DeviceInfo& info() const = 0;
+
+  // Null: the device computes in RAM, and an address of its buffers is one of this process.
+  virtual DeviceLink* link() { return nullptr; }
 
   // Contents are zero. Fails with out_of_memory.
   virtual Result<std::unique_ptr<DeviceBuffer>> allocate(size_t bytes) = 0;
@@ -141,8 +147,9 @@ class Device {
   };
   virtual Result<std::unique_ptr<DeviceWorkspace>> create_workspace(const WorkspaceShape& shape) = 0;
 
-  // The operations of a forward pass, in their order. x is the workspace's residual stream. They fail with
-  // out_of_memory or device_lost; a cancelled step is not a failure here.
+  // The operations of a forward pass, in their order; when one returns, nothing uses its pages any more. x is
+  // the workspace's residual stream. They fail with out_of_memory or device_lost; a cancelled step is not a
+  // failure here.
   virtual Status embed(const StepShape& step, DeviceWorkspace& workspace, const DeviceMatrix& embedding,
                        const int32_t* tokens, float scale) = 0;
   virtual Status attention_input(const StepShape& step, DeviceWorkspace& workspace,

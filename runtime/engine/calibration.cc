@@ -16,7 +16,8 @@
 namespace leoam {
 namespace {
 
-constexpr std::string_view kTitle = "leoam calibration 1";
+constexpr std::string_view kTitle = "leoam calibration 2";
+constexpr std::string_view kName = "/calibration";
 constexpr uint64_t kFile_bytes = kIoBlock_bytes;
 // Beyond every machine: a value outside is damage.
 constexpr double kMost = 1e18;
@@ -45,7 +46,6 @@ std::vector<Field> fields(Rates& rates) {
   list.push_back({"disk_read_bytes_per_second", &rates.disk_read_bytes_per_second, true});
   list.push_back({"disk_few_read_bytes_per_second", &rates.disk_few_read_bytes_per_second, true});
   list.push_back({"disk_write_bytes_per_second", &rates.disk_write_bytes_per_second, true});
-  list.push_back({"cipher_bytes_per_second", &rates.cipher_bytes_per_second, false});
   return list;
 }
 
@@ -164,20 +164,21 @@ Result<Rates> decode_rates(const std::string& text, const std::string& machine) 
   return rates;
 }
 
+Result<Rates> kept_rates(const Device& device, FileSystem& files, const std::string& folder) {
+  if (folder.empty()) return Status(ErrorKind::not_found, "calibration: there is no folder for it");
+  LEOAM_ASSIGN_OR_RETURN(const std::string text, read_text(files, std::string(folder).append(kName)));
+  return decode_rates(text, machine_line(device));
+}
+
 Result<Rates> calibrate(Device& device, FileSystem& files, const std::string& folder,
                         const CancelFlag* cancel) {
-  const std::string machine = machine_line(device);
-  const std::string path = folder + "/calibration";
-  if (!folder.empty()) {
-    const Result<std::string> text = read_text(files, path);
-    if (text.ok()) {
-      Result<Rates> kept = decode_rates(*text, machine);
-      if (kept.ok()) return kept;
-    }
-  }
+  Result<Rates> kept = kept_rates(device, files, folder);
+  if (kept.ok()) return kept;
   LEOAM_ASSIGN_OR_RETURN(const Rates rates,
                          measure_rates(device, files, folder.empty() ? folder : folder + "/scratch", cancel));
-  if (!folder.empty()) (void)write_text(files, folder, path, encode_rates(rates, machine));
+  if (!folder.empty())
+    (void)write_text(files, folder, std::string(folder).append(kName),
+                     encode_rates(rates, machine_line(device)));
   return rates;
 }
 

@@ -32,10 +32,9 @@ struct Rates {
   double attention_byte_head_s = 0;
   double prefill_attention_operations_per_second = 0;
   double layer_s = 0;                         // of one layer in a pass of one token, beside what is above
-  double disk_read_bytes_per_second = 0;      // 128 KiB anywhere in a file, 32 at once
-  double disk_few_read_bytes_per_second = 0;  // 4 at once
-  double disk_write_bytes_per_second = 0;
-  double cipher_bytes_per_second = 0;  // one core decrypts
+  double disk_read_bytes_per_second = 0;      // encrypted pages, many transfers at once
+  double disk_few_read_bytes_per_second = 0;  // 4 transfers of 128 KiB at once
+  double disk_write_bytes_per_second = 0;     // encrypted pages
 
   const Matrix& matrix(kernels::WeightType type) const {
     return matrices[static_cast<size_t>(rate_class(type))];
@@ -55,6 +54,9 @@ std::string machine_line(const Device& device);
 // another machine or library.
 std::string encode_rates(const Rates& rates, const std::string& machine);
 Result<Rates> decode_rates(const std::string& text, const std::string& machine);
+
+// What is kept in `folder` for this machine. Fails with not_found, corrupt, version, io.
+Result<Rates> kept_rates(const Device& device, FileSystem& files, const std::string& folder);
 
 // What is kept in `folder` for this machine, else measured and kept. That it cannot be read or written is no
 // failure. `folder` empty: measured without a disk, not kept. Fails as measure_rates does.

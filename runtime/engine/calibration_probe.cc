@@ -6,8 +6,7 @@
 #include <vector>
 
 #include "runtime/engine/calibration.h"
-#include "runtime/store/block_buffer.h"
-#include "runtime/store/cipher.h"
+#include "runtime/engine/calibration_disk.h"
 
 namespace leoam {
 namespace {
@@ -263,103 +262,6 @@ Status measure_layer(Device& device, const CancelFlag* cancel, Rates* rates) {
   return {};
 }
 
-constexpr uint32_t kTransfer_bytes = 128u << 10;
-constexpr uint32_t kDepth = 32;
-constexpr uint32_t kFewDepth = 4;
-constexpr uint64_t kFewReads = 256;
-constexpr uint64_t kFile_bytes = uint64_t{96} << 20;
-constexpr double kMostDisk_s = 0.5;  // each way, however slow the disk
-
-// Transfers of the blocks [0, n), reads in an order that is no order, `depth` at once, until all are done or
-// the time is up. Returns how many were done.
-Result<uint64_t> transfer(IoQueue& queue, WritableFile& file, const BlockBuffer& memory,
-                          IoOperation operation, uint32_t depth, uint64_t n, const CancelFlag* cancel) {
-  constexpr uint64_t kStride = 7919;  // a prime: visits every block
-  std::vector<IoRequest> requests(depth);
-  std::vector<IoRequest*> idle;
-  std::vector<IoRequest*> done;
-  for (IoRequest& request : requests) idle.push_back(&request);
-  const Clock::time_point start = Clock::now();
-  uint64_t next = 0;
-  uint64_t n_done = 0;
-  Status status;
-  while (n_done < n) {
-    const bool stop = !status.ok() || seconds_since(start) > kMostDisk_s;
-    while (!stop && next < n && !idle.empty()) {
-      IoRequest* request = idle.back();
-      idle.pop_back();
-      *request = {};
-      request->operation = operation;
-      request->file = &file;
-      request->offset_bytes = (operation == IoOperation::read ? next * kStride % n : next) * kTransfer_bytes;
-      request->data = memory.data() + (request - requests.data()) * kTransfer_bytes;
-      request->bytes = kTransfer_bytes;
-      queue.submit({&request, 1});
-      ++next;
-    }
-    if (idle.size() == requests.size()) break;
-    done.clear();
-    queue.reap(true, &done);
-    for (IoRequest* request : done) {
-      if (!request->status.ok()) status = request->status.clone();
-      idle.push_back(request);
-    }
-    n_done += done.size();
-    if (status.ok()) status = check_cancelled(cancel);
-  }
-  LEOAM_RETURN_IF_ERROR(std::move(status));
-  return n_done;
-}
-
-Status measure_disk(FileSystem& files, const std::string& folder, const CancelFlag* cancel, Rates* rates) {
-  LEOAM_RETURN_IF_ERROR(files.make_private_folder(folder));
-  LEOAM_ASSIGN_OR_RETURN(const uint64_t free_bytes, files.free_bytes(folder));
-  const uint64_t n_blocks = std::min(kFile_bytes, free_bytes / 4) / kTransfer_bytes;
-  if (n_blocks < kDepth) return Status(ErrorKind::no_space, "the disk is full");
-  LEOAM_ASSIGN_OR_RETURN(const std::unique_ptr<WritableFile> file, files.create_unnamed(folder));
-  LEOAM_RETURN_IF_ERROR(file->resize(n_blocks * kTransfer_bytes));
-  LEOAM_ASSIGN_OR_RETURN(const BlockBuffer memory, BlockBuffer::create(uint64_t{kDepth} * kTransfer_bytes));
-  uint64_t state = 1;
-  for (size_t i = 0; i < memory.bytes(); ++i)
-    memory.data()[i] =
-        static_cast<uint8_t>((state = state * 6364136223846793005u + 1442695040888963407u) >> 56);
-  LEOAM_ASSIGN_OR_RETURN(const std::unique_ptr<IoQueue> queue, files.create_queue(kDepth, memory.span()));
-  const auto rate = [&](IoOperation operation, uint32_t depth, uint64_t n,
-                        uint64_t* n_done) -> Result<double> {
-    const Clock::time_point start = Clock::now();
-    LEOAM_ASSIGN_OR_RETURN(*n_done, transfer(*queue, *file, memory, operation, depth, n, cancel));
-    return static_cast<double>(*n_done * kTransfer_bytes) / std::max(seconds_since(start), 1e-9);
-  };
-  uint64_t n_written = 0;
-  uint64_t n_read = 0;
-  LEOAM_ASSIGN_OR_RETURN(rates->disk_write_bytes_per_second,
-                         rate(IoOperation::write, kDepth, n_blocks, &n_written));
-  LEOAM_ASSIGN_OR_RETURN(rates->disk_read_bytes_per_second,
-                         rate(IoOperation::read, kDepth, n_written, &n_read));
-  LEOAM_ASSIGN_OR_RETURN(rates->disk_few_read_bytes_per_second,
-                         rate(IoOperation::read, kFewDepth, std::min(n_written, kFewReads), &n_read));
-  return {};
-}
-
-Status measure_cipher(const CancelFlag* cancel, Rates* rates) {
-  constexpr size_t kPage_bytes = 32u << 10;
-  constexpr uint32_t kPages = 64;
-  LEOAM_ASSIGN_OR_RETURN(const SecretKey key, SecretKey::random());
-  LEOAM_ASSIGN_OR_RETURN(const std::unique_ptr<Cipher> cipher, Cipher::create(key));
-  std::vector<uint8_t> page(kPage_bytes);
-  std::vector<uint8_t> stored(kPage_bytes);
-  const Nonce nonce = {};
-  Tag tag;
-  LEOAM_RETURN_IF_ERROR(cipher->seal(nonce, {}, page, stored.data(), &tag));
-  LEOAM_ASSIGN_OR_RETURN(const double s, middle(cancel, [&]() -> Status {
-                           for (uint32_t i = 0; i < kPages; ++i)
-                             LEOAM_RETURN_IF_ERROR(cipher->open(nonce, {}, stored.data(), tag, page));
-                           return {};
-                         }));
-  rates->cipher_bytes_per_second = kPages * static_cast<double>(kPage_bytes) / s;
-  return {};
-}
-
 }  // namespace
 
 Result<Rates> measure_rates(Device& device, FileSystem& files, const std::string& folder,
@@ -368,14 +270,10 @@ Result<Rates> measure_rates(Device& device, FileSystem& files, const std::string
   LEOAM_RETURN_IF_ERROR(measure_matrices(device, cancel, &rates));
   LEOAM_RETURN_IF_ERROR(measure_attention(device, cancel, &rates));
   LEOAM_RETURN_IF_ERROR(measure_layer(device, cancel, &rates));
-  LEOAM_RETURN_IF_ERROR(measure_cipher(cancel, &rates));
   if (!folder.empty()) {
     Status status = measure_disk(files, folder, cancel, &rates);
     if (status.kind() == ErrorKind::cancelled) return status;
     // Without one there is no disk tier, which the plan says.
-    if (!status.ok())
-      rates.disk_read_bytes_per_second = rates.disk_few_read_bytes_per_second =
-          rates.disk_write_bytes_per_second = 0;
   }
   return rates;
 }

@@ -15,12 +15,7 @@ namespace {
 
 constexpr int kMaxDefaultThreads = 16;
 
-// Long enough to amortise reading the weights, short enough that a cancelled piece is soon over.
-constexpr uint32_t kDefaultPieceTokens = 256;
 constexpr uint32_t kMaxPieceTokens = 4096;
-
-// What a change of the host budget moves before it looks at the wish to stop.
-constexpr uint64_t kBudgetStep_bytes = uint64_t{4} << 20;
 
 int usable_cpus() {
   cpu_set_t set;
@@ -71,12 +66,15 @@ Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options) {
   LEOAM_ASSIGN_OR_RETURN(engine->pool_,
                          ThreadPool::create(options.n_threads == 0 ? usable_cpus() : options.n_threads));
   engine->kernels_ = &kernels::cpu_table(level);
-  engine->device_ = create_cpu_device(*engine->pool_, *engine->kernels_);
+  engine->device_ = options.create_device ? options.create_device(*engine->pool_, *engine->kernels_)
+                                          : create_cpu_device(*engine->pool_, *engine->kernels_);
   const uint64_t budget =
       options.host_kv_budget_bytes == 0 ? machine_memory_bytes() / 2 : options.host_kv_budget_bytes;
   LEOAM_RETURN_IF_ERROR(engine->prepare_disk(options));
   TierOptions tiers;
   tiers.host_budget_bytes = budget;
+  tiers.device_budget_bytes = options.device_kv_budget_bytes == 0 ? engine->device_->info().memory_bytes / 2
+                                                                  : options.device_kv_budget_bytes;
   if (!engine->state_folder_.empty()) tiers.scratch_folder = engine->state_folder_ + "/scratch";
   tiers.encrypt_scratch = !options.plaintext_scratch;
   tiers.replacement = options.replacement;
@@ -151,7 +149,7 @@ Result<std::shared_ptr<Session>> Engine::make_session(std::shared_ptr<const Mode
   session->engine_ = this;
   session->options_ = options;
   if (options.context_tokens == 0) session->options_.context_tokens = config.context_tokens;
-  if (options.piece_tokens == 0) session->options_.piece_tokens = kDefaultPieceTokens;
+  if (options.piece_tokens == 0) session->options_.piece_tokens = piece_tokens(*model, session->options_);
   KvShape shape;
   shape.layout = {options.kv_type, config.n_kv_heads, config.head_dim, options.page_tokens};
   for (uint32_t layer = 0; layer < config.n_layers; ++layer)
@@ -161,8 +159,29 @@ Result<std::shared_ptr<Session>> Engine::make_session(std::shared_ptr<const Mode
   session->starts_pass_.reserve(session->options_.context_tokens);
   session->logits_.resize(config.n_vocab);
   session->model_ = std::move(model);
-  enlist(session);
   return session;
+}
+
+std::optional<Rates> Engine::rates_at_hand() {
+  const std::unique_lock<std::mutex> lock(rates_mutex_, std::try_to_lock);
+  if (!lock) return std::nullopt;
+  if (!rates_ && !looked_for_rates_) {
+    looked_for_rates_ = true;
+    Result<Rates> kept = kept_rates(*device_, *files_, state_folder_);
+    if (kept.ok()) rates_ = *kept;
+  }
+  return rates_;
+}
+
+uint32_t Engine::piece_tokens(const Model& model, const SessionOptions& options) {
+  PlanRequest request;
+  request.context_tokens = options.context_tokens;
+  request.kv_type = options.kv_type;
+  request.page_tokens = options.page_tokens;
+  request.host_kv_budget_bytes = tiers_->host_budget_bytes();
+  request.disk_kv_budget_bytes = disk_.budget_bytes();
+  const std::optional<Rates> rates = rates_at_hand();
+  return plan_piece_tokens(model.header(), request, rates ? &*rates : nullptr);
 }
 
 void Engine::enlist(const std::shared_ptr<Session>& session) {
@@ -179,28 +198,30 @@ void Engine::share_prefix(Session* session) {
       if (std::shared_ptr<Session> alive = other.lock(); alive && alive.get() != session)
         others.push_back(std::move(alive));
   }
-  uint64_t best = 0;
+  const uint64_t before = session->kv_->n_tokens();
+  uint64_t best = before;
+  std::unique_ptr<SequenceKv> best_kv;
   for (const std::shared_ptr<Session>& other : others) {
-    // One that is in use changes under our hands.
-    if (!other->enter()) continue;
+    const std::unique_lock<ChangeLock> change(other->change_, std::try_to_lock);
+    if (!change) continue;
     const uint64_t n = session->common_prefix(*other);
-    if (n > best) {
-      auto kv = std::make_unique<SequenceKv>(*other->kv_);
-      if (kv->truncate(n).ok()) {
-        session->kv_ = std::move(kv);
-        session->starts_pass_.assign(other->starts_pass_.begin(),
-                                     other->starts_pass_.begin() + static_cast<std::ptrdiff_t>(n));
-        best = n;
-      }
-    }
-    other->leave();
+    if (n <= best) continue;
+    auto kv = std::make_unique<SequenceKv>(*other->kv_);
+    // Sliding layers may have dropped what the shorter sequence needs.
+    if (!kv->truncate(n).ok()) continue;
+    best = n;
+    best_kv = std::move(kv);
   }
-  shared_tokens_.fetch_add(best, std::memory_order_relaxed);
+  if (!best_kv) return;
+  session->take_prefix(std::move(best_kv));
+  shared_tokens_.fetch_add(best - before, std::memory_order_relaxed);
 }
 
 Result<std::shared_ptr<Session>> Engine::create_session(std::shared_ptr<const Model> model,
                                                         const SessionOptions& options) {
-  return make_session(std::move(model), options);
+  LEOAM_ASSIGN_OR_RETURN(std::shared_ptr<Session> session, make_session(std::move(model), options));
+  enlist(session);
+  return session;
 }
 
 Result<std::shared_ptr<Session>> Engine::open_session(std::shared_ptr<const Model> model,
@@ -219,29 +240,8 @@ Result<std::shared_ptr<Session>> Engine::open_session(std::shared_ptr<const Mode
   LEOAM_ASSIGN_OR_RETURN(std::shared_ptr<Session> session, make_session(std::move(model), wanted));
   LEOAM_RETURN_IF_ERROR(saved.check_same(session->identity()).with_context(path));
   LEOAM_RETURN_IF_ERROR(session->adopt(std::move(file)));
+  enlist(session);
   return session;
-}
-
-Status Engine::set_host_kv_budget(uint64_t bytes, const std::function<void(uint64_t, uint64_t)>& on_progress,
-                                  const CancelFlag* cancel) {
-  const uint64_t old_bytes = tiers_->host_budget_bytes();
-  const uint64_t start_bytes = tiers_->statistics().host_bytes;
-  const uint64_t total_bytes = start_bytes - std::min(start_bytes, bytes);
-  uint64_t done_bytes = 0;
-  // In steps, between which the wish to stop is heard.
-  while (done_bytes < total_bytes) {
-    const uint64_t step_bytes = std::min(kBudgetStep_bytes, total_bytes - done_bytes);
-    Status status = check_cancelled(cancel);
-    if (status.ok()) status = tiers_->set_host_budget(start_bytes - done_bytes - step_bytes, nullptr);
-    if (!status.ok()) {
-      static_cast<void>(tiers_->set_host_budget(old_bytes, nullptr));
-      if (status.kind() != ErrorKind::no_space) return status;
-      return Status::no_space(status.message(), status.needed_bytes(), bytes);
-    }
-    done_bytes += step_bytes;
-    if (on_progress) on_progress(done_bytes, total_bytes);
-  }
-  return tiers_->set_host_budget(bytes, nullptr);
 }
 
 Result<Rates> Engine::calibration(const CancelFlag* cancel) {
@@ -270,6 +270,11 @@ EngineStatistics Engine::statistics() const {
   statistics.host_kv_budget_bytes = tiers.host_budget_bytes;
   statistics.host_kv_bytes = tiers.host_bytes;
   statistics.host_kv_peak_bytes = tiers.host_peak_bytes;
+  statistics.device_kv_budget_bytes = tiers.device_budget_bytes;
+  statistics.device_kv_bytes = tiers.device_bytes;
+  statistics.device_kv_peak_bytes = tiers.device_peak_bytes;
+  statistics.raised_bytes = tiers.raised_bytes;
+  statistics.lowered_bytes = tiers.lowered_bytes;
   statistics.disk_kv_budget_bytes = disk_.budget_bytes();
   statistics.disk_kv_bytes = disk_.used_bytes();
   statistics.disk_written_bytes = disk_.written_bytes();

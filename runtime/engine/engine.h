@@ -33,6 +33,7 @@ struct EngineOptions {
   int n_threads = 0;                           // 0: the CPUs this process may use, at most 16
   std::optional<kernels::CpuLevel> cpu_level;  // at most the machine's best; empty: LEOAM_CPU, else the best
   uint64_t host_kv_budget_bytes = 0;           // 0: half of the machine's memory
+  uint64_t device_kv_budget_bytes = 0;         // 0: half of the device's own memory, where it has some
   uint64_t disk_kv_budget_bytes = 0;           // 0: half of what is free on the disk of the state folder
   uint64_t disk_write_cap_bytes = 0;           // 0: none
   std::string state_folder;                    // absolute; empty: default_state_folder()
@@ -40,6 +41,8 @@ struct EngineOptions {
   ReplacementKind replacement = ReplacementKind::most_recent;
   FileSystemOptions files;
   std::shared_ptr<FileSystem> file_system;  // null: the operating system's
+  // What computes; null: the CPU.
+  std::function<std::unique_ptr<Device>(ThreadPool&, const kernels::CpuTable&)> create_device;
   LogSink::Function log = nullptr;
   void* log_user_data = nullptr;
   LogLevel log_level = LogLevel::warning;
@@ -65,11 +68,18 @@ class Engine {
   Result<std::shared_ptr<Session>> open_session(std::shared_ptr<const Model> model, const std::string& path,
                                                 const SecretKey* key, const SessionOptions& options);
 
-  // The budget of bytes in RAM that KV causes. Returns when it holds, requests going on meanwhile: what is
-  // too much moves to disk. Fails with no_space (needed: what must stay; available: the wish), io, cancelled,
-  // and the old one holds. `on_progress`(bytes given back, of how many) and `cancel` may be null.
-  Status set_host_kv_budget(uint64_t bytes, const std::function<void(uint64_t, uint64_t)>& on_progress,
-                            const CancelFlag* cancel = nullptr);
+  // The budget of bytes in RAM that KV causes, or of the device's memory. Returns when it holds, requests
+  // going on meanwhile: what is too much moves to disk, or to RAM. Fails with no_space (needed: what must
+  // stay; available: the wish), unsupported (a device without memory of its own), io, cancelled, and the old
+  // one holds. `on_progress`(bytes given back, of how many) and `cancel` may be null.
+  Status set_host_kv_budget(uint64_t bytes, const Tiers::BudgetProgress& on_progress,
+                            const CancelFlag* cancel = nullptr) {
+    return tiers_->set_budget(Level::host, bytes, on_progress, cancel);
+  }
+  Status set_device_kv_budget(uint64_t bytes, const Tiers::BudgetProgress& on_progress,
+                              const CancelFlag* cancel = nullptr) {
+    return tiers_->set_budget(Level::device, bytes, on_progress, cancel);
+  }
   // Budgets below what is used stop growth and drop nothing.
   void set_disk_kv_budget(uint64_t bytes) { disk_.set_budget(bytes); }
   void set_disk_write_cap(uint64_t bytes) { disk_.set_write_cap(bytes); }
@@ -97,11 +107,17 @@ class Engine {
   friend class Session;
   explicit Engine(const EngineOptions& options);
   Status prepare_disk(const EngineOptions& options);
-  // Sessions that may have computed what another one is about to.
+  // The session takes over the longest prefix in whole pieces that another one has computed. One whose KV is
+  // changing now is passed over. Called by the driver of `session`, between passes.
   void share_prefix(Session* session);
   void enlist(const std::shared_ptr<Session>& session);
+  // Of a session that leaves it to the engine.
+  uint32_t piece_tokens(const Model& model, const SessionOptions& options);
+  // What is known without measuring; empty while another thread measures.
+  std::optional<Rates> rates_at_hand();
   // The state folder, or the nearest one above it that is there already; empty: none.
   std::string nearest_folder();
+  // Not yet enlisted.
   Result<std::shared_ptr<Session>> make_session(std::shared_ptr<const Model> model,
                                                 const SessionOptions& options);
 
@@ -114,15 +130,17 @@ class Engine {
   DiskAccount disk_;
   std::unique_ptr<Tiers> tiers_;
   std::unique_ptr<ForwardCache> forwards_;
-  std::unique_ptr<Scheduler> scheduler_;
   std::mutex sessions_mutex_;
   std::vector<std::weak_ptr<Session>> sessions_;
   std::atomic<uint64_t> shared_tokens_{0};
 
   std::mutex rates_mutex_;
   std::optional<Rates> rates_;
+  bool looked_for_rates_ = false;
   std::atomic<uint64_t> weight_bytes_{0};
   std::atomic<uint64_t> recomputed_tokens_{0};
+
+  std::unique_ptr<Scheduler> scheduler_;  // ends first: its thread uses all of the above
 };
 
 }  // namespace leoam

@@ -21,7 +21,7 @@ Result<std::unique_ptr<Generation>> Generation::create(Session& session, Request
   g.n_tokens_before_ = session.tokens_.size();
   g.text_.reserve(1024);
   g.complete_text_.reserve(1024);
-  LEOAM_RETURN_IF_ERROR(session.append_pending(options.prompt, true));
+  LEOAM_RETURN_IF_ERROR(session.append_pending(options.prompt));
   if (g.n_pending() == 0 && !session.has_logits_)
     return error(ErrorKind::invalid_argument,
                  "prompt: expected at least 1 token, as the session has no logits");
@@ -38,10 +38,13 @@ bool Generation::prepare(uint32_t max_tokens, StepSequence* step) {
   if (ended()) return false;
   if (n_pending() == 0) draw();
   if (ended() || n_pending() == 0) return false;
+  if (in_prefill()) session_.share_pieces();
+  change_ = std::unique_lock<ChangeLock>(session_.change_);
   n_step_tokens_ = static_cast<uint32_t>(std::min<size_t>(n_pending(), max_tokens));
   Status reserved = session_.kv_->reserve(n_step_tokens_);
   if (!reserved.ok()) {
     n_step_tokens_ = 0;
+    change_.unlock();
     end(FinishReason::failed, std::move(reserved));
     return false;
   }
@@ -57,6 +60,7 @@ float* Generation::wanted_logits() {
 void Generation::complete(uint64_t duration_us, uint64_t weight_bytes) {
   const bool last_piece = n_step_tokens_ == n_pending();
   session_.commit_pass();
+  change_.unlock();
   session_.has_logits_ = last_piece;
   session_.publish();
   statistics_.weight_bytes_read += weight_bytes;
@@ -71,7 +75,7 @@ void Generation::complete(uint64_t duration_us, uint64_t weight_bytes) {
   statistics_.prefilled_tokens += n_done;
   Event event;
   event.kind = EventKind::prefill;
-  event.done_tokens = statistics_.prefilled_tokens;
+  event.done_tokens = statistics_.prompt_tokens - n_pending();
   event.total_tokens = statistics_.prompt_tokens;
   if (!deliver_(event)) end(FinishReason::cancelled, {});
 }
@@ -79,6 +83,7 @@ void Generation::complete(uint64_t duration_us, uint64_t weight_bytes) {
 void Generation::abandon() {
   session_.kv_->rollback();
   n_step_tokens_ = 0;
+  change_.unlock();
 }
 
 void Generation::repair(const CancelFlag* cancel) {

@@ -27,7 +27,8 @@ class Generation {
                                                     const kernels::CpuTable& kernels, Deliver deliver);
 
   // The next pass: reserves KV and fills `step`, at most max_tokens tokens of it. Draws and delivers a token
-  // first when logits are there. False: nothing more to run; reason() says why.
+  // first when logits are there; leaves out of a prompt what another session has computed. False: nothing
+  // more to run; reason() says why.
   bool prepare(uint32_t max_tokens, StepSequence* step);
   // True when the next pass is a part of the prompt.
   bool in_prefill() const { return drawn_ == 0; }
@@ -70,8 +71,9 @@ class Generation {
   uint32_t max_tokens_ = 0;
   bool ignore_end_ = false;
   bool show_special_ = false;
-  size_t n_tokens_before_ = 0;  // of the session, the prompt not yet in it
-  uint32_t n_step_tokens_ = 0;
+  size_t n_tokens_before_ = 0;           // of the session, the prompt not yet in it
+  uint32_t n_step_tokens_ = 0;           // of the pass that runs
+  std::unique_lock<ChangeLock> change_;  // of the session, while a pass runs
   uint32_t drawn_ = 0;
   FinishReason reason_ = FinishReason::none;
   Status status_;

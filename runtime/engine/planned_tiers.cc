@@ -4,13 +4,11 @@
 
 #include "kernels/attention/attention.h"
 #include "runtime/kv/page.h"
+#include "runtime/kv/tier_sizes.h"
 
 namespace leoam {
 namespace {
 
-// As the tiers have them.
-constexpr uint64_t kMostStaging_bytes = uint64_t{4} << 20;
-constexpr uint64_t kMostAhead_bytes = uint64_t{16} << 20;
 // A file grows by an eighth, between these.
 constexpr uint64_t kLeastGrowth_bytes = uint64_t{1} << 20;
 constexpr uint64_t kMostGrowth_bytes = uint64_t{64} << 20;
@@ -57,8 +55,7 @@ uint64_t PlannedTiers::ram_bytes(uint64_t n_tokens) const {
 }
 
 uint64_t PlannedTiers::staging_bytes() const {
-  return std::max(4 * stored_bytes_,
-                  std::min(host_budget_ / 8 / kIoBlock_bytes * kIoBlock_bytes, kMostStaging_bytes));
+  return staging_bytes_of(host_budget_, page_bytes_);
 }
 
 bool PlannedTiers::fits_ram(uint64_t n_tokens) const {
@@ -133,8 +130,9 @@ uint64_t PlannedTiers::read_bytes(uint64_t n_tokens, uint64_t passing_tokens) co
   if (!has_disk_ || fits_ram(n_tokens)) return 0;
   const uint64_t n = n_pages(n_tokens, passing_tokens);
   const uint64_t own = (n_global_layers_ + n_sliding_layers_) * pages_of(passing_tokens);
-  // Pages on their way pass through RAM beside those that stay.
-  const uint64_t passing = bounded_sum(std::min(host_budget_ / 4, kMostAhead_bytes),
+  // Pages on their way pass through RAM beside those that stay; some of what is asked for ahead is among
+  // these.
+  const uint64_t passing = bounded_sum(ahead_bytes_of(host_budget_) / 4 * 3,
                                        bounded_sum(bounded_product(n, kPageOverhead_bytes), staging_bytes()));
   const uint64_t n_staying = (host_budget_ - std::min(host_budget_, passing)) / page_bytes_;
   const uint64_t n_old = n - std::min(n, own);

@@ -10,6 +10,10 @@ namespace {
 // Pieces of which the time of a prefill is summed up; of more, every k-th stands for k.
 constexpr uint64_t kSampledPieces = 2048;
 
+// The first is long enough to amortise reading the weights, and short enough that a cancelled piece is soon
+// over. Longer ones read older pages less often.
+constexpr uint32_t kPieces_tokens[] = {256, 512, 1024, 2048};
+
 // Reading a saved session's head, logs and index, and making its pages known.
 constexpr double kReopen_s = 2.8e-3;
 constexpr double kReopenPage_s = 0.15e-6;
@@ -68,24 +72,32 @@ class Clock {
     return seconds;
   }
 
+  // The last piece of a prefill computes as long as it reads.
+  bool hides_reads(uint64_t n_tokens, uint64_t piece_tokens) const {
+    const uint64_t n = std::min(piece_tokens, n_tokens);
+    return piece_compute_s(n_tokens - n, n) >= read_s(tiers_.read_bytes(n_tokens, n));
+  }
+
   double reopen_s(uint64_t n_tokens) const {
     return kReopen_s + kReopenPage_s * static_cast<double>(tiers_.n_pages(n_tokens, 0)) +
            kReopenToken_s * static_cast<double>(n_tokens);
   }
 
  private:
-  double piece_s(uint64_t begin, uint64_t n) const {
+  double piece_compute_s(uint64_t begin, uint64_t n) const {
     const double count = static_cast<double>(n);
     const double depth = static_cast<double>(begin) + count / 2;
-    const double compute_s =
-        2 * count * config_.n_layers * layer_values_ / matrix_.prefill_operations_per_second +
-        4 * count * width_ * visible_tokens(depth) / rates_.prefill_attention_operations_per_second +
-        config_.n_layers * rates_.layer_s;
+    return 2 * count * config_.n_layers * layer_values_ / matrix_.prefill_operations_per_second +
+           4 * count * width_ * visible_tokens(depth) / rates_.prefill_attention_operations_per_second +
+           config_.n_layers * rates_.layer_s;
+  }
+
+  double piece_s(uint64_t begin, uint64_t n) const {
     const uint64_t written = tiers_.written_bytes(begin + n) -
                              std::min(tiers_.written_bytes(begin + n), tiers_.written_bytes(begin));
     // Not the larger of the two: little RAM takes in little ahead of its use, and what comes in needs a
     // processor that the device's threads have as well. Measured, a piece takes as long as both.
-    return compute_s + read_s(tiers_.read_bytes(begin + n, n)) + write_s(written);
+    return piece_compute_s(begin, n) + read_s(tiers_.read_bytes(begin + n, n)) + write_s(written);
   }
 
   // Tokens that a query at `depth` sees, all layers together.
@@ -109,16 +121,11 @@ class Clock {
     return 1 / (many_s + latency_s * (1 / depth - 1 / kMany));
   }
 
-  // The disk and the thread that decrypts work at once.
   double read_s(uint64_t bytes) const {
-    return bytes == 0
-               ? 0
-               : static_cast<double>(bytes) / std::min(disk_read_rate(), rates_.cipher_bytes_per_second);
+    return bytes == 0 ? 0 : static_cast<double>(bytes) / disk_read_rate();
   }
   double write_s(uint64_t bytes) const {
-    return bytes == 0 ? 0
-                      : static_cast<double>(bytes) /
-                            std::min(rates_.disk_write_bytes_per_second, rates_.cipher_bytes_per_second);
+    return bytes == 0 ? 0 : static_cast<double>(bytes) / rates_.disk_write_bytes_per_second;
   }
 
   const ModelConfig& config_;
@@ -133,16 +140,52 @@ class Clock {
   double group_ = 0;
 };
 
+kernels::KvLayout layout_of(const ModelConfig& config, const PlanRequest& request) {
+  return {request.kv_type, config.n_kv_heads, config.head_dim, request.page_tokens};
+}
+
+PlannedTiers tiers_of(const ModelConfig& config, const PlanRequest& request, uint32_t piece_tokens) {
+  return {config, layout_of(config, request), piece_tokens, request.host_kv_budget_bytes,
+          request.disk_kv_budget_bytes};
+}
+
+uint64_t context_of(const ModelConfig& config, const PlanRequest& request) {
+  return request.context_tokens == 0 ? config.context_tokens : request.context_tokens;
+}
+
 }  // namespace
+
+uint32_t plan_piece_tokens(const ModelHeader& header, const PlanRequest& request, const Rates* rates) {
+  const ModelConfig& config = header.config;
+  const uint64_t n = context_of(config, request);
+  const uint32_t smallest = kPieces_tokens[0];
+  if (!rates || n == 0 || n > INT32_MAX || tiers_of(config, request, smallest).fits_ram(n)) return smallest;
+  uint32_t best = smallest;
+  double best_s = 0;
+  for (const uint32_t piece_tokens : kPieces_tokens) {
+    const PlannedTiers tiers = tiers_of(config, request, piece_tokens);
+    // A longer one needs more.
+    if (!tiers.fits_with_disk(n)) break;
+    const Clock clock(header, layout_of(config, request), tiers, *rates);
+    if (clock.hides_reads(n, piece_tokens)) return piece_tokens;
+    const double seconds = clock.prefill_s(n, piece_tokens);
+    if (best_s == 0 || seconds < best_s) {
+      best = piece_tokens;
+      best_s = seconds;
+    }
+  }
+  return best;
+}
 
 Plan make_plan(const ModelHeader& header, const PlanRequest& request, const Rates* rates) {
   const ModelConfig& config = header.config;
-  const kernels::KvLayout layout = {request.kv_type, config.n_kv_heads, config.head_dim, request.page_tokens};
-  const uint64_t piece_tokens = std::max(request.piece_tokens, 1u);
-  const PlannedTiers tiers(config, layout, piece_tokens, request.host_kv_budget_bytes,
-                           request.disk_kv_budget_bytes);
+  const kernels::KvLayout layout = layout_of(config, request);
   Plan plan;
-  plan.context_tokens = request.context_tokens == 0 ? config.context_tokens : request.context_tokens;
+  plan.piece_tokens =
+      request.piece_tokens == 0 ? plan_piece_tokens(header, request, rates) : request.piece_tokens;
+  const uint64_t piece_tokens = plan.piece_tokens;
+  const PlannedTiers tiers = tiers_of(config, request, plan.piece_tokens);
+  plan.context_tokens = context_of(config, request);
   const bool possible = plan.context_tokens <= INT32_MAX;
   const uint64_t n = std::min<uint64_t>(plan.context_tokens, INT32_MAX);
   plan.weight_bytes = header.weight_bytes;

@@ -15,7 +15,7 @@ struct PlanRequest {
   uint32_t page_tokens = 32;
   uint64_t host_kv_budget_bytes = 0;  // 0: not bounded
   uint64_t disk_kv_budget_bytes = 0;  // 0: no disk tier
-  uint32_t piece_tokens = 256;        // of prefill
+  uint32_t piece_tokens = 0;          // of prefill; 0: plan_piece_tokens
   bool saved = false;                 // in a session file at the end
 };
 
@@ -38,12 +38,18 @@ struct Plan {
   uint64_t session_file_bytes = 0;  // of disk_kv_bytes
   uint64_t disk_written_bytes = 0;  // at most, by the time the context is filled (and saved)
   uint64_t token_read_bytes = 0;    // from disk for the next token
+  uint32_t piece_tokens = 0;        // of prefill
 
   // 0 without rates. Prefill: from the first token to the last, in pieces.
   double prefill_tokens_per_second = 0;
   double decode_tokens_per_second = 0;  // at context_tokens
   double reopen_s = 0;                  // a saved session, until the first pass can start
 };
+
+// Tokens of a prefill piece when nobody asks for a number. 256, unless the context does not fit RAM: then the
+// smallest of 256, 512, 1024 and 2048 whose last piece computes at least as long as it reads older pages,
+// else the one of them with the fastest prefill. `rates` null: 256.
+uint32_t plan_piece_tokens(const ModelHeader& header, const PlanRequest& request, const Rates* rates);
 
 // `rates` may be null. Contexts are at most INT32_MAX tokens: what is beyond fits nowhere.
 Plan make_plan(const ModelHeader& header, const PlanRequest& request, const Rates* rates);

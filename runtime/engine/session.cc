@@ -20,6 +20,17 @@ Session::~Session() = default;
 void Session::publish() {
   n_tokens_.store(tokens_.size(), std::memory_order_release);
   kv_bytes_.store(kv_->bytes(), std::memory_order_relaxed);
+  if (resident_wanted_.exchange(false, std::memory_order_relaxed))
+    resident_kv_bytes_.store(kv_->resident_bytes(), std::memory_order_relaxed);
+}
+
+uint64_t Session::resident_kv_bytes() {
+  const std::unique_lock<ChangeLock> change(change_, std::try_to_lock);
+  if (change)
+    resident_kv_bytes_.store(kv_->resident_bytes(), std::memory_order_relaxed);
+  else
+    resident_wanted_.store(true, std::memory_order_relaxed);
+  return resident_kv_bytes_.load(std::memory_order_relaxed);
 }
 
 void Session::commit_pass() {
@@ -29,7 +40,7 @@ void Session::commit_pass() {
   starts_pass_[first] = true;
 }
 
-Status Session::append_pending(std::span<const int32_t> tokens, bool share) {
+Status Session::append_pending(std::span<const int32_t> tokens) {
   const uint32_t n_vocab = model_->config().n_vocab;
   if (tokens.size() > options_.context_tokens - tokens_.size())
     return error(ErrorKind::invalid_argument,
@@ -40,9 +51,29 @@ Status Session::append_pending(std::span<const int32_t> tokens, bool share) {
       return error(ErrorKind::invalid_argument, "tokens[{}]: expected an id below {}, found {}", i, n_vocab,
                    tokens[i]);
   tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
-  if (share && kv_->n_tokens() == 0) engine_->share_prefix(this);
   publish();
   return {};
+}
+
+void Session::share_pieces() {
+  const uint64_t piece = options_.piece_tokens;
+  const uint64_t n = kv_->n_tokens();
+  // Pages that the session's own file has are not given away for others.
+  if (tokens_.size() - n <= piece || n % piece != 0 || (n > 0 && file_)) return;
+  for (uint64_t i = 0; i < n; ++i)
+    if (starts_pass_[i] != (i % piece == 0)) return;
+  engine_->share_prefix(this);
+}
+
+void Session::take_prefix(std::unique_ptr<SequenceKv> kv) {
+  {
+    const std::lock_guard<ChangeLock> change(change_);
+    kv_.swap(kv);
+    starts_pass_.resize(kv_->n_tokens(), false);
+    for (uint64_t i = kv->n_tokens(); i < kv_->n_tokens(); i += options_.piece_tokens) starts_pass_[i] = true;
+  }
+  has_logits_ = false;
+  publish();
 }
 
 uint64_t Session::common_prefix(const Session& other) const {
@@ -52,6 +83,7 @@ uint64_t Session::common_prefix(const Session& other) const {
     return 0;
   // The last token is computed here, for its logits.
   const uint64_t most = std::min<uint64_t>(tokens_.size() - 1, other.kv_->n_tokens());
+  if (most < kv_->n_tokens() + piece) return 0;
   const uint64_t same = static_cast<uint64_t>(
       std::mismatch(tokens_.begin(), tokens_.begin() + static_cast<std::ptrdiff_t>(most),
                     other.tokens_.begin())
@@ -82,7 +114,7 @@ Status Session::copy_tokens(uint64_t begin, std::span<int32_t> out) {
 Status Session::evaluate(std::span<const int32_t> tokens, const EvaluateOptions& options) {
   if (!enter()) return busy();
   const size_t before = tokens_.size();
-  Status status = append_pending(tokens, !options.all_logits);
+  Status status = append_pending(tokens);
   if (status.ok()) {
     status = evaluate_pieces(before, options);
     if (!status.ok()) tokens_.resize(std::max<size_t>(kv_->n_tokens(), before));
@@ -96,21 +128,17 @@ Status Session::evaluate_pieces(size_t first_wanted, const EvaluateOptions& opti
   LEOAM_ASSIGN_OR_RETURN(ForwardCache::Lease forward,
                          engine_->forwards_->acquire(*model_, kv_->shape().layout, options_.piece_tokens));
   const uint64_t total = tokens_.size() - kv_->n_tokens();
-  for (uint64_t done = 0; done < total;) {
+  while (kv_->n_tokens() < tokens_.size()) {
+    if (!options.all_logits) share_pieces();
     const uint64_t first = kv_->n_tokens();
     const uint32_t n =
         static_cast<uint32_t>(std::min<uint64_t>(options_.piece_tokens, tokens_.size() - first));
-    LEOAM_RETURN_IF_ERROR(kv_->reserve(n));
-    const StepSequence sequence = {kv_.get(), std::span<const int32_t>(tokens_).subspan(first, n)};
-    Status status = forward->begin(std::span(&sequence, 1), options.cancel);
-    if (status.ok()) status = forward->advance(kNoDeadline).status().clone();
-    if (!status.ok()) {
-      kv_->rollback();
-      if (status.kind() != ErrorKind::corrupt) return status;
+    const Status status = compute_piece(*forward, n, options.cancel);
+    if (status.kind() == ErrorKind::corrupt) {
       LEOAM_RETURN_IF_ERROR(repair(options.cancel));
       continue;
     }
-    commit_pass();
+    if (!status.ok()) return status.clone();
     has_logits_ = false;
     publish();
     const bool last = kv_->n_tokens() == tokens_.size();
@@ -127,11 +155,24 @@ Status Session::evaluate_pieces(size_t first_wanted, const EvaluateOptions& opti
       if (!options.all_logits && options.on_logits && !options.on_logits(first + row, logits_))
         return Status(ErrorKind::cancelled, "stopped by the receiver of logits");
     }
-    done += n;
+    const uint64_t done = total - (tokens_.size() - kv_->n_tokens());
     if (options.on_progress && !options.on_progress(done, total))
       return Status(ErrorKind::cancelled, "stopped by the receiver of progress");
   }
   return {};
+}
+
+Status Session::compute_piece(Forward& forward, uint32_t n, const CancelFlag* cancel) {
+  const std::lock_guard<ChangeLock> change(change_);
+  LEOAM_RETURN_IF_ERROR(kv_->reserve(n));
+  const StepSequence sequence = {kv_.get(), std::span<const int32_t>(tokens_).subspan(kv_->n_tokens(), n)};
+  Status status = forward.begin(std::span(&sequence, 1), cancel);
+  if (status.ok()) status = forward.advance(kNoDeadline).status().clone();
+  if (status.ok())
+    commit_pass();
+  else
+    kv_->rollback();
+  return status;
 }
 
 Status Session::deliver_logits(Forward& forward, const EvaluateOptions& options, uint64_t first_position,
@@ -156,6 +197,7 @@ Status Session::deliver_logits(Forward& forward, const EvaluateOptions& options,
 Status Session::truncate(uint64_t n_tokens) {
   if (!enter()) return busy();
   Status status;
+  std::unique_lock<ChangeLock> change(change_);
   if (n_tokens > tokens_.size())
     status = error(ErrorKind::invalid_argument, "n_tokens: the session has {}, found {}", tokens_.size(),
                    n_tokens);
@@ -166,6 +208,7 @@ Status Session::truncate(uint64_t n_tokens) {
     starts_pass_.resize(kv_->n_tokens());
     has_logits_ = false;
   }
+  change.unlock();
   publish();
   leave();
   return status;

@@ -13,6 +13,7 @@
 
 #include "runtime/base/cancel.h"
 #include "runtime/base/status.h"
+#include "runtime/engine/change_lock.h"
 #include "runtime/engine/statistics.h"
 #include "runtime/kv/sequence_kv.h"
 #include "runtime/model/model.h"
@@ -33,8 +34,10 @@ struct SessionOptions {
   kernels::KvType kv_type = kernels::KvType::f16;
   uint32_t page_tokens = 32;    // 16, 32, 64 or 128
   uint32_t context_tokens = 0;  // most tokens the session may hold; 0: the model's trained context
-  uint32_t piece_tokens = 0;    // prefill piece; 0: the engine's choice. Logits agree between piece sizes
-                                // within 1e-3 in log-probability, and are byte-identical for one size
+  // Prefill piece; 0: the engine's choice, plan_piece_tokens with the budgets and the rates of the machine
+  // that are known now (measured earlier; a session measures nothing). Logits agree between piece sizes
+  // within 1e-3 in log-probability, and are byte-identical for one size.
+  uint32_t piece_tokens = 0;
 };
 
 struct EvaluateOptions {
@@ -44,6 +47,12 @@ struct EvaluateOptions {
   std::function<bool(uint64_t position, std::span<const float> logits)> on_logits;
   bool all_logits = false;  // every position; else only the last one
   std::function<bool(uint64_t done_tokens, uint64_t total_tokens)> on_progress;  // false stops
+  const CancelFlag* cancel = nullptr;
+};
+
+// Of save and suspend.
+struct MoveOptions {
+  KvProgress on_progress;  // on the calling thread; may be null
   const CancelFlag* cancel = nullptr;
 };
 
@@ -61,6 +70,9 @@ class Session : public std::enable_shared_from_this<Session> {
   uint64_t n_tokens() const { return n_tokens_.load(std::memory_order_acquire); }
   // Bytes of KV pages held. Safe from any thread.
   uint64_t kv_bytes() const { return kv_bytes_.load(std::memory_order_relaxed); }
+  // Of them, in RAM: now, or while a pass runs as of an earlier time, which the end of that pass brings up to
+  // date. Takes a look at every page. Safe from any thread.
+  uint64_t resident_kv_bytes();
   // Copies tokens [begin, begin + out.size()). Fails with invalid_argument out of range, busy.
   Status copy_tokens(uint64_t begin, std::span<int32_t> out);
 
@@ -80,9 +92,9 @@ class Session : public std::enable_shared_from_this<Session> {
   // Makes the session durable in a file: the first time in a new one at `path` (`key` null: plaintext),
   // later, with an empty path, in the same one, where only what is new is written. Fails with
   // invalid_argument (no path yet, or another one), busy, no_space, io, cancelled; then the last save stands.
-  Status save(const std::string& path, const SecretKey* key, const CancelFlag* cancel);
-  // All KV leaves RAM, to come back when it is needed. Fails with busy, no_space, io.
-  Status suspend(const CancelFlag* cancel);
+  Status save(const std::string& path, const SecretKey* key, const MoveOptions& options);
+  // All KV leaves RAM, to come back when it is needed. Fails with busy, no_space, io, cancelled.
+  Status suspend(const MoveOptions& options);
   // Of the file that the session has, as of the last save; not_found without one. Safe from any thread.
   Result<SessionFileInfo> file_info() const;
 
@@ -108,22 +120,29 @@ class Session : public std::enable_shared_from_this<Session> {
     return Status(ErrorKind::busy, "the session is in use by another call or a request");
   }
 
-  // Checks ids and the context, then adds tokens without KV. With `share`, an empty session takes the KV of
-  // what it has in common with another live session.
-  Status append_pending(std::span<const int32_t> tokens, bool share);
-  // How many tokens from the first on `other` has computed in the passes that this session would run.
+  // Checks ids and the context, then adds tokens without KV.
+  Status append_pending(std::span<const int32_t> tokens);
+  // Between passes: while all KV is of whole pieces, takes that of the next ones from a live session that has
+  // computed them, as far as there are such. The last token is left.
+  void share_pieces();
+  // How many tokens from the first on `other`, whose change_ is held, has computed in the passes that this
+  // session would run.
   uint64_t common_prefix(const Session& other) const;
+  // `kv` has n_tokens of this session, in whole pieces.
+  void take_prefix(std::unique_ptr<SequenceKv> kv);
   Status evaluate_pieces(size_t first_wanted, const EvaluateOptions& options);
+  // One pass of the next n tokens. Fails as a pass does.
+  Status compute_piece(Forward& forward, uint32_t n, const CancelFlag* cancel);
   Status deliver_logits(Forward& forward, const EvaluateOptions& options, uint64_t first_position,
                         uint32_t first_row, uint32_t n_rows);
   // Lets other threads see the counts.
   void publish();
-  // The reserved tokens were computed in one pass.
+  // The reserved tokens were computed in one pass. Under change_.
   void commit_pass();
   // An empty session becomes what the file has.
   Status adopt(std::shared_ptr<SessionFile> file);
   SessionIdentity identity() const;
-  Status save_to_file(const CancelFlag* cancel);
+  Status save_to_file(const MoveOptions& options);
   void publish_file_info();
   // Computes damaged KV pages again, by the passes that made them. Fails as a pass does.
   Status repair(const CancelFlag* cancel);
@@ -135,6 +154,11 @@ class Session : public std::enable_shared_from_this<Session> {
   std::atomic<bool> in_use_{false};
   std::atomic<uint64_t> n_tokens_{0};
   std::atomic<uint64_t> kv_bytes_{0};
+  std::atomic<uint64_t> resident_kv_bytes_{0};
+  std::atomic<bool> resident_wanted_{false};  // somebody asked during a pass
+  // The driver holds it while it changes kv_, starts_pass_ or a token that has KV: a pass, a cut. Others read
+  // those three when they get it without waiting. Who waits for one holds no other.
+  ChangeLock change_;
   std::unique_ptr<SequenceKv> kv_;
   std::vector<int32_t> tokens_;    // capacity: context_tokens
   std::vector<bool> starts_pass_;  // one a token with KV: whether a pass began with it

@@ -45,7 +45,7 @@ SessionIdentity Session::identity() const {
   return identity;
 }
 
-Status Session::save(const std::string& path, const SecretKey* key, const CancelFlag* cancel) {
+Status Session::save(const std::string& path, const SecretKey* key, const MoveOptions& options) {
   if (!enter()) return busy();
   Status status;
   if (!file_ && path.empty()) {
@@ -64,7 +64,7 @@ Status Session::save(const std::string& path, const SecretKey* key, const Cancel
       else
         status = std::move(file).status();
     }
-    if (status.ok()) status = save_to_file(cancel);
+    if (status.ok()) status = save_to_file(options);
     // A name that was never committed is not the session's.
     if (!status.ok() && is_new && file_) {
       (void)file_->abandon().ok();
@@ -77,9 +77,9 @@ Status Session::save(const std::string& path, const SecretKey* key, const Cancel
   return status;
 }
 
-Status Session::save_to_file(const CancelFlag* cancel) {
+Status Session::save_to_file(const MoveOptions& options) {
   std::vector<LayerIndex> layers;
-  LEOAM_RETURN_IF_ERROR(kv_->save(file_, {cancel, nullptr}, &layers));
+  LEOAM_RETURN_IF_ERROR(kv_->save(file_, {options.cancel, nullptr}, options.on_progress, &layers));
   const std::vector<LoggedToken>& logged = file_->tokens();
   const auto now = [this](size_t i) {
     return LoggedToken{tokens_[i], i < starts_pass_.size() && starts_pass_[i]};
@@ -131,9 +131,9 @@ Status Session::adopt(std::shared_ptr<SessionFile> file) {
   return {};
 }
 
-Status Session::suspend(const CancelFlag* cancel) {
+Status Session::suspend(const MoveOptions& options) {
   if (!enter()) return busy();
-  Status status = kv_->evict({cancel, nullptr});
+  Status status = kv_->evict({options.cancel, nullptr}, options.on_progress);
   leave();
   return status;
 }
@@ -190,6 +190,7 @@ Status Session::repair_once(uint64_t damaged_token, const CancelFlag* cancel) {
     copy.commit();
     engine_->recomputed_tokens_.fetch_add(n, std::memory_order_relaxed);
   }
+  const std::lock_guard<ChangeLock> change(change_);
   kv_->take_pages(copy, begin, end);
   return {};
 }

@@ -7,7 +7,7 @@ namespace leoam {
 
 struct RequestStatistics {
   uint64_t prompt_tokens = 0;     // tokens of the prompt
-  uint64_t prefilled_tokens = 0;  // of them, computed so far
+  uint64_t prefilled_tokens = 0;  // of them, computed so far; those that another session had computed are not
   uint64_t generated_tokens = 0;
   uint64_t time_to_first_token_us = 0;  // from submission; 0 before it
   uint64_t prefill_us = 0;              // time inside prefill steps
@@ -18,8 +18,13 @@ struct RequestStatistics {
 
 struct EngineStatistics {
   uint64_t host_kv_budget_bytes = 0;
-  uint64_t host_kv_bytes = 0;       // everything that KV causes now
-  uint64_t host_kv_peak_bytes = 0;  // at most so far
+  uint64_t host_kv_bytes = 0;           // everything that KV causes now
+  uint64_t host_kv_peak_bytes = 0;      // at most so far
+  uint64_t device_kv_budget_bytes = 0;  // of a device with memory of its own
+  uint64_t device_kv_bytes = 0;
+  uint64_t device_kv_peak_bytes = 0;
+  uint64_t raised_bytes = 0;   // copied from RAM to the device
+  uint64_t lowered_bytes = 0;  // and back
   uint64_t disk_kv_budget_bytes = 0;
   uint64_t disk_kv_bytes = 0;         // of scratch and open session files
   uint64_t disk_written_bytes = 0;    // since the engine began
@@ -27,7 +32,7 @@ struct EngineStatistics {
   uint64_t disk_read_bytes = 0;
   uint64_t disk_read_requests = 0;
   uint64_t stall_us = 0;           // passes waited for the disk that long
-  uint64_t pages_hit = 0;          // asked for and in RAM
+  uint64_t pages_hit = 0;          // asked for and where passes compute
   uint64_t pages_missed = 0;       // brought in when asked for
   uint64_t pages_ahead = 0;        // brought in before
   uint64_t pages_damaged = 0;      // had no whole copy

@@ -13,7 +13,7 @@ constexpr uintptr_t kSystemPage_bytes = 4096;
 
 }  // namespace
 
-// Frames of one size. A slab whose last frame comes home goes back to the device.
+// Frames of one size. A slab whose last frame comes home goes back to where it came from.
 struct FrameSlab {
   uint32_t frame_bytes = 0;
   std::vector<uint32_t> free;  // frame numbers, the lowest last
@@ -21,7 +21,7 @@ struct FrameSlab {
   std::unique_ptr<DeviceBuffer> buffer;
 };
 
-FramePool::FramePool(Device& device) : device_(device) {}
+FramePool::FramePool(Allocate allocate, bool in_ram) : allocate_(std::move(allocate)), in_ram_(in_ram) {}
 
 FramePool::~FramePool() = default;
 
@@ -32,7 +32,7 @@ Result<Frame> FramePool::allocate(uint32_t bytes) {
     auto slab = std::make_unique<FrameSlab>();
     slab->frame_bytes = bytes;
     slab->n_frames = static_cast<uint32_t>(std::max<size_t>(1, kSlab_bytes / bytes));
-    LEOAM_ASSIGN_OR_RETURN(slab->buffer, device_.allocate(size_t{slab->n_frames} * bytes));
+    LEOAM_ASSIGN_OR_RETURN(slab->buffer, allocate_(size_t{slab->n_frames} * bytes));
     slab->free.reserve(slab->n_frames);
     for (uint32_t i = slab->n_frames; i-- > 0;) slab->free.push_back(i);
     slab_bytes_ += slab->buffer->bytes();
@@ -59,6 +59,7 @@ void FramePool::free(const Frame& frame) {
 }
 
 void FramePool::trim() {
+  if (!in_ram_) return;
   for (FrameSlab* slab : with_room_) {
     std::sort(slab->free.begin(), slab->free.end(), std::greater<>());
     for (const uint32_t frame : slab->free) {

@@ -1,7 +1,8 @@
-// FramePool: memory for pages in RAM, cut from blocks of a device.
+// FramePool: memory for pages in one tier, cut from larger blocks.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -12,7 +13,7 @@ namespace leoam {
 
 struct FrameSlab;
 
-// Room for one page. 64-byte aligned; contents are unspecified.
+// Room for one page. 64-byte aligned, in the address space of its tier; contents are unspecified.
 struct Frame {
   uint8_t* data = nullptr;
   FrameSlab* slab = nullptr;
@@ -21,7 +22,9 @@ struct Frame {
 // Thread rule: one thread at a time.
 class FramePool {
  public:
-  explicit FramePool(Device& device);
+  using Allocate = std::function<Result<std::unique_ptr<DeviceBuffer>>(size_t bytes)>;
+  // `in_ram`: the blocks are ordinary memory of this process.
+  FramePool(Allocate allocate, bool in_ram);
   ~FramePool();
 
   // Fails with out_of_memory. Frames allocated in a row lie in ascending addresses where they can.
@@ -29,11 +32,12 @@ class FramePool {
   void free(const Frame& frame);
   // Memory of the blocks: what frames are in use, and what waits to be used again.
   uint64_t slab_bytes() const { return slab_bytes_; }
-  // Gives the memory of free frames back to the system.
+  // Gives the memory of free frames in RAM back to the system.
   void trim();
 
  private:
-  Device& device_;
+  const Allocate allocate_;
+  const bool in_ram_;
   std::vector<std::unique_ptr<FrameSlab>> slabs_;
   std::vector<FrameSlab*> with_room_;  // of any size of frame
   uint64_t slab_bytes_ = 0;

@@ -44,7 +44,7 @@ Result<std::span<const kernels::KvPageRef>> LayerReader::next(const CancelFlag* 
   LEOAM_RETURN_IF_ERROR(kv_.tiers_->pin(pages, {cancel, holds_}));
   pinned_ = pages;
   ++holds_->n;
-  for (size_t i = begin; i < end; ++i) refs[i].data = layer.pages[i]->frame.data;
+  for (size_t i = begin; i < end; ++i) refs[i].data = kv_.tiers_->data(*layer.pages[i].get());
   next_page_ = end;
   kv_.look_ahead(layer_, end);
   return std::span<const kernels::KvPageRef>(refs.subspan(begin, end - begin));

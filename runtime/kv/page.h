@@ -1,4 +1,5 @@
-// Page: page_tokens consecutive tokens of one layer, wherever its bytes are now: in RAM, in files, or both.
+// Page: page_tokens consecutive tokens of one layer, wherever its bytes are now: on
+// the device, in RAM, in files, or in several of them.
 #pragma once
 
 #include <atomic>
@@ -20,9 +21,33 @@ struct SavedCopy {
   PageRecord record;
 };
 
-enum class Movement : uint8_t { none, reading, writing };
+// The fast tiers. A device that computes in RAM has one, `host`.
+enum class Level : uint8_t { host, device };
+inline constexpr size_t kLevels = 2;
 
-// Owner: its Tiers, which also guards everything here that changes, but for the bytes in the frame: those
+enum class Movement : uint8_t {
+  none,
+  reading,   // file -> host
+  writing,   // host -> file
+  raising,   // host -> device
+  lowering,  // device -> host
+};
+
+struct Page;
+
+// A page in one fast tier.
+struct Residence {
+  Frame frame;            // data null: not there
+  bool filled = false;    // the frame has the page's bytes
+  bool wanted = false;    // brought in ahead of its use: dropped last
+  uint32_t n_pins = 0;    // a pinned page stays
+  Page* newer = nullptr;  // by last use, while it may be dropped
+  Page* older = nullptr;
+  Page* next_dirty = nullptr;  // by age, while it has to move down before it may be dropped
+  Page* previous_dirty = nullptr;
+};
+
+// Owner: its Tiers, which also guards everything here that changes, but for the bytes in the frames: those
 // belong to whoever writes an open page, and do not change in a sealed one. Kept alive by PageHandles.
 struct Page {
   std::atomic<uint32_t> n_owners{0};
@@ -31,25 +56,25 @@ struct Page {
   uint32_t bytes = 0;
   uint64_t id = 0;  // never used again in its Tiers
   Tiers* tiers = nullptr;
-  Frame frame;            // data null: not in RAM
-  uint32_t n_pins = 0;    // a pinned page stays in RAM
-  bool sealed = false;    // may be dropped from RAM when a file has it
-  bool wanted = false;    // brought in ahead of its use: dropped last
+  Residence residences[kLevels];
+  bool sealed = false;    // its bytes do not change any more
   bool damaged = false;   // no copy is whole: to be computed again
   bool awaited = false;   // a pass waits for its movement to end
   bool orphaned = false;  // without owners, gone as soon as its movement ends
   Movement movement = Movement::none;
   PageRecord scratch;            // in the scratch file
   std::vector<SavedCopy> saved;  // in session files
-  Page* newer = nullptr;         // by last use, while sealed and in RAM
-  Page* older = nullptr;
-  Page* next_dirty = nullptr;  // sealed, in RAM and in no file, by age
-  Page* previous_dirty = nullptr;
 
+  Residence& at(Level level) { return residences[static_cast<size_t>(level)]; }
+  const Residence& at(Level level) const { return residences[static_cast<size_t>(level)]; }
   bool in_file() const { return scratch.present() || !saved.empty(); }
 };
 
-// What a page costs in RAM besides its frame: the object, its place in lists and tables.
+// Pages that come and go together, as far as they are neighbours: half a megabyte of a small model, some of a
+// large one. What stays and what is missing are then long runs, which a disk reads faster than single pages.
+inline constexpr uint32_t kRunPages = 16;
+
+// What a page costs in RAM besides its frames: the object, its place in lists and tables.
 inline constexpr uint64_t kPageOverhead_bytes = sizeof(Page) + 32;
 
 // Shared ownership of a page. Thread rule: a value; the page itself is shared freely.

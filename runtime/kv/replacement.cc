@@ -3,17 +3,19 @@
 namespace leoam {
 
 void Replacement::add(Page& page) {
-  page.newer = nullptr;
-  page.older = newest_;
-  if (newest_) newest_->newer = &page;
+  Residence& here = page.at(level_);
+  here.newer = nullptr;
+  here.older = newest_;
+  if (newest_) newest_->at(level_).newer = &page;
   newest_ = &page;
   if (!oldest_) oldest_ = &page;
 }
 
 void Replacement::remove(Page& page) {
-  (page.newer ? page.newer->older : newest_) = page.older;
-  (page.older ? page.older->newer : oldest_) = page.newer;
-  page.newer = page.older = nullptr;
+  Residence& here = page.at(level_);
+  (here.newer ? here.newer->at(level_).older : newest_) = here.older;
+  (here.older ? here.older->at(level_).newer : oldest_) = here.newer;
+  here.newer = here.older = nullptr;
 }
 
 }  // namespace leoam

@@ -1,4 +1,4 @@
-// Replacement: in which order pages leave RAM. A part that can be replaced: another order is another class
+// Replacement: in which order pages leave a tier. A part that can be replaced: another order is another class
 // here.
 #pragma once
 
@@ -12,13 +12,13 @@ namespace leoam {
 enum class ReplacementKind : int32_t {
   least_recent,  // for contexts that are used in parts, again and again
   most_recent,   // for contexts that are read from end to end in every step: the page just used is the one
-                 // that is needed last, so what is in RAM stays there and saves its share of the reads
+                 // that is needed last, so what is in place stays there and saves its share of the reads
 };
 
 // Pages that may be dropped, in order of their last use. Thread rule: one thread at a time.
 class Replacement {
  public:
-  explicit Replacement(ReplacementKind kind) : kind_(kind) {}
+  Replacement(ReplacementKind kind, Level level) : kind_(kind), level_(level) {}
 
   // A page enters, as the newest; it must not be in.
   void add(Page& page);
@@ -27,16 +27,16 @@ class Replacement {
     remove(page);
     add(page);
   }
-  bool contains(const Page& page) const { return page.newer != nullptr || newest_ == &page; }
+  bool contains(const Page& page) const { return page.at(level_).newer != nullptr || newest_ == &page; }
 
   // The first page, in the order of leaving, that `may_go` accepts; null: none.
   template <class MayGo>
   Page* victim(const MayGo& may_go) const {
     if (kind_ == ReplacementKind::most_recent) {
-      for (Page* page = newest_; page; page = page->older)
+      for (Page* page = newest_; page; page = page->at(level_).older)
         if (may_go(*page)) return page;
     } else {
-      for (Page* page = oldest_; page; page = page->newer)
+      for (Page* page = oldest_; page; page = page->at(level_).newer)
         if (may_go(*page)) return page;
     }
     return nullptr;
@@ -44,6 +44,7 @@ class Replacement {
 
  private:
   ReplacementKind kind_;
+  Level level_;
   Page* newest_ = nullptr;
   Page* oldest_ = nullptr;
 };

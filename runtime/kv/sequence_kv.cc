@@ -5,9 +5,11 @@
 namespace leoam {
 namespace {
 
-// What is asked for at once, and how often in advance.
-constexpr size_t kAheadPages = 16;
+// Runs that are asked for in advance.
 constexpr size_t kMaxAheadRuns = 64;
+
+// What is saved or evicted before the next word of progress.
+constexpr uint64_t kProgressStep_bytes = uint64_t{16} << 20;
 
 }  // namespace
 
@@ -37,6 +39,12 @@ SequenceKv::~SequenceKv() {
   stop_looking_ahead();
 }
 
+uint64_t SequenceKv::resident_bytes() const {
+  uint64_t bytes = 0;
+  for (const Layer& layer : layers_) bytes += tiers_->resident_bytes(layer.pages);
+  return bytes;
+}
+
 uint64_t SequenceKv::visible_bytes() const {
   const uint64_t token_bytes = shape_.layout.page_bytes() / shape_.layout.page_tokens;
   uint64_t bytes = 0;
@@ -60,7 +68,7 @@ Status SequenceKv::open_layer(uint32_t index, const Tiers::Wait& wait) {
   const uint64_t end = n_tokens_ + n_reserved_;
   if (n_tokens_ % page_tokens != 0) {
     LEOAM_RETURN_IF_ERROR(tiers_->open_for_writing(&layer.pages.back(), wait));
-    layer.refs.back().data = layer.pages.back()->frame.data;
+    layer.refs.back().data = tiers_->data(*layer.pages.back().get());
   }
   const size_t before = layer.pages.size();
   const uint64_t added = page_count(end) - page_count(n_tokens_);
@@ -70,7 +78,8 @@ Status SequenceKv::open_layer(uint32_t index, const Tiers::Wait& wait) {
         tiers_->create(index, first, page_bytes(), static_cast<size_t>(added), wait, &layer.pages));
     for (size_t i = before; i < layer.pages.size(); ++i) {
       const uint64_t number = layer.first_page + i;
-      layer.refs.push_back({layer.pages[i]->frame.data, static_cast<int32_t>(number * page_tokens), 0});
+      layer.refs.push_back(
+          {tiers_->data(*layer.pages[i].get()), static_cast<int32_t>(number * page_tokens), 0});
     }
     n_pages_ += added;
   }
@@ -190,7 +199,7 @@ void SequenceKv::look_ahead(uint32_t layer, size_t page) {
       at_page = 0;
       continue;
     }
-    AheadRun run = {at_layer, at_page, std::min(pages.size(), at_page + kAheadPages), 0};
+    AheadRun run = {at_layer, at_page, std::min(pages.size(), at_page + kRunPages), 0};
     const size_t n_wished = run.end - run.begin;
     const size_t n = tiers_->want(pages.subspan(run.begin, n_wished), &run.bytes);
     run.end = run.begin + n;
@@ -210,11 +219,29 @@ void SequenceKv::stop_looking_ahead() {
   ahead_bytes_ = 0;
 }
 
+template <class Move>
+Status SequenceKv::move_pages(const Layer& layer, const KvProgress& on_progress, uint64_t* done_bytes,
+                              const Move& move) const {
+  const std::span<const PageHandle> pages = layer.pages;
+  const size_t step = std::max<size_t>(kProgressStep_bytes / page_bytes(), 1);
+  for (size_t at = 0; at < pages.size(); at += step) {
+    const std::span<const PageHandle> some = pages.subspan(at, std::min(step, pages.size() - at));
+    LEOAM_RETURN_IF_ERROR(move(some));
+    *done_bytes += some.size() * page_bytes();
+    if (on_progress && !on_progress(*done_bytes, bytes()))
+      return Status(ErrorKind::cancelled, "stopped by the receiver of progress");
+  }
+  return {};
+}
+
 Status SequenceKv::save(const std::shared_ptr<SessionFile>& file, const Tiers::Wait& wait,
-                        std::vector<LayerIndex>* index) {
+                        const KvProgress& on_progress, std::vector<LayerIndex>* index) {
   index->assign(layers_.size(), {});
+  uint64_t done_bytes = 0;
   for (size_t i = 0; i < layers_.size(); ++i) {
-    LEOAM_RETURN_IF_ERROR(tiers_->save(layers_[i].pages, file, wait));
+    LEOAM_RETURN_IF_ERROR(
+        move_pages(layers_[i], on_progress, &done_bytes,
+                   [&](std::span<const PageHandle> pages) { return tiers_->save(pages, file, wait); }));
     (*index)[i].first_page = layers_[i].first_page;
     (*index)[i].pages.reserve(layers_[i].pages.size());
     for (const PageHandle& page : layers_[i].pages) {
@@ -250,9 +277,13 @@ Status SequenceKv::adopt(const std::shared_ptr<SessionFile>& file, uint64_t n_to
   return {};
 }
 
-Status SequenceKv::evict(const Tiers::Wait& wait) {
+Status SequenceKv::evict(const Tiers::Wait& wait, const KvProgress& on_progress) {
   stop_looking_ahead();
-  for (const Layer& layer : layers_) LEOAM_RETURN_IF_ERROR(tiers_->evict(layer.pages, wait));
+  uint64_t done_bytes = 0;
+  for (const Layer& layer : layers_)
+    LEOAM_RETURN_IF_ERROR(move_pages(layer, on_progress, &done_bytes, [&](std::span<const PageHandle> pages) {
+      return tiers_->evict(pages, wait);
+    }));
   return {};
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -21,6 +22,9 @@ struct KvShape {
   std::vector<uint32_t> windows;
 };
 
+// KV bytes done and in all, of work on the pages of a sequence; false stops it.
+using KvProgress = std::function<bool(uint64_t done_bytes, uint64_t total_bytes)>;
+
 // A pass reserves tokens, then takes the layers in ascending order: open_layer, append to append_pages,
 // attention over a LayerReader's pages, close_layer; then the tokens are committed or rolled back. Copies
 // share all pages (a fork); the page that a copy writes next is copied first.
@@ -39,6 +43,8 @@ class SequenceKv {
   uint64_t n_tokens() const { return n_tokens_; }
   // KV bytes of the pages that this sequence has, shared ones included, in whatever tier.
   uint64_t bytes() const { return n_pages_ * shape_.layout.page_bytes(); }
+  // Of them, in RAM now.
+  uint64_t resident_bytes() const;
   // KV bytes that attention of the newest token reads.
   uint64_t visible_bytes() const;
 
@@ -63,14 +69,16 @@ class SequenceKv {
   // following layers and back to the first, for attention reads everything in every pass in this order.
   void look_ahead(uint32_t layer, size_t page);
 
-  // Writes what `file` lacks and describes all pages: [n_layers]. Damaged pages have no record.
+  // Writes what `file` lacks and describes all pages: [n_layers]. Damaged pages have no record. `on_progress`
+  // (may be null) hears of pages that the file has now, whoever wrote them. Fails as Tiers::save does, and
+  // with cancelled when it is stopped.
   Status save(const std::shared_ptr<SessionFile>& file, const Tiers::Wait& wait,
-              std::vector<LayerIndex>* index);
+              const KvProgress& on_progress, std::vector<LayerIndex>* index);
   // An empty sequence takes over the pages of a file. Fails with corrupt when they cannot be n_tokens of this
   // shape.
   Status adopt(const std::shared_ptr<SessionFile>& file, uint64_t n_tokens);
-  // All pages leave RAM.
-  Status evict(const Tiers::Wait& wait);
+  // All pages leave RAM. `on_progress` as of save.
+  Status evict(const Tiers::Wait& wait, const KvProgress& on_progress = nullptr);
   // The first token whose KV is damaged in some layer; n_tokens() when all is well as far as is known.
   uint64_t first_damaged_token() const;
   // Takes the pages that hold tokens [begin, end) from `repaired`, a copy in which they were computed again.
@@ -93,6 +101,11 @@ class SequenceKv {
   void set_counts(Layer& layer, uint64_t first_changed_token, uint64_t n);
   void drop_out_of_window(Layer& layer, uint32_t window);
   void stop_looking_ahead();
+  // Runs `move`(pages -> Status) on the pages of a layer, some at a time, between which progress is told.
+  // `done_bytes` grows by the bytes of the layer.
+  template <class Move>
+  Status move_pages(const Layer& layer, const KvProgress& on_progress, uint64_t* done_bytes,
+                    const Move& move) const;
 
   Tiers* tiers_;
   KvShape shape_;

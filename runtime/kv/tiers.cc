@@ -1,22 +1,20 @@
+// Tiers: pages, their lists, room for them.
 #include "runtime/kv/tiers.h"
 
 #include <algorithm>
 #include <chrono>
 #include <cstring>
 
+#include "runtime/kv/tier_sizes.h"
+
 namespace leoam {
 namespace {
 
 constexpr size_t kPageBlock = 64;
-constexpr uint64_t kSlack_bytes = uint64_t{8} << 20;
 constexpr auto kCancelCheck = std::chrono::milliseconds(20);
 constexpr auto kLookAgain = std::chrono::milliseconds(100);
-
-uint64_t us_since(std::chrono::steady_clock::time_point start) {
-  return static_cast<uint64_t>(
-      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start)
-          .count());
-}
+// What a change of a budget moves between two reports.
+constexpr uint64_t kBudgetStep_bytes = uint64_t{4} << 20;
 
 }  // namespace
 
@@ -27,16 +25,31 @@ PageHandle::~PageHandle() {
 
 Tiers::Tiers(Device& device, FileSystem& files, DiskAccount& disk, TierOptions options)
     : device_(device),
+      link_(device.link()),
       files_(files),
       disk_(disk),
       options_(std::move(options)),
-      frames_(device),
-      clean_(options_.replacement),
-      budget_bytes_(options_.host_budget_bytes) {}
+      host_(
+          Level::host,
+          [this](size_t bytes) { return link_ ? link_->allocate_host(bytes) : device_.allocate(bytes); },
+          options_.replacement, options_.host_budget_bytes),
+      top_(&host_) {
+  if (!link_) return;
+  device_tier_.emplace(
+      Level::device, [this](size_t bytes) { return device_.allocate(bytes); }, options_.replacement,
+      options_.device_budget_bytes);
+  top_ = &*device_tier_;
+}
 
 Tiers::~Tiers() {
   // Ends every movement before what it works on.
-  transfer_.reset();
+  Lock lock(mutex_);
+  flush_jobs();
+  std::unique_ptr<PageTransfer> transfer = std::move(transfer_);
+  lock.unlock();
+  transfer.reset();
+  lock.lock();
+  changed_.wait(lock, [this] { return n_moving_ == 0; });
 }
 
 // Pages.
@@ -55,9 +68,8 @@ Page* Tiers::new_page(uint32_t layer, uint32_t number, uint32_t bytes) {
   page->bytes = bytes;
   page->id = next_id_++;
   page->tiers = this;
-  page->sealed = page->wanted = page->damaged = page->orphaned = false;
-  used_bytes_ += kPageOverhead_bytes;
-  peak_bytes_ = std::max(peak_bytes_, used_bytes_);
+  page->sealed = page->damaged = page->orphaned = false;
+  host_.charge(kPageOverhead_bytes);
   return page;
 }
 
@@ -82,12 +94,12 @@ void Tiers::free_copies(std::span<const SavedCopy> copies, uint32_t page_bytes) 
 }
 
 void Tiers::forget(Page* page) {
-  unlist(*page);
-  if (page->frame.data) drop(*page);
+  if (page->at(Level::host).frame.data) drop(host_, *page);
+  if (page->at(Level::device).frame.data) drop(*device_tier_, *page);
+  for (Residence& residence : page->residences) residence = {};
   if (page->scratch.present()) scratch_->free(page->scratch.offset_bytes, page->bytes, 1);
   page->scratch = {};
-  page->n_pins = 0;
-  used_bytes_ -= kPageOverhead_bytes;
+  host_.give_back(kPageOverhead_bytes);
   free_pages_.push_back(page);
 }
 
@@ -104,27 +116,20 @@ PageHandle Tiers::adopt(uint32_t layer, uint32_t number, uint32_t bytes, std::sh
   return PageHandle(page);
 }
 
-void Tiers::unlist(Page& page) {
-  if (clean_.contains(page)) clean_.remove(page);
-  if (page.previous_dirty || oldest_dirty_ == &page) {
-    (page.previous_dirty ? page.previous_dirty->next_dirty : oldest_dirty_) = page.next_dirty;
-    (page.next_dirty ? page.next_dirty->previous_dirty : newest_dirty_) = page.previous_dirty;
-    page.next_dirty = page.previous_dirty = nullptr;
-  }
+void Tiers::relist(Page& page) {
+  const bool rests = page.sealed && page.movement == Movement::none;
+  host_.list(page, rests, page.in_file());
+  if (device_tier_) device_tier_->list(page, rests, page.in_file() || page.at(Level::host).filled);
 }
 
-void Tiers::relist(Page& page) {
-  const bool rests = page.sealed && page.frame.data && page.movement == Movement::none;
-  const bool clean = rests && page.in_file() && page.n_pins == 0 && !page.wanted;
-  const bool dirty = rests && !page.in_file();
-  const bool was_dirty = page.previous_dirty || oldest_dirty_ == &page;
-  if (clean != clean_.contains(page) || dirty != was_dirty) unlist(page);
-  if (clean && !clean_.contains(page)) clean_.add(page);
-  if (dirty && !was_dirty) {
-    page.previous_dirty = newest_dirty_;
-    (newest_dirty_ ? newest_dirty_->next_dirty : oldest_dirty_) = &page;
-    newest_dirty_ = &page;
+void Tiers::settle(Page& page) {
+  for (Tier* tier : {&host_, top_}) {
+    const Residence& here = tier->of(page);
+    const bool expected = here.n_pins > 0 || here.wanted;
+    if (here.frame.data && !here.filled && page.movement == Movement::none && (page.damaged || !expected))
+      drop(*tier, page);
   }
+  relist(page);
 }
 
 bool Tiers::in_use(const Page& page) const {
@@ -135,39 +140,55 @@ bool Tiers::in_use(const Page& page) const {
   return false;
 }
 
-// Room.
-
-Status Tiers::give_frame(Page& page) {
-  LEOAM_ASSIGN_OR_RETURN(page.frame, frames_.allocate(page.bytes));
-  used_bytes_ += page.bytes;
-  peak_bytes_ = std::max(peak_bytes_, used_bytes_);
+Status Tiers::give_frame(Tier& tier, Page& page) {
+  LEOAM_RETURN_IF_ERROR(tier.give_frame(page));
   ++epoch_;
   return {};
 }
 
-void Tiers::drop(Page& page) {
-  frames_.free(page.frame);
-  page.frame = {};
-  used_bytes_ -= page.bytes;
+void Tiers::drop(Tier& tier, Page& page) {
+  tier.drop(page);
   ++epoch_;
 }
 
-bool Tiers::drop_one() {
-  Page* page = clean_.victim([this](const Page& candidate) { return !in_use(candidate); });
-  if (!page) return false;
-  clean_.remove(*page);
-  drop(*page);
+// Room.
+
+bool Tiers::drop_to_fit(Tier& tier, uint64_t bytes) {
+  // Only passes keep pages in place by using them, and they are in the top tier.
+  const auto may_go = [&](const Page& page) { return &tier != top_ || !in_use(page); };
+  while (tier.used_bytes() + bytes > tier.budget_bytes()) {
+    if (!tier.drop_run(may_go)) return false;
+    ++epoch_;
+  }
   return true;
 }
 
-Status Tiers::no_room(uint64_t bytes) const {
+bool Tiers::drop_for(Tier& tier, uint64_t bytes) {
+  // The memory of transfers is taken while there is room for it.
+  if (&tier == &host_ && !transfer_ && host_.used_bytes() + bytes > 0 && disk_has_room() &&
+      host_.used_bytes() + bytes + wanted_staging_bytes() > host_.budget_bytes()) {
+    Status status = prepare_transfer();
+    if (!status.ok()) write_failure_ = std::move(status);
+  }
+  if (!drop_to_fit(tier, bytes)) return false;
+  tier.trim(false);
+  return true;
+}
+
+bool Tiers::start_moving_down(Tier& tier) {
+  return &tier == &host_ ? start_writes() : start_lowering();
+}
+
+Status Tiers::no_room(const Tier& tier, uint64_t bytes) const {
   if (!write_failure_.ok() && write_failure_.kind() != ErrorKind::no_space) return write_failure_.clone();
-  const uint64_t available = budget_bytes_ > used_bytes_ ? budget_bytes_ - used_bytes_ : 0;
-  return Status::no_space(fmt::format("KV budget in RAM: {} bytes are needed, {} of {} are free and nothing "
-                                      "more can be moved to disk{}{}",
-                                      bytes, available, budget_bytes_, write_failure_.ok() ? "" : ": ",
-                                      write_failure_.ok() ? "" : write_failure_.message()),
-                          bytes, available);
+  const char* where = tier.level() == Level::host ? "RAM" : "device memory";
+  const char* below = tier.level() == Level::host ? "disk" : "RAM";
+  return Status::no_space(
+      fmt::format("KV budget in {}: {} bytes are needed, {} of {} are free and nothing "
+                  "more can be moved to {}{}{}",
+                  where, bytes, tier.free_bytes(), tier.budget_bytes(), below,
+                  write_failure_.ok() ? "" : ": ", write_failure_.ok() ? "" : write_failure_.message()),
+      bytes, tier.free_bytes());
 }
 
 Status Tiers::wait_for_change(Lock& lock, const Wait& wait) {
@@ -181,17 +202,13 @@ Status Tiers::wait_for_change(Lock& lock, const Wait& wait) {
   return {};
 }
 
-bool Tiers::drop_for(uint64_t bytes, uint64_t goal_bytes) {
-  // The memory of transfers is taken while there is room for it.
-  if (!transfer_ && disk_has_room() && used_bytes_ + bytes + wanted_staging_bytes() > budget_bytes_) {
-    Status status = prepare_transfer();
-    if (!status.ok()) write_failure_ = std::move(status);
-  }
-  while (used_bytes_ + bytes > std::max(budget_bytes_, goal_bytes))
-    if (!drop_one()) return false;
-  // Frames of another size, free in half-used blocks, would show in the process's memory.
-  if (frames_.slab_bytes() > budget_bytes_ + kSlack_bytes) frames_.trim();
-  return true;
+Status Tiers::stall(Lock& lock, const Wait& wait) {
+  const auto start = std::chrono::steady_clock::now();
+  Status status = wait_for_change(lock, wait);
+  statistics_.stall_us += static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start)
+          .count());
+  return status;
 }
 
 bool Tiers::give_up_wanted() {
@@ -199,33 +216,34 @@ bool Tiers::give_up_wanted() {
   for (const std::unique_ptr<Page[]>& block : page_blocks_) {
     for (size_t i = 0; i < kPageBlock; ++i) {
       Page& page = block[i];
-      if (!page.wanted || !page.frame.data || page.n_pins > 0) continue;
-      page.wanted = false;
-      relist(page);
+      Residence& here = page.at(top_->level());
+      if (!here.wanted || !here.frame.data || here.n_pins > 0) continue;
+      here.wanted = false;
+      settle(page);
       found = true;
     }
   }
   return found;
 }
 
-Status Tiers::await_room(Lock& lock, uint64_t bytes, const Wait& wait, uint64_t failures_before) {
-  const bool writes = n_write_failures_ == failures_before && start_writes();
-  if (!writes && n_moving_ == 0) {
+Status Tiers::await_room(Lock& lock, Tier& tier, uint64_t bytes, const Wait& wait, uint32_t n_own,
+                         uint64_t failures_before) {
+  const bool moves = n_write_failures_ == failures_before && start_moving_down(tier);
+  if (!moves && n_moving_ == 0) {
     // What was brought in ahead is the last to go: it is read again when it is needed.
     if (give_up_wanted()) return {};
-    if (n_holds_ <= (wait.own ? wait.own->n : 0)) return no_room(bytes);
+    if (n_holds_ <= n_own) return no_room(tier, bytes);
   }
-  const auto start = std::chrono::steady_clock::now();
   ++n_wait_for_room_;
-  Status status = wait_for_change(lock, wait);
+  Status status = stall(lock, wait);
   --n_wait_for_room_;
-  statistics_.stall_us += us_since(start);
   return status;
 }
 
-Status Tiers::make_room(Lock& lock, uint64_t bytes, const Wait& wait, uint64_t goal_bytes) {
+Status Tiers::make_room(Lock& lock, Tier& tier, uint64_t bytes, const Wait& wait) {
   const uint64_t failures = n_write_failures_;
-  while (!drop_for(bytes, goal_bytes)) LEOAM_RETURN_IF_ERROR(await_room(lock, bytes, wait, failures));
+  while (!drop_for(tier, bytes))
+    LEOAM_RETURN_IF_ERROR(await_room(lock, tier, bytes, wait, wait.n_own(), failures));
   return {};
 }
 
@@ -233,13 +251,20 @@ Status Tiers::create(uint32_t layer, uint32_t first_number, uint32_t bytes, size
                      std::vector<PageHandle>* out) {
   Lock lock(mutex_);
   largest_page_bytes_ = std::max(largest_page_bytes_, bytes);
-  LEOAM_RETURN_IF_ERROR(make_room(lock, n * (bytes + kPageOverhead_bytes), wait));
+  const uint64_t failures = n_write_failures_;
+  const uint64_t host_bytes = n * (kPageOverhead_bytes + (device_tier_ ? 0 : bytes));
+  for (;;) {
+    LEOAM_RETURN_IF_ERROR(make_room(lock, host_, host_bytes, wait));
+    if (!device_tier_ || drop_for(*device_tier_, n * bytes)) break;
+    LEOAM_RETURN_IF_ERROR(await_room(lock, *device_tier_, n * bytes, wait, wait.n_own(), failures));
+  }
   const size_t before = out->size();
   Status status;
   for (size_t i = 0; i < n && status.ok(); ++i) {
     Page* page = new_page(layer, first_number + static_cast<uint32_t>(i), bytes);
     out->emplace_back(page);
-    status = give_frame(*page);
+    status = give_frame(*top_, *page);
+    top_->of(*page).filled = status.ok();
   }
   lock.unlock();
   if (!status.ok()) out->erase(out->begin() + static_cast<std::ptrdiff_t>(before), out->end());
@@ -251,10 +276,10 @@ Status Tiers::open_for_writing(PageHandle* handle, const Wait& wait) {
   if (!handle->unique()) {
     std::vector<PageHandle> copy;
     LEOAM_RETURN_IF_ERROR(pin(one, wait));
-    const PassHolds own = {(wait.own ? wait.own->n : 0) + 1};
+    const PassHolds own = {wait.n_own() + 1};
     Status status =
         create((*handle)->layer, (*handle)->number, (*handle)->bytes, 1, {wait.cancel, &own}, &copy);
-    if (status.ok()) std::memcpy(copy[0]->frame.data, (*handle)->frame.data, (*handle)->bytes);
+    if (status.ok()) status = copy_bytes(*handle->get(), *copy[0].get());
     unpin(one);
     if (status.ok()) *handle = std::move(copy[0]);
     return status;
@@ -263,20 +288,20 @@ Status Tiers::open_for_writing(PageHandle* handle, const Wait& wait) {
   std::vector<SavedCopy> saved;
   {
     Lock lock(mutex_);
-    if (!page.sealed && !page.in_file() && page.frame.data && page.movement == Movement::none) return {};
-    LEOAM_RETURN_IF_ERROR(pin_locked(lock, one, wait));
-    while (page.movement != Movement::none) {
-      Status status = wait_for_change(lock, wait);
-      if (!status.ok()) {
-        unpin_locked(one);
-        return status;
-      }
+    const bool elsewhere = page.in_file() || (device_tier_ && page.at(Level::host).frame.data);
+    if (!page.sealed && !elsewhere && top_->of(page).filled && page.movement == Movement::none) return {};
+    LEOAM_RETURN_IF_ERROR(pin_at(lock, *top_, one, wait));
+    Status status;
+    while (page.movement != Movement::none && status.ok()) status = wait_for_change(lock, wait);
+    if (status.ok()) {
+      page.sealed = false;
+      if (page.scratch.present()) scratch_->free(page.scratch.offset_bytes, page.bytes, 1);
+      page.scratch = {};
+      saved.swap(page.saved);
+      if (device_tier_ && page.at(Level::host).frame.data) drop(host_, page);
     }
-    page.sealed = false;
-    if (page.scratch.present()) scratch_->free(page.scratch.offset_bytes, page.bytes, 1);
-    page.scratch = {};
-    saved.swap(page.saved);
-    unpin_locked(one);
+    unpin_at(*top_, one);
+    LEOAM_RETURN_IF_ERROR(std::move(status));
   }
   free_copies(saved, page.bytes);
   return {};
@@ -288,154 +313,12 @@ void Tiers::seal(std::span<const PageHandle> pages) {
     page->sealed = true;
     relist(*page.get());
   }
-  // Written before room is needed, so that making room is dropping.
-  if (used_bytes_ > budget_bytes_ / 4 * 3 &&
-      (transfer_ || used_bytes_ + wanted_staging_bytes() <= budget_bytes_)) {
+  // Moved down before room is needed, so that making room is dropping.
+  const auto is_tight = [](const Tier& tier) { return tier.used_bytes() > tier.budget_bytes() / 4 * 3; };
+  if (device_tier_ && is_tight(*device_tier_)) start_lowering();
+  if (is_tight(host_) && (transfer_ || host_.used_bytes() + wanted_staging_bytes() <= host_.budget_bytes()))
     start_writes();
-    flush_jobs();
-  }
-}
-
-// Bringing in.
-
-Status Tiers::pin(std::span<const PageHandle> pages, const Wait& wait) {
-  Lock lock(mutex_);
-  return pin_locked(lock, pages, wait);
-}
-
-Status Tiers::pin_locked(Lock& lock, std::span<const PageHandle> pages, const Wait& wait) {
-  const uint64_t failures = n_write_failures_;
-  for (const PageHandle& page : pages) {
-    if (page->wanted) {
-      ++statistics_.n_pages_ahead;
-    } else if (page->frame.data) {
-      ++statistics_.n_pages_hit;
-    } else {
-      ++statistics_.n_pages_missed;
-    }
-  }
-  for (;;) {
-    uint64_t missing = 0;
-    ++n_holds_;
-    for (const PageHandle& handle : pages) {
-      Page& page = *handle.get();
-      ++page.n_pins;
-      page.wanted = false;
-      relist(page);
-      if (!page.frame.data) missing += page.bytes;
-    }
-    if (drop_for(missing, 0)) break;
-    // All or nothing: two passes that each wait with half of what they need would wait for ever.
-    unpin_locked(pages);
-    LEOAM_RETURN_IF_ERROR(await_room(lock, missing, wait, failures));
-  }
-  Status status = read_pinned(lock, pages, wait);
-  if (!status.ok()) {
-    flush_jobs();
-    unpin_locked(pages);
-  }
-  return status;
-}
-
-Status Tiers::read_pinned(Lock& lock, std::span<const PageHandle> pages, const Wait& wait) {
-  for (;;) {
-    bool reading = false;
-    for (const PageHandle& handle : pages) {
-      Page& page = *handle.get();
-      if (!page.frame.data) {
-        if (page.damaged)
-          return error(ErrorKind::corrupt, "KV page {} of layer {} is damaged", page.number, page.layer);
-        // The first time there is room; after a failed read, its own frame's.
-        LEOAM_RETURN_IF_ERROR(give_frame(page));
-        start_read(page, true);
-      }
-      if (page.movement != Movement::reading) continue;
-      reading = true;
-      if (!page.awaited) ++n_awaited_;
-      page.awaited = true;
-    }
-    if (!reading) return {};
-    const auto start = std::chrono::steady_clock::now();
-    Status status = wait_for_change(lock, wait);
-    statistics_.stall_us += us_since(start);
-    LEOAM_RETURN_IF_ERROR(std::move(status));
-  }
-}
-
-void Tiers::unpin(std::span<const PageHandle> pages) {
-  {
-    Lock lock(mutex_);
-    unpin_locked(pages);
-  }
-  changed_.notify_all();
-}
-
-void Tiers::unpin_locked(std::span<const PageHandle> pages) {
-  for (const PageHandle& page : pages) {
-    --page->n_pins;
-    relist(*page.get());
-  }
-  --n_holds_;
-}
-
-size_t Tiers::want(std::span<const PageHandle> pages, uint64_t* started_bytes) {
-  Lock lock(mutex_);
-  size_t n = 0;
-  for (const PageHandle& handle : pages) {
-    Page& page = *handle.get();
-    if (!page.frame.data) {
-      if (page.damaged) break;
-      const uint64_t bytes = page.bytes + (transfer_ ? 0 : wanted_staging_bytes());
-      bool room = used_bytes_ + bytes <= budget_bytes_;
-      while (!room && drop_one()) room = used_bytes_ + bytes <= budget_bytes_;
-      if (!room || !prepare_transfer().ok() || !give_frame(page).ok()) break;
-      start_read(page, false);
-      *started_bytes += page.bytes;
-    }
-    page.wanted = true;
-    relist(page);
-    ++n;
-  }
   flush_jobs();
-  return n;
-}
-
-void Tiers::unwant(std::span<const PageHandle> pages) {
-  {
-    Lock lock(mutex_);
-    for (const PageHandle& page : pages) {
-      page->wanted = false;
-      relist(*page.get());
-    }
-  }
-  changed_.notify_all();
-}
-
-bool Tiers::use(LayerUse* layer, std::span<kernels::KvPageRef> refs) {
-  Lock lock(mutex_);
-  if (layer->seen_epoch != epoch_) {
-    for (size_t i = 0; i < refs.size(); ++i) {
-      Page& page = *layer->pages[i].get();
-      if (!page.frame.data || page.movement == Movement::reading) return false;
-      refs[i].data = page.frame.data;
-      if (clean_.contains(page)) clean_.touch(page);
-    }
-    layer->seen_epoch = epoch_;
-  }
-  uses_.push_back(layer);
-  ++n_holds_;
-  return true;
-}
-
-void Tiers::leave(LayerUse* layer) {
-  bool tight = false;
-  {
-    Lock lock(mutex_);
-    std::erase(uses_, layer);
-    --n_holds_;
-    tight = used_bytes_ + used_bytes_ / 8 > budget_bytes_;
-  }
-  if (tight) changed_.notify_all();
 }
 
 bool Tiers::damaged(const Page& page) const {
@@ -443,52 +326,75 @@ bool Tiers::damaged(const Page& page) const {
   return page.damaged;
 }
 
+uint64_t Tiers::resident_bytes(std::span<const PageHandle> pages) const {
+  Lock lock(mutex_);
+  uint64_t bytes = 0;
+  for (const PageHandle& page : pages) {
+    const bool here = page->at(Level::device).filled || page->at(Level::host).filled;
+    bytes += here ? page->bytes : 0;
+  }
+  return bytes;
+}
+
 uint64_t Tiers::ahead_bytes() const {
   Lock lock(mutex_);
-  return std::min<uint64_t>(budget_bytes_ / 4, uint64_t{16} << 20);
+  return ahead_bytes_of(top_->budget_bytes());
 }
 
 uint64_t Tiers::host_budget_bytes() const {
   Lock lock(mutex_);
-  return budget_bytes_;
+  return host_.budget_bytes();
 }
 
-Status Tiers::set_host_budget(uint64_t bytes, const std::function<void(uint64_t, uint64_t)>& on_progress) {
+Status Tiers::set_budget(Level level, uint64_t bytes, const BudgetProgress& on_progress,
+                         const CancelFlag* cancel) {
+  if (level == Level::device && !device_tier_)
+    return error(ErrorKind::unsupported, "the device {} computes in RAM and has no memory of its own",
+                 device_.info().name);
+  Tier& tier = level == Level::device ? *device_tier_ : host_;
   Lock lock(mutex_);
-  const uint64_t old = budget_bytes_;
-  const uint64_t start = used_bytes_;
-  budget_bytes_ = bytes;
+  const uint64_t old = tier.budget_bytes();
+  const uint64_t start = tier.used_bytes();
+  const uint64_t total = start - std::min(start, bytes);
   Status status;
-  while (used_bytes_ > budget_bytes_ && status.ok()) {
+  do {
     // A little at a time, so that the caller sees how it goes on.
-    const uint64_t goal = std::max(budget_bytes_, used_bytes_ - std::min(used_bytes_, uint64_t{4} << 20));
-    status = make_room(lock, 0, {}, goal);
-    if (on_progress && status.ok()) {
-      const uint64_t now = used_bytes_;
+    const uint64_t step = tier.used_bytes() - std::min(tier.used_bytes(), kBudgetStep_bytes);
+    tier.set_budget(std::max(bytes, step));
+    status = check_cancelled(cancel);
+    if (status.ok()) status = make_room(lock, tier, 0, {cancel, nullptr});
+    if (on_progress && status.ok() && total > 0) {
+      const bool done = tier.budget_bytes() == bytes;
+      const uint64_t moved = start - std::min(start, tier.used_bytes());
       lock.unlock();
-      on_progress(start - std::min(start, now), start - std::min(start, bytes));
+      on_progress(done ? total : std::min(moved, total), total);
       lock.lock();
     }
+  } while (status.ok() && tier.budget_bytes() != bytes);
+  if (status.ok()) {
+    tier.trim(true);
+    return {};
   }
-  if (!status.ok()) {
-    const uint64_t used = used_bytes_;
-    budget_bytes_ = old;
-    if (status.kind() == ErrorKind::no_space)
-      return Status::no_space(
-          fmt::format("KV budget in RAM: {} bytes must stay, which a budget of {} cannot hold", used, bytes),
-          used, bytes);
-    return status;
-  }
-  frames_.trim();
-  return {};
+  const uint64_t used = tier.used_bytes();
+  tier.set_budget(old);
+  rest(lock);
+  if (status.kind() != ErrorKind::no_space) return status;
+  return Status::no_space(fmt::format("KV budget in {}: {} bytes must stay, which a budget of {} cannot hold",
+                                      tier.level() == Level::host ? "RAM" : "device memory", used, bytes),
+                          used, bytes);
 }
 
 TierStatistics Tiers::statistics() const {
   Lock lock(mutex_);
   TierStatistics statistics = statistics_;
-  statistics.host_budget_bytes = budget_bytes_;
-  statistics.host_bytes = used_bytes_;
-  statistics.host_peak_bytes = peak_bytes_;
+  statistics.host_budget_bytes = host_.budget_bytes();
+  statistics.host_bytes = host_.used_bytes();
+  statistics.host_peak_bytes = host_.peak_bytes();
+  if (device_tier_) {
+    statistics.device_budget_bytes = device_tier_->budget_bytes();
+    statistics.device_bytes = device_tier_->used_bytes();
+    statistics.device_peak_bytes = device_tier_->peak_bytes();
+  }
   if (scratch_) statistics.scratch_bytes = scratch_->used_bytes();
   if (transfer_) {
     statistics.staging_bytes = transfer_->staging_bytes();

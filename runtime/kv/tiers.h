@@ -1,6 +1,7 @@
-// Tiers: where the pages of an engine are: in RAM under a byte budget that holds, and in files. A faster tier
-// is a cache of immutable pages: bringing in copies, dropping forgets. What is in no file yet is written
-// first, and only when RAM is short.
+// Tiers: where the pages of an engine are: on the device and in RAM, each under a byte budget that holds, and
+// in files. A faster tier is a cache of immutable pages: bringing in copies, dropping forgets. What no slower
+// tier has yet moves down first, and only when room is short. Passes compute in the top tier: the device's
+// memory, or RAM where the device computes there.
 #pragma once
 
 #include <condition_variable>
@@ -9,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -17,16 +19,16 @@
 #include "runtime/base/cancel.h"
 #include "runtime/base/status.h"
 #include "runtime/device/device.h"
-#include "runtime/kv/frame_pool.h"
 #include "runtime/kv/page.h"
-#include "runtime/kv/replacement.h"
+#include "runtime/kv/tier.h"
 #include "runtime/store/page_transfer.h"
 
 namespace leoam {
 
 struct TierOptions {
-  uint64_t host_budget_bytes = 0;  // everything that KV causes in RAM: pages, tables, staging of transfers
-  std::string scratch_folder;      // where pages go that no session file has; made when first needed
+  uint64_t host_budget_bytes = 0;    // everything that KV causes in RAM: pages, tables, staging of transfers
+  uint64_t device_budget_bytes = 0;  // pages in the memory of a device that does not compute in RAM
+  std::string scratch_folder;        // where pages go that no session file has; made when first needed
   bool encrypt_scratch = true;
   ReplacementKind replacement = ReplacementKind::most_recent;
 };
@@ -35,13 +37,18 @@ struct TierStatistics {
   uint64_t host_budget_bytes = 0;
   uint64_t host_bytes = 0;
   uint64_t host_peak_bytes = 0;
-  uint64_t staging_bytes = 0;    // of host_bytes: memory of transfers
+  uint64_t staging_bytes = 0;  // of host_bytes: memory of transfers
+  uint64_t device_budget_bytes = 0;
+  uint64_t device_bytes = 0;
+  uint64_t device_peak_bytes = 0;
+  uint64_t raised_bytes = 0;     // copied from RAM to the device
+  uint64_t lowered_bytes = 0;    // and back
   uint64_t scratch_bytes = 0;    // of the scratch file in use
-  uint64_t n_pages_hit = 0;      // asked for and in RAM already
+  uint64_t n_pages_hit = 0;      // asked for and in the top tier already
   uint64_t n_pages_missed = 0;   // brought in when asked for
   uint64_t n_pages_ahead = 0;    // brought in before
   uint64_t n_pages_damaged = 0;  // had no whole copy
-  uint64_t stall_us = 0;         // passes waited for files that long
+  uint64_t stall_us = 0;         // passes waited for pages that long
   TransferStatistics transfer;
 };
 
@@ -62,32 +69,37 @@ class Tiers {
   struct Wait {
     const CancelFlag* cancel = nullptr;
     const PassHolds* own = nullptr;
+    uint32_t n_own() const { return own ? own->n : 0; }
   };
 
-  // `n` open pages of consecutive numbers in RAM, contents unspecified, appended to `out`: all or none. Fails
-  // with no_space (bytes needed and available), out_of_memory, io, cancelled.
+  // `n` open pages of consecutive numbers in the top tier, contents unspecified, appended to `out`: all or
+  // none. Fails with no_space (bytes needed and available), out_of_memory, io, cancelled.
   Status create(uint32_t layer, uint32_t first_number, uint32_t bytes, size_t n, const Wait& wait,
                 std::vector<PageHandle>* out);
   // A sealed page that is in a file only; a record that is not present makes a damaged page.
   PageHandle adopt(uint32_t layer, uint32_t number, uint32_t bytes, std::shared_ptr<PageFile> file,
                    const PageRecord& record);
-  // Opens a page for writing: in RAM, in no file, of one owner. A shared page is copied first, `*page` is the
-  // copy. Fails as create and as pin do.
+  // Opens a page for writing: in the top tier and nowhere else, of one owner. A shared page is copied first,
+  // `*page` is the copy. Fails as create and as pin do.
   Status open_for_writing(PageHandle* page, const Wait& wait);
   // Its bytes do not change any more.
   void seal(std::span<const PageHandle> pages);
 
-  // Pages in RAM until unpin, all or none; counted in wait.own by the caller. Fails with no_space, io,
-  // cancelled, and with corrupt when a page is damaged.
+  // Pages in the top tier until unpin, all or none; counted in wait.own by the caller. Fails with no_space,
+  // out_of_memory, io, device_lost, cancelled, and with corrupt when a page is damaged.
   Status pin(std::span<const PageHandle> pages, const Wait& wait);
   void unpin(std::span<const PageHandle> pages);
   // Starts bringing in pages, in their order, as far as there is room without waiting; these are dropped last
-  // until they are pinned or no longer wanted. Returns how many of them are in RAM or on their way;
+  // until they are pinned or no longer wanted. Returns how many of them are in place or on their way;
   // `started_bytes` grows by what is on its way because of this call.
   size_t want(std::span<const PageHandle> pages, uint64_t* started_bytes);
   void unwant(std::span<const PageHandle> pages);
 
-  // The fast way for a layer that is in RAM as a whole: no page of it is dropped between use and leave.
+  // In the top tier's address space, of a page that is pinned, in use, or open.
+  uint8_t* data(const Page& page) const { return page.at(top_->level()).frame.data; }
+
+  // The fast way for a layer that is in the top tier as a whole: no page of it is dropped between use and
+  // leave.
   struct LayerUse {
     std::span<const PageHandle> pages;  // consecutive numbers
     uint64_t seen_epoch = 0;            // of `refs`
@@ -100,13 +112,17 @@ class Tiers {
   Status save(std::span<const PageHandle> pages, const std::shared_ptr<PageFile>& file, const Wait& wait);
   static const PageRecord* saved_record(const Page& page, const PageFile& file);
   bool damaged(const Page& page) const;
-  // Pages leave RAM, after they are in a file; open ones are sealed. What a running pass holds stays; shared
-  // pages go too, and come back to whoever needs them.
+  // Of these pages, on the device or in RAM now.
+  uint64_t resident_bytes(std::span<const PageHandle> pages) const;
+  // Pages leave the device and RAM, after they are in a file; open ones are sealed. What a running pass holds
+  // stays; shared pages go too, and come back to whoever needs them.
   Status evict(std::span<const PageHandle> pages, const Wait& wait);
 
   // Returns when what is used fits the new budget; fails with no_space when it cannot, and the old one stays.
-  // `on_progress`(bytes given back, bytes to be given back) may be null.
-  Status set_host_budget(uint64_t bytes, const std::function<void(uint64_t, uint64_t)>& on_progress);
+  // Fails too with unsupported (the device has no memory of its own) and cancelled.
+  // `on_progress`(bytes given back, bytes to be given back) and `cancel` may be null.
+  using BudgetProgress = std::function<void(uint64_t, uint64_t)>;
+  Status set_budget(Level level, uint64_t bytes, const BudgetProgress& on_progress, const CancelFlag* cancel);
   uint64_t host_budget_bytes() const;
   // Most bytes that wanted pages of one sequence should take.
   uint64_t ahead_bytes() const;
@@ -122,7 +138,8 @@ class Tiers {
   };
   // One page on its way. Owner: jobs_; used again.
   struct Job {
-    PageJob transfer;
+    PageJob transfer;  // between RAM and a file
+    DeviceCopy copy;   // between RAM and the device
     Tiers* tiers = nullptr;
     Page* page = nullptr;
     std::shared_ptr<PageFile> file;  // a session file; null: the scratch file
@@ -132,75 +149,111 @@ class Tiers {
   void release(Page* page);
   // A session file may end with its last page: outside the lock.
   static void free_copies(std::span<const SavedCopy> copies, uint32_t page_bytes);
+  Status copy_bytes(const Page& from, Page& to);
 
   // All below: under the lock.
   Page* new_page(uint32_t layer, uint32_t number, uint32_t bytes);
   void forget(Page* page);
   void relist(Page& page);
-  void unlist(Page& page);
+  // As relist, and frees frames that nothing is on its way to any more.
+  void settle(Page& page);
   bool in_use(const Page& page) const;
-  Status give_frame(Page& page);
-  void drop(Page& page);
-  bool drop_one();
-  // Drops until `bytes` more fit the budget (or goal_bytes, if that is more); false when that is not enough.
-  bool drop_for(uint64_t bytes, uint64_t goal_bytes);
+  Status give_frame(Tier& tier, Page& page);
+  void drop(Tier& tier, Page& page);
+
+  // Room.
+  // Drops until `bytes` more fit the budget; false when that is not enough.
+  bool drop_to_fit(Tier& tier, uint64_t bytes);
+  // As drop_to_fit, and takes the memory that moving down needs while there is room for it.
+  bool drop_for(Tier& tier, uint64_t bytes);
+  // Starts moving down what stands in the way.
+  bool start_moving_down(Tier& tier);
   bool give_up_wanted();
-  // One wait for what drop_for could not find; fails with no_space when nothing can come any more.
-  Status await_room(Lock& lock, uint64_t bytes, const Wait& wait, uint64_t failures_before);
-  // As drop_for, waiting for writes and other passes.
-  Status make_room(Lock& lock, uint64_t bytes, const Wait& wait, uint64_t goal_bytes = 0);
-  Status write_saved(std::span<const PageHandle> pages, const std::shared_ptr<PageFile>& file,
-                     const Wait& wait);
-  Status no_room(uint64_t bytes) const;
-  bool disk_has_room() const;
+  // One wait for what drop_for could not find; fails with no_space when nothing can come any more. `n_own`:
+  // of n_holds_, the caller's.
+  Status await_room(Lock& lock, Tier& tier, uint64_t bytes, const Wait& wait, uint32_t n_own,
+                    uint64_t failures_before);
+  // As drop_for, waiting for movements and other passes.
+  Status make_room(Lock& lock, Tier& tier, uint64_t bytes, const Wait& wait);
+  Status no_room(const Tier& tier, uint64_t bytes) const;
+  Status wait_for_change(Lock& lock, const Wait& wait);
+  // A pass waits: as wait_for_change, and counted.
+  Status stall(Lock& lock, const Wait& wait);
+
+  // Bringing in.
+  Status pin_at(Lock& lock, Tier& tier, std::span<const PageHandle> pages, const Wait& wait);
+  Status fill_pinned(Lock& lock, Tier& tier, std::span<const PageHandle> pages, const Wait& wait);
+  void unpin_at(Tier& tier, std::span<const PageHandle> pages);
+  // Starts the next movement of a page at rest that has a frame in `goal` to be filled; false: no room in
+  // RAM.
+  bool advance(Page& page, const Tier& goal, bool urgent);
+
+  // Movements between RAM and files.
   uint64_t wanted_staging_bytes() const;
+  bool disk_has_room() const;
   Status prepare_transfer();
   // Ends the transfer while it has nothing to do: its memory goes back.
   void rest(Lock& lock);
   Status prepare_scratch();
   bool start_writes();
+  // Room in `file` for the first pages of a run of `n`: as many as it finds a place for.
+  static Result<uint64_t> place_run(PageFile& file, uint32_t page_bytes, uint32_t* n);
+  // `file` null: the scratch file.
+  void start_write(Page& page, const std::shared_ptr<PageFile>& file, uint64_t offset_bytes, Save* save);
   void start_read(Page& page, bool urgent);
+  Status write_saved(Lock& lock, std::span<const PageHandle> pages, const std::shared_ptr<PageFile>& file,
+                     const Wait& wait);
+  void failed_to_write(Status status);
+
+  // Movements between RAM and the device.
+  bool start_lowering();
+  void start_copy(Page& page, Movement movement);
+  // What has filled a frame in RAM goes on to the device, if that is where it is awaited.
+  void go_on(Page& page);
+
+  Job* take_job(Page& page, Movement movement);
   void queue(Job& job);
+  void flush_copies();
   void flush_jobs();
-  Job* take_job();
-  static void on_done(PageJob* job);
-  // True when somebody who waits should look again.
+  static void on_transferred(PageJob* job);
+  static void on_copied(DeviceCopy* copy);
+  static void on_done(Job* job);
+  // Each true when somebody who waits should look again.
   bool finish(Job& job);
-  Status pin_locked(Lock& lock, std::span<const PageHandle> pages, const Wait& wait);
-  Status read_pinned(Lock& lock, std::span<const PageHandle> pages, const Wait& wait);
-  void unpin_locked(std::span<const PageHandle> pages);
-  Status wait_for_change(Lock& lock, const Wait& wait);
+  void finish_write(Job& job);
+  void finish_read(Job& job);
+  void finish_copy(Job& job, Movement movement);
 
   Device& device_;
+  DeviceLink* const link_;
   FileSystem& files_;
   DiskAccount& disk_;
   const TierOptions options_;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  FramePool frames_;
-  Replacement clean_;             // sealed, in RAM and in a file, not pinned, wanted or moving
-  Page* oldest_dirty_ = nullptr;  // sealed, in RAM, in no file, not moving
-  Page* newest_dirty_ = nullptr;
+  Tier host_;
+  std::optional<Tier> device_tier_;
+  Tier* top_;
   std::vector<std::unique_ptr<Page[]>> page_blocks_;
   std::vector<Page*> free_pages_;
   uint64_t next_id_ = 1;
   uint32_t largest_page_bytes_ = 0;
-  uint64_t budget_bytes_;
-  uint64_t used_bytes_ = 0;
-  uint64_t peak_bytes_ = 0;
   uint64_t epoch_ = 1;  // counts changes of where pages are
   std::vector<const LayerUse*> uses_;
   uint32_t n_holds_ = 0;  // uses and groups of pins
   uint32_t n_moving_ = 0;
   uint32_t n_writing_ = 0;
+  uint32_t n_lowering_ = 0;
   uint32_t n_awaited_ = 0;        // pages
   uint32_t n_wait_for_room_ = 0;  // threads
-  Status write_failure_;
+  Status write_failure_;          // of moving down
   uint64_t n_write_failures_ = 0;
+  Status link_failure_;  // stays
   std::deque<Job> jobs_;
   std::vector<Job*> free_jobs_;
   std::vector<PageJob*> queued_;
+  std::vector<DeviceCopy*> queued_copies_;
   std::shared_ptr<PageFile> scratch_;
   std::unique_ptr<PageTransfer> transfer_;
   TierStatistics statistics_;

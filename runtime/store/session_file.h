@@ -79,7 +79,6 @@ class SessionFile final : public PageFile {
   // Durable when it returns. After a failure the last commit stands; after a failed sync every later commit
   // fails with io until the file is opened again.
   Status commit(const SessionCommit& commit);
-
   // Gives up a file that was never committed: its name is free again, its pages stay readable to whoever
   // still holds it. Nothing happens to a file that was committed. Can be called again after a failure.
   Status abandon();

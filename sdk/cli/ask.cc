@@ -65,11 +65,9 @@ uint64_t read_document(const Instance& instance, const Model& model, const AskOp
   ProgressBar bar("read", "tokens");
   EvaluateOptions evaluate;
   evaluate.cancel = cancel;
-  evaluate.on_progress = [&](uint64_t done, uint64_t total) {
-    bar.update(done, total);
-    return true;
-  };
+  evaluate.on_progress = bar.follower();
   session.evaluate(added, evaluate);
+  bar.clear();
   saved.save();
   return common.size() - added.size();
 }

@@ -35,14 +35,14 @@ void add_chat(CLI::App& program, std::function<void()>& run) {
         if (line.empty()) continue;
         const std::vector<int32_t> added = conversation.add_user(line);
         const Generated answer = generate(session, added, *options, !options->json);
+        // The progress bar of the save takes a line of its own.
+        if (!options->json) std::cout << std::endl;
         saved.save();
         if (options->json)
           print_json({{"answer", answer.text},
                       {"finish", finish_name(answer.finish)},
                       {"session_tokens", session.n_tokens()},
                       {"stats", statistics_json(answer.statistics)}});
-        else
-          std::cout << '\n';
         conversation.add_answer(answer.text);
       }
     };

@@ -47,10 +47,7 @@ Model open_model(const Instance& instance, const CommonOptions& options) {
   ProgressBar bar("load", "MiB", uint64_t{1} << 20);
   LoadOptions load = load_options(options);
   load.cancel = cancel;
-  load.on_progress = [&bar](uint64_t done, uint64_t total) {
-    bar.update(done, total);
-    return true;
-  };
+  load.on_progress = bar.follower();
   return Model(instance, options.model, load);
 }
 

@@ -87,10 +87,7 @@ void add_eval(CLI::App& program, std::function<void()>& run) {
           rows[std::to_string(position)] = top_row(logits, normaliser, options->top);
         return true;
       };
-      evaluate.on_progress = [&](uint64_t done, uint64_t total) {
-        bar.update(done, total);
-        return true;
-      };
+      evaluate.on_progress = bar.follower();
       session.evaluate(tokens, evaluate);
       bar.clear();
       const double mean = tokens.size() < 2 ? 0.0 : nll / static_cast<double>(tokens.size() - 1);

@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "common.h"
+#include "interrupt.h"
 #include "terminal.h"
 
 namespace leoam::cli {
@@ -23,6 +24,7 @@ Json plan_json(const leoam_plan& plan) {
                {"session_file_bytes", plan.session_file_bytes},
                {"disk_written_bytes", plan.disk_written_bytes},
                {"token_read_bytes", plan.token_read_bytes},
+               {"piece_tokens", plan.piece_tokens},
                {"prefill_tokens_per_second", plan.prefill_tokens_per_second},
                {"decode_tokens_per_second", plan.decode_tokens_per_second},
                {"reopen_seconds", plan.reopen_seconds}};
@@ -40,16 +42,24 @@ void print(const Json& json) {
 }  // namespace
 
 void add_plan(CLI::App& program, std::function<void()>& run) {
-  auto options = std::make_shared<CommonOptions>();
+  struct Options : CommonOptions {
+    bool saved = false;
+  };
+  auto options = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand(
       "plan", "What a model and a context will need, tier by tier; reads the header of the file only");
   add_model_options(*command, *options);
+  command->add_flag("--saved", options->saved, "The session is saved in a file at the end");
   command->callback([options, &run] {
     run = [options] {
       const Instance instance = open_instance(*options);
+      CancelFlag cancel(instance);
+      const Interrupt interrupt(&cancel);
       PlanOptions wish;
       wish.context_tokens = options->context_tokens;
       wish.speed = true;
+      wish.saved = options->saved;
+      wish.cancel = cancel;
       wish.kv_type = options->kv_type == "f32" ? KvType::f32 : KvType::f16;
       const Json json = plan_json(plan(instance, options->model, wish, load_options(*options)));
       options->json ? print_json(json) : print(json);

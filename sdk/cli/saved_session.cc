@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "interrupt.h"
+#include "terminal.h"
 
 namespace leoam::cli {
 namespace {
@@ -69,8 +70,16 @@ void SavedSession::save() {
   if (saved_.file.empty()) return;
   CancelFlag cancel(instance_);
   const Interrupt interrupt(&cancel);
-  if (session_->file_info()) return session_->save({.cancel = cancel});
-  session_->save({.path = saved_.file, .key = session_key(key_), .plaintext = !key_, .cancel = cancel});
+  ProgressBar bar("save", "MiB", uint64_t{1} << 20);
+  SaveOptions options;
+  options.cancel = cancel;
+  options.on_progress = bar.follower();
+  if (!session_->file_info()) {
+    options.path = saved_.file;
+    options.key = session_key(key_);
+    options.plaintext = !key_;
+  }
+  session_->save(options);
   key_.reset();
 }
 

@@ -40,7 +40,7 @@ class SavedSession {
   SavedSession(const Instance& instance, const Model& model, const CommonOptions& options,
                const SavedOptions& saved);
   Session& session() { return *session_; }
-  // Nothing when there is no file to save to. Ctrl-C ends it with LEOAM_ERROR_CANCELLED.
+  // Nothing when there is no file to save to. With a progress bar; Ctrl-C ends it with LEOAM_ERROR_CANCELLED.
   void save();
 
  private:

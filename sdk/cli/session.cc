@@ -64,10 +64,7 @@ class Target {
     FileOptions file;
     file.key = session_key(key_);
     file.cancel = cancel_;
-    file.on_progress = [this](uint64_t done, uint64_t total) {
-      bar_.update(done, total);
-      return true;
-    };
+    file.on_progress = bar_.follower();
     file_.emplace(instance_, options.file, std::move(file));
   }
   const Instance& instance() const { return instance_; }
@@ -137,13 +134,10 @@ void import_tokens(const Options& options) {
   ProgressBar bar("compute", "tokens");
   EvaluateOptions evaluate;
   evaluate.cancel = cancel;
-  evaluate.on_progress = [&](uint64_t done, uint64_t total) {
-    bar.update(done, total);
-    return true;
-  };
+  evaluate.on_progress = bar.follower();
   session.session().evaluate(tokens, evaluate);
-  session.save();
   bar.clear();
+  session.save();
   print(options, info_json(*session.session().file_info()));
 }
 

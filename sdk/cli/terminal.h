@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 
 namespace leoam::cli {
@@ -17,6 +18,13 @@ class ProgressBar {
   ~ProgressBar() { clear(); }
   void update(uint64_t done, uint64_t total);
   void clear();
+  // Updates this bar, which outlives it, and asks to go on.
+  std::function<bool(uint64_t done, uint64_t total)> follower() {
+    return [this](uint64_t done, uint64_t total) {
+      update(done, total);
+      return true;
+    };
+  }
 
  private:
   std::string title_;

@@ -74,7 +74,7 @@ void compare(const Setup& setup, const char* name, uint64_t budget_bytes, bool s
   (void)engine->files().remove(path);
   auto key = SecretKey::random();
   check(key.status());
-  check((*session)->save(path, &*key, nullptr));
+  check((*session)->save(path, &*key, {}));
   (*session).reset();
   std::vector<double> open_s;
   for (int i = 0; i < 5; ++i)

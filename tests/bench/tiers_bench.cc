@@ -40,54 +40,68 @@ struct Run {
   std::shared_ptr<const Model> model;
   std::shared_ptr<Session> session;
   std::vector<double> token_ms;
+  std::vector<double> to_floor;  // a round's: its median token to the floor by the disk's rate around it
+  std::vector<double> disk_bytes_per_second;
   uint64_t read_bytes = 0;
   uint64_t n_reads = 0;
   uint64_t stall_us = 0;
-  uint64_t hits = 0;
-  uint64_t asked = 0;
   uint64_t n_decoded = 0;
 };
 
-// Reads a file of some hundred megabytes as the store does, with nothing done to the bytes.
-double disk_bytes_per_second(const std::string& folder) {
-  constexpr uint64_t kFile_bytes = uint64_t{256} << 20;
-  constexpr uint32_t kRead_bytes = 128u << 10;
-  constexpr uint32_t kDepth = 32;
-  auto files = create_file_system();
-  auto file = files->create_unnamed(folder).value();
-  AlignedBuffer memory = AlignedBuffer::allocate(size_t{kDepth} * kRead_bytes + (uint64_t{1} << 20)).value();
-  // AlignedBuffer aligns large blocks to system pages.
-  for (uint64_t at = 0; at < kFile_bytes; at += uint64_t{1} << 20)
-    check(file->write_at(at, {memory.data(), size_t{1} << 20}));
-  check(file->sync());
-  auto queue = files->create_queue(kDepth, {memory.data(), size_t{kDepth} * kRead_bytes}).value();
-  std::vector<IoRequest> requests(kDepth);
-  std::vector<IoRequest*> done;
-  uint64_t next = 0;
-  const uint64_t n_reads = kFile_bytes / kRead_bytes;
-  const double seconds = seconds_of([&] {
+// A file of some hundred megabytes, read as the store reads, with nothing done to the bytes.
+class Disk {
+ public:
+  explicit Disk(const std::string& folder)
+      : files_(create_file_system()),
+        file_(files_->create_unnamed(folder).value()),
+        memory_(AlignedBuffer::allocate(size_t{kDepth} * kRead_bytes).value()) {
+    // AlignedBuffer aligns large blocks to system pages.
+    for (uint64_t at = 0; at < kFile_bytes; at += kWrite_bytes)
+      check(file_->write_at(at, {memory_.data(), kWrite_bytes}));
+    check(file_->sync());
+    queue_ = files_->create_queue(kDepth, {memory_.data(), memory_.bytes()}).value();
+  }
+
+  double bytes_per_second() {
+    std::vector<IoRequest> requests(kDepth);
+    std::vector<IoRequest*> done;
+    uint64_t next = 0;
+    constexpr uint64_t kReads = kFile_bytes / kRead_bytes;
     const auto start = [&](IoRequest& request, size_t slot) {
       request = {};
-      request.file = file.get();
-      request.offset_bytes = next++ * 7919 % n_reads * kRead_bytes;
-      request.data = memory.data() + slot * kRead_bytes;
+      request.file = file_.get();
+      request.offset_bytes = next++ * 7919 % kReads * kRead_bytes;
+      request.data = memory_.data() + slot * kRead_bytes;
       request.bytes = kRead_bytes;
       IoRequest* one = &request;
-      queue->submit({&one, 1});
+      queue_->submit({&one, 1});
     };
-    for (size_t i = 0; i < kDepth; ++i) start(requests[i], i);
-    for (uint64_t n = 0; n < n_reads;) {
-      done.clear();
-      queue->reap(true, &done);
-      n += done.size();
-      for (IoRequest* request : done) {
-        check(request->status);
-        if (next < n_reads) start(*request, static_cast<size_t>(request - requests.data()));
+    const double seconds = seconds_of([&] {
+      for (size_t i = 0; i < kDepth; ++i) start(requests[i], i);
+      for (uint64_t n = 0; n < kReads;) {
+        done.clear();
+        queue_->reap(true, &done);
+        n += done.size();
+        for (IoRequest* request : done) {
+          check(request->status);
+          if (next < kReads) start(*request, static_cast<size_t>(request - requests.data()));
+        }
       }
-    }
-  });
-  return static_cast<double>(kFile_bytes) / seconds;
-}
+    });
+    return static_cast<double>(kFile_bytes) / seconds;
+  }
+
+ private:
+  static constexpr uint64_t kFile_bytes = uint64_t{256} << 20;
+  static constexpr size_t kWrite_bytes = size_t{1} << 20;
+  static constexpr uint32_t kRead_bytes = 128u << 10;
+  static constexpr uint32_t kDepth = 32;
+
+  std::shared_ptr<FileSystem> files_;
+  std::unique_ptr<WritableFile> file_;
+  AlignedBuffer memory_;
+  std::unique_ptr<IoQueue> queue_;  // destroyed before the memory that it has registered
+};
 
 void start(const Setup& setup, const Case& what, uint64_t kv_bytes, Run* run) {
   EngineOptions options;
@@ -110,25 +124,27 @@ void start(const Setup& setup, const Case& what, uint64_t kv_bytes, Run* run) {
       static_cast<double>(s.host_kv_peak_bytes) / 1e6, static_cast<double>(s.host_kv_budget_bytes) / 1e6);
 }
 
-void decode(const Setup& setup, Run* run) {
+// Returns the median of its tokens, in milliseconds.
+double decode(const Setup& setup, Run* run) {
+  std::vector<double> token_ms;
   const std::vector<int32_t> token = tokens(1);
   const EngineStatistics before = run->engine->statistics();
   for (uint32_t i = 0; i < setup.n_tokens; ++i) {
-    run->token_ms.push_back(1e3 * seconds_of([&] { check(run->session->evaluate(token, {})); }));
+    token_ms.push_back(1e3 * seconds_of([&] { check(run->session->evaluate(token, {})); }));
     ++run->n_decoded;
   }
   const EngineStatistics after = run->engine->statistics();
   run->read_bytes += after.disk_read_bytes - before.disk_read_bytes;
   run->n_reads += after.disk_read_requests - before.disk_read_requests;
   run->stall_us += after.stall_us - before.stall_us;
-  run->hits += after.pages_hit - before.pages_hit;
-  run->asked += after.pages_hit + after.pages_missed + after.pages_ahead - before.pages_hit -
-                before.pages_missed - before.pages_ahead;
+  run->token_ms.insert(run->token_ms.end(), token_ms.begin(), token_ms.end());
+  return median(token_ms);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
   if (argc < 3) {
     std::fprintf(stderr,
                  "usage: tiers_bench MODEL FOLDER [--depth N] [--share N] [--tokens N] [--repeat N]\n");
@@ -152,32 +168,38 @@ int main(int argc, char** argv) {
     start(setup, cases[i], kv_bytes, &runs[i]);
     kv_bytes = runs[0].session->kv_bytes();
   }
-  std::vector<double> disk;
+  Disk disk(setup.folder);
   for (uint32_t r = 0; r < setup.repeat; ++r) {
-    disk.push_back(disk_bytes_per_second(setup.folder));
-    for (Run& run : runs) decode(setup, &run);
+    const double compute_ms = decode(setup, &runs[0]);
+    runs[0].to_floor.push_back(1);
+    // The rate of a virtual disk changes within seconds: it is measured on both sides of each case.
+    double before = disk.bytes_per_second();
+    for (size_t i = 1; i < runs.size(); ++i) {
+      const double ms = decode(setup, &runs[i]);
+      const double after = disk.bytes_per_second();
+      const double rate = (before + after) / 2;
+      runs[i].disk_bytes_per_second.push_back(rate);
+      runs[i].to_floor.push_back(ms / std::max(compute_ms, 1e3 * static_cast<double>(kv_bytes) / rate));
+      before = after;
+    }
   }
-  const double compute_ms = median(runs[0].token_ms);
+  std::printf("\nKV %.1f MB at depth %u, RAM for 1/%u of it, 2 threads, %u rounds of %u tokens\n\n",
+              static_cast<double>(kv_bytes) / 1e6, setup.depth, setup.share, setup.repeat, setup.n_tokens);
   std::printf(
-      "\nKV %.1f MB at depth %u, RAM for 1/%u of it, disk %.2f GB/s (128 KiB at depth 32), 2 threads\n\n",
-      static_cast<double>(kv_bytes) / 1e6, setup.depth, setup.share, median(disk) / 1e9);
-  std::printf(
-      "| case | ms/token | read MB/token | hits %% | stall %% | floor ms | to floor "
-      "|\n|---|---|---|---|---|---|---|---|\n");
+      "| case | ms/token | read MB/token | KB/read | stall %% | disk GB/s (128 KiB, depth 32) | to floor "
+      "(least, most) |\n|---|---|---|---|---|---|---|\n");
   for (size_t i = 0; i < runs.size(); ++i) {
     const Run& run = runs[i];
-    const double ms = median(run.token_ms);
     double total_ms = 0;
     for (const double t : run.token_ms) total_ms += t;
-    const double floor_ms = cases[i].in_ram
-                                ? compute_ms
-                                : std::max(compute_ms, 1e3 * static_cast<double>(kv_bytes) / median(disk));
+    const auto [least, most] = std::minmax_element(run.to_floor.begin(), run.to_floor.end());
     std::printf(
-        "| %s | %.1f | %.1f | %.0f | %.1f | %.1f | %.1f | %.2f |\n", cases[i].name, ms,
-        static_cast<double>(run.read_bytes) / static_cast<double>(run.n_decoded) / 1e6,
+        "| %s | %.1f | %.1f | %.0f | %.1f | %.2f | %.2f (%.2f, %.2f) |\n", cases[i].name,
+        median(run.token_ms), static_cast<double>(run.read_bytes) / static_cast<double>(run.n_decoded) / 1e6,
         run.n_reads ? static_cast<double>(run.read_bytes) / static_cast<double>(run.n_reads) / 1e3 : 0.0,
-        run.asked ? 100.0 * static_cast<double>(run.hits) / static_cast<double>(run.asked) : 100.0,
-        static_cast<double>(run.stall_us) / total_ms / 10, floor_ms, ms / floor_ms);
+        static_cast<double>(run.stall_us) / total_ms / 10,
+        run.disk_bytes_per_second.empty() ? 0 : median(run.disk_bytes_per_second) / 1e9, median(run.to_floor),
+        *least, *most);
   }
   return 0;
 }

@@ -84,6 +84,13 @@ TEST_F(Cpp, ExceptionsOfCallbacksReachTheCaller) {
   evaluate.on_logits = [](uint64_t, std::span<const float>) -> bool { throw Mine(); };
   EXPECT_THROW(session.evaluate(prompt, evaluate), Mine);
 
+  session.evaluate(prompt);
+  const auto on_progress = [](uint64_t, uint64_t) -> bool { throw Mine(); };
+  EXPECT_THROW(session.suspend({.on_progress = on_progress}), Mine);
+  EXPECT_THROW(session.save({.path = folder_.file("thrown"), .plaintext = true, .on_progress = on_progress}),
+               Mine);
+  EXPECT_FALSE(session.file_info());
+
   leoam::RequestOptions options;
   options.prompt = prompt;
   options.delivery = leoam::Delivery::callback;

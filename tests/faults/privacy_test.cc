@@ -130,16 +130,16 @@ TEST_F(PrivacyTest, ASessionFileShowsNothing) {
   start();
   std::shared_ptr<Session> session = talk();
   const std::string plain = folder_.file("plain.session");
-  ASSERT_TRUE(session->save(plain, nullptr, nullptr).ok());
+  ASSERT_TRUE(session->save(plain, nullptr, {}).ok());
   session.reset();
   learn_kv(plain);
   EXPECT_GT(n_found(contents(plain)), kv_.size() / 2);
   session = talk();
   const std::string sealed = folder_.file("sealed.session");
   const SecretKey key = SecretKey::random().value();
-  ASSERT_TRUE(session->save(sealed, &key, nullptr).ok());
+  ASSERT_TRUE(session->save(sealed, &key, {}).ok());
   generate(*session);
-  ASSERT_TRUE(session->save({}, nullptr, nullptr).ok());
+  ASSERT_TRUE(session->save({}, nullptr, {}).ok());
   EXPECT_EQ(0u, n_found(contents(sealed)));
   EXPECT_EQ(std::string::npos, contents(sealed).find(std::string_view("tiny")));
   std::filesystem::remove(plain);
@@ -154,7 +154,7 @@ TEST_F(PrivacyTest, AScratchFileShowsNothing) {
   start(true);
   std::shared_ptr<Session> session = talk();
   const std::string plain = folder_.file("plain.session");
-  ASSERT_TRUE(session->save(plain, nullptr, nullptr).ok());
+  ASSERT_TRUE(session->save(plain, nullptr, {}).ok());
   session.reset();
   learn_kv(plain);
   std::filesystem::remove(plain);
@@ -173,7 +173,7 @@ TEST_F(PrivacyTest, TheLogSaysNothing) {
   const std::string path = folder_.file("a.session");
   {
     std::shared_ptr<Session> session = talk();
-    ASSERT_TRUE(session->save(path, nullptr, nullptr).ok());
+    ASSERT_TRUE(session->save(path, nullptr, {}).ok());
     EXPECT_FALSE(engine_->create_session(model_, {.context_tokens = 8}).value()->evaluate(prompt_, {}).ok());
   }
   learn_kv(path);
@@ -206,7 +206,7 @@ class CoreDumpTest : public PrivacyTest {
       start();
       const std::shared_ptr<Session> session = talk();
       const SecretKey own = SecretKey::random().value();
-      if (!session->save(folder_.file("a.session"), &own, nullptr).ok()) _exit(1);
+      if (!session->save(folder_.file("a.session"), &own, {}).ok()) _exit(1);
       generate(*session);
       (void)!write(ends[1], own.bytes().data(), own.bytes().size());
       at_work();

@@ -65,6 +65,11 @@ class Forms(unittest.TestCase):
         self.assertEqual(plan["context_tokens"], 512)
         self.assertGreater(plan["kv_bytes"], 64 << 10)
         self.assertIn("kv_bytes", run("plan", MODEL).stdout)
+        self.assertEqual(plan["session_file_bytes"], 0)
+        self.assertIn(plan["piece_tokens"], (256, 512, 1024, 2048))
+        saved = run_json("plan", MODEL, "--context", "512", "--host-budget", "64KiB", "--saved")
+        self.assertGreater(saved["session_file_bytes"], saved["kv_bytes"])
+        self.assertGreater(saved["disk_written_bytes"], plan["disk_written_bytes"])
 
     def test_tokenize(self):
         words = "hello, wörld 🙂"
@@ -331,13 +336,25 @@ class Interruption(unittest.TestCase):
 
     def test_progress_goes_to_a_terminal_only(self):
         self.assertEqual(run("generate", MODEL, "--prompt", "a", "--max-tokens", "1", "--json").stderr, "")
+        shown = self.shown("generate", MODEL, "--prompt", "a " * 300, "--max-tokens", "1", "--json")
+        self.assertIn(b"load [", shown)
+
+    def test_a_save_shows_progress(self):
+        path = os.path.join(FOLDER.name, "progress")
+        document = write("progress.txt", "words " * 60)
+        ask = ["ask", MODEL, "--document", document, "--max-tokens", "1", "--json", "--session", path]
+        self.assertIn(b"save [##############################] ", self.shown(*ask, "--plaintext", "why?"))
+
+    def shown(self, *arguments):
+        """What a terminal shows beside one JSON object on standard output."""
         leader, follower = pty.openpty()
-        done = subprocess.run([LEOAM, "generate", MODEL, "--prompt", "a " * 300, "--max-tokens", "1", "--json"],
-                              stdout=subprocess.PIPE, stderr=follower, timeout=60)
+        done = subprocess.run([LEOAM, *arguments], stdout=subprocess.PIPE, stderr=follower, timeout=60)
         os.close(follower)
-        self.assertEqual(done.returncode, 0)
-        self.assertIn(b"load [", os.read(leader, 65536))
+        shown = os.read(leader, 65536)
+        os.close(leader)
+        self.assertEqual(done.returncode, 0, shown)
         json.loads(done.stdout)
+        return shown
 
 
 if __name__ == "__main__":

@@ -241,7 +241,7 @@ class EngineScenario::Program {
     const SecretKey key = test_key();
     const auto write = [&] {
       const bool has_file = (*session)->file_info().ok();
-      return (*session)->save(has_file ? "" : session_path(folder_), &key, nullptr);
+      return (*session)->save(has_file ? "" : session_path(folder_), &key, {});
     };
     journal_->attempt(tokens(**session));
     Status status = write();
@@ -286,7 +286,7 @@ class EngineScenario::Program {
     std::shared_ptr<Session> session;
     LEOAM_RETURN_IF_ERROR(create(&session));
     LEOAM_RETURN_IF_ERROR(reach(*session, kMain, kPrompt_tokens + 4));
-    LEOAM_RETURN_IF_ERROR(again([&] { return session->suspend(nullptr); }));
+    LEOAM_RETURN_IF_ERROR(again([&] { return session->suspend({}); }));
     return reach(*session, kMain, kPrompt_tokens + 6);
   }
 
@@ -314,7 +314,7 @@ class EngineScenario::Program {
     LEOAM_ASSIGN_OR_RETURN(std::shared_ptr<Session> second, first->fork());
     LEOAM_RETURN_IF_ERROR(reach(*second, kMain, kPrompt_tokens + 1));
     LEOAM_RETURN_IF_ERROR(reach(*first, kOther, kOtherPrompt_tokens + 1));
-    LEOAM_RETURN_IF_ERROR(again([&] { return second->suspend(nullptr); }));
+    LEOAM_RETURN_IF_ERROR(again([&] { return second->suspend({}); }));
     LEOAM_RETURN_IF_ERROR(save(&first, kOther, &second));
     if (second) LEOAM_RETURN_IF_ERROR(reach(*second, kMain, kPrompt_tokens + 2));
     second.reset();

@@ -242,6 +242,7 @@ typedef struct leoam_plan_options {
   uint64_t host_kv_budget_bytes; /* 0: the budget of the instance */
   uint64_t disk_kv_budget_bytes; /* 0: the budget of the instance */
   uint64_t flags;                /* LEOAM_PLAN_* */
+  leoam_cancel_flag* cancel;     /* or NULL */
 } leoam_plan_options;
 
 /* Speeds too: measures the machine once, within 5 s, and keeps the result. */
@@ -268,10 +269,14 @@ typedef struct leoam_plan {
   double prefill_tokens_per_second; /* from the first token to the last */
   double decode_tokens_per_second;  /* at context_tokens */
   double reopen_seconds;            /* a saved session, until its first pass can start */
+  /* Of a prefill piece, when a session leaves it to the library: 256, and with LEOAM_PLAN_SPEED more where
+   * older pages come from the disk and would not hide behind the compute of a piece: 512, 1024 or 2048. */
+  uint32_t piece_tokens;
+  uint32_t reserved;
 } leoam_plan;
 
 /* What a model and a context will need, from the header of the file: nothing is loaded. `load` may be NULL;
- * its overrides count, its callback and flags do not. Fails as leoam_model_load. [any] */
+ * its overrides count, its functions, flags and cancel flag do not. Fails as leoam_model_load. [any] */
 LEOAM_API leoam_status leoam_model_plan(leoam_instance* instance, const char* path, uint64_t path_size,
                                         const leoam_load_options* load, const leoam_plan_options* options,
                                         leoam_plan* out_plan, leoam_error* error) LEOAM_NOEXCEPT;
@@ -397,7 +402,10 @@ typedef struct leoam_session_options {
   leoam_string policy;     /* which KV is attended to; empty: "exact" */
   uint32_t page_tokens;    /* 16, 32, 64 or 128; 0: 32 */
   uint32_t context_tokens; /* most tokens the session may hold; 0: the model's context */
-  uint32_t piece_tokens;   /* tokens of a prefill piece; 0: the library's choice */
+  uint32_t piece_tokens; /* tokens of a prefill piece; 0: 256, or what leoam_plan says where the context does
+                            not fit RAM and the speed of the machine was measured (LEOAM_PLAN_SPEED, once).
+                            Logits are byte-identical for one number, whatever the budgets, and agree
+                            within 1e-3 in log-probability between numbers */
   uint32_t reserved;
 } leoam_session_options;
 
@@ -417,6 +425,7 @@ typedef struct leoam_session_info {
   uint64_t flags;        /* LEOAM_SESSION_ */
   uint32_t piece_tokens; /* of a prefill piece */
   uint32_t reserved;
+  uint64_t resident_kv_bytes; /* of kv_bytes, in memory: now, or during a forward pass as of an earlier one */
 } leoam_session_info;
 
 /* Logits [n_vocab] of one position, in ascending order of positions; valid during the call. */

@@ -89,7 +89,7 @@ typedef struct leoam_request_statistics {
   uint32_t struct_size;
   uint32_t reserved;
   uint64_t prompt_tokens;
-  uint64_t prefilled_tokens; /* of them, computed so far */
+  uint64_t prefilled_tokens; /* of them, computed so far; not those that another session had computed */
   uint64_t generated_tokens;
   uint64_t time_to_first_token_us; /* from submission; 0 before it */
   uint64_t prefill_us;             /* time inside prefill steps */

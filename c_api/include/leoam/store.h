@@ -47,12 +47,15 @@ LEOAM_API leoam_status leoam_session_fork(leoam_session* session, leoam_session*
 typedef struct leoam_suspend_options {
   uint32_t struct_size;
   uint32_t reserved;
-  leoam_cancel_flag* cancel; /* or NULL */
+  leoam_cancel_flag* cancel;           /* or NULL */
+  leoam_progress_function on_progress; /* bytes of KV done and in all, or NULL */
+  void* user_data;
 } leoam_suspend_options;
 
 /* All KV of the session leaves memory, but for what forks hold in use. The next use brings back what it
- * needs. Fails with BUSY, NO_SPACE (a disk budget, the write cap, the disk), IO, CANCELLED; then the session
- * is as good as before, with a part of it in files. [driver; not in callbacks] */
+ * needs. Fails with BUSY, NO_SPACE (a disk budget, the write cap, the disk), IO, CANCELLED (by the flag or by
+ * the callback); then the session is as good as before, with a part of it in files. [driver; not in
+ * callbacks] */
 LEOAM_API leoam_status leoam_session_suspend(leoam_session* session, const leoam_suspend_options* options,
                                              leoam_error* error) LEOAM_NOEXCEPT;
 
@@ -83,8 +86,10 @@ typedef struct leoam_save_options {
   const uint8_t* key;        /* [key_size]; or NULL, and on_key */
   uint64_t key_size;         /* LEOAM_KEY_BYTES; 0: none */
   leoam_key_function on_key; /* or NULL */
-  void* user_data;           /* of on_key */
+  void* user_data;           /* of all functions */
   leoam_cancel_flag* cancel; /* or NULL */
+  /* Bytes of KV that the file has now, and in all; or NULL. Tokens and index follow the last of them. */
+  leoam_progress_function on_progress;
 } leoam_save_options;
 
 /* Makes the session durable: it is on the disk when this returns. The first time into a new file, which the
@@ -92,8 +97,8 @@ typedef struct leoam_save_options {
  * is new is written: options may be NULL, a path must be that of the file, a key is not asked for again, and
  * a wish for the other kind of file is refused. Fails with INVALID_ARGUMENT (no path, another path, neither
  * key nor flag, or both), BUSY (the session, or the file exists or is open), NOT_FOUND (the folder),
- * NO_SPACE, UNSUPPORTED (a folder that others may write to), IO, CANCELLED; then the last save stands.
- * [driver; not in callbacks] */
+ * NO_SPACE, UNSUPPORTED (a folder that others may write to), IO, CANCELLED (by the flag or by a callback);
+ * then the last save stands. [driver; not in callbacks] */
 LEOAM_API leoam_status leoam_session_save(leoam_session* session, const leoam_save_options* options,
                                           leoam_error* error) LEOAM_NOEXCEPT;
 

@@ -29,7 +29,7 @@
   (memset(&(variable), 0, sizeof(variable)), (variable).struct_size = (uint32_t)sizeof(variable))
 
 typedef struct leoam_instance leoam_instance;       /* threads, device, budgets; the root of everything */
-typedef struct leoam_cancel_flag leoam_cancel_flag; /* a wish to stop, for load and evaluate */
+typedef struct leoam_cancel_flag leoam_cancel_flag; /* a wish to stop, for long calls */
 typedef struct leoam_model leoam_model;             /* one model file, immutable, shared by sessions */
 typedef struct leoam_session leoam_session;         /* one sequence of tokens with its KV cache */
 typedef struct leoam_request leoam_request;         /* one generation on a session */

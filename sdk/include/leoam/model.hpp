@@ -44,6 +44,7 @@ struct PlanOptions {
   uint64_t disk_kv_budget_bytes = 0;  // 0: the instance's
   bool speed = false;                 // measures the machine once, within 5 s
   bool saved = false;                 // in a session file at the end
+  std::optional<CancelFlag> cancel{};
 };
 
 struct TokenizeOptions {
@@ -140,6 +141,7 @@ inline leoam_plan plan(const Instance& instance, std::string_view path, const Pl
   c.host_kv_budget_bytes = options.host_kv_budget_bytes;
   c.disk_kv_budget_bytes = options.disk_kv_budget_bytes;
   c.flags = (options.speed ? LEOAM_PLAN_SPEED : 0) | (options.saved ? LEOAM_PLAN_SAVED : 0);
+  if (options.cancel) c.cancel = options.cancel->get();
   auto plan = detail::make<leoam_plan>();
   detail::call(leoam_model_plan, instance.get(), path.data(), static_cast<uint64_t>(path.size()),
                c_load.get(), &c, &plan);

@@ -23,13 +23,18 @@ struct SessionOptions {
   KvType kv_type = KvType::f16;
   uint32_t page_tokens = 0;     // 0: 32
   uint32_t context_tokens = 0;  // 0: the model's
-  uint32_t piece_tokens = 0;    // 0: the library's choice
+  uint32_t piece_tokens = 0;    // 0: the library's choice, as leoam_session_options says
 };
 
 struct EvaluateOptions {
   bool all_logits = false;  // on_logits for every position, not only the last
   std::function<bool(uint64_t position, std::span<const float> logits)> on_logits{};  // false stops
   Progress on_progress{};                                                             // tokens
+  std::optional<CancelFlag> cancel{};
+};
+
+struct SuspendOptions {
+  Progress on_progress{};  // bytes of KV
   std::optional<CancelFlag> cancel{};
 };
 
@@ -106,10 +111,23 @@ class Session {
   }
 
   // All KV leaves memory; the next use brings back what it needs.
-  void suspend(const CancelFlag* cancel = nullptr) {
+  void suspend(const SuspendOptions& options = {}) {
+    struct Call {
+      const SuspendOptions& options;
+      std::exception_ptr thrown;
+      static int32_t on_progress(uint64_t done, uint64_t total, void* user_data) {
+        auto* self = static_cast<Call*>(user_data);
+        return detail::run(self->thrown, [&] { return self->options.on_progress(done, total); });
+      }
+    } call{options, nullptr};
     auto c = detail::make<leoam_suspend_options>();
-    if (cancel) c.cancel = cancel->get();
-    detail::call(leoam_session_suspend, get(), &c);
+    if (options.on_progress) c.on_progress = Call::on_progress;
+    c.user_data = &call;
+    if (options.cancel) c.cancel = options.cancel->get();
+    auto error = detail::make<leoam_error>();
+    const leoam_status code = leoam_session_suspend(get(), &c, &error);
+    if (call.thrown) std::rethrow_exception(call.thrown);
+    detail::check(code, error);
   }
 
   // Makes the session durable: the first time in a new file, later in the same one, where only what is new is
@@ -118,7 +136,7 @@ class Session {
     auto c = detail::make<leoam_save_options>();
     c.flags = options.plaintext ? LEOAM_SAVE_PLAINTEXT : 0;
     c.path = detail::view(options.path);
-    detail::CKey key(options.key, c);
+    detail::CKeyAndProgress key(options, c);
     if (options.cancel) c.cancel = options.cancel->get();
     auto error = detail::make<leoam_error>();
     const leoam_status code = leoam_session_save(get(), &c, &error);

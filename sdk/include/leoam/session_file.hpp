@@ -28,6 +28,7 @@ struct SaveOptions {
   SessionKey key{};
   bool plaintext = false;  // a new file without encryption; excludes a key
   std::optional<CancelFlag> cancel{};
+  Progress on_progress{};  // bytes of KV
 };
 
 struct FileOptions {
@@ -67,8 +68,25 @@ class CKey {
   const std::function<bool(std::span<uint8_t>)>& ask_;
 };
 
+// What CKey is, with the progress function of `options`.
+template <class Options>
+class CKeyAndProgress : public CKey {
+ public:
+  template <class C>
+  CKeyAndProgress(const Options& options, C& c) : CKey(options.key, c), options_(options) {
+    if (options.on_progress) c.on_progress = on_progress;
+  }
+
+ private:
+  static int32_t on_progress(uint64_t done, uint64_t total, void* user_data) {
+    auto* self = static_cast<CKeyAndProgress*>(static_cast<CKey*>(user_data));
+    return run(self->thrown, [&] { return self->options_.on_progress(done, total); });
+  }
+  const Options& options_;
+};
+
 // The C form of file options; points into `options`, which outlives it.
-class CFileOptions : private CKey {
+class CFileOptions : private CKeyAndProgress<FileOptions> {
  public:
   explicit CFileOptions(const FileOptions& options)
       : CFileOptions(options, make<leoam_session_file_options>()) {}
@@ -86,16 +104,10 @@ class CFileOptions : private CKey {
 
  private:
   CFileOptions(const FileOptions& options, leoam_session_file_options c)
-      : CKey(options.key, c), options_(options), c_(c) {
-    if (options.on_progress) c_.on_progress = on_progress;
+      : CKeyAndProgress(options, c), c_(c) {
     if (options.cancel) c_.cancel = options.cancel->get();
   }
-  static int32_t on_progress(uint64_t done, uint64_t total, void* user_data) {
-    auto* self = static_cast<CFileOptions*>(static_cast<CKey*>(user_data));
-    return run(self->thrown, [&] { return self->options_.on_progress(done, total); });
-  }
 
-  const FileOptions& options_;
   leoam_session_file_options c_;
 };
 

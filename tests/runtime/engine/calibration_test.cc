@@ -18,7 +18,6 @@ Rates made_up_rates() {
   rates.disk_read_bytes_per_second = 1e9;
   rates.disk_few_read_bytes_per_second = 5e8;
   rates.disk_write_bytes_per_second = 2e9;
-  rates.cipher_bytes_per_second = 4e9;
   return rates;
 }
 
@@ -54,7 +53,7 @@ TEST(CalibrationTextTest, EveryDamageIsFound) {
 TEST(CalibrationTextTest, ValuesThatNoMachineHasAreRefused) {
   for (const double value : {0.0, -1.0, HUGE_VAL, std::nan(""), 1e300}) {
     Rates rates = made_up_rates();
-    rates.cipher_bytes_per_second = value;
+    rates.prefill_attention_operations_per_second = value;
     EXPECT_EQ(decode_rates(encode_rates(rates, "m"), "m").status().kind(), ErrorKind::corrupt) << value;
   }
   Rates no_disk = made_up_rates();

@@ -1,5 +1,6 @@
-// With policy exact, the bytes of the logits do not depend on budgets, on the way to the disk, on where pages
-// are, nor on a save and reopen, a suspend or a fork in between: drawn at random, on every model there is.
+// With policy exact, the bytes of the logits do not depend on budgets, on the number of tiers, on the way to
+// the disk, on where pages are, nor on a save and reopen, a suspend or a fork in between: drawn at random, on
+// every model there is.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 
 #include "runtime/engine/engine.h"
 #include "tests/support/real_models.h"
+#include "tests/support/sim_device.h"
 #include "tests/support/temp_folder.h"
 
 namespace leoam {
@@ -110,6 +112,12 @@ class ExactnessTest : public ::testing::Test {
         kv_bytes / config.n_layers + (8 + config.n_layers) * layout.page_bytes() + (uint64_t{64} << 10);
     const auto budget = [&] { return least + random.below(static_cast<uint32_t>(kv_bytes)); };
     options.host_kv_budget_bytes = budget();
+    const bool three_tiers = random.below(3) == 0;
+    if (three_tiers) {
+      options.device_kv_budget_bytes = budget();
+      options.create_device =
+          testing::sim_device_factory({UINT64_MAX, random.of({uint64_t{0}, uint64_t{1} << 28}), 0});
+    }
     options.plaintext_scratch = random.below(2) == 0;
     options.files.io_uring = random.below(3) != 0;
     options.files.direct = random.below(3) != 0;
@@ -125,20 +133,22 @@ class ExactnessTest : public ::testing::Test {
     const auto disturb = [&] {
       switch (random.below(8)) {
         case 0: {
-          const Status status = engine_->set_host_kv_budget(budget(), nullptr);
+          const Status status = three_tiers && random.below(2) == 0
+                                    ? engine_->set_device_kv_budget(budget(), nullptr)
+                                    : engine_->set_host_kv_budget(budget(), nullptr);
           EXPECT_TRUE(status.ok() || status.kind() == ErrorKind::no_space) << status.message();
           break;
         }
         case 1:
-          ok(session_->suspend(nullptr));
+          ok(session_->suspend({}));
           break;
         case 2:
-          ok(session_->save(saved ? std::string() : file, encrypt ? &key : nullptr, nullptr));
+          ok(session_->save(saved ? std::string() : file, encrypt ? &key : nullptr, {}));
           saved = true;
           break;
         case 3: {
           if (!saved) break;
-          ok(session_->save({}, nullptr, nullptr));
+          ok(session_->save({}, nullptr, {}));
           session_.reset();
           if (random.below(2) == 0) start(path, options);
           auto again = engine_->open_session(model_, file, encrypt ? &key : nullptr, given.options);

@@ -1,5 +1,6 @@
 // KV in tiers: whatever the budgets, the bytes of the logits are those of a run with everything in RAM.
 #include <filesystem>
+#include <functional>
 #include <thread>
 
 #include "tests/runtime/engine/engine_fixture.h"
@@ -24,33 +25,66 @@ class EngineTiersTest : public testing::EngineTest {
     return options;
   }
 
-  // Logits after the prompt and after each of `n` more tokens, one by one.
-  std::vector<std::vector<float>> run(Session& session, size_t n_prompt, size_t n) {
-    const std::vector<int32_t> all = tokens(n_prompt + n);
-    std::vector<std::vector<float>> out;
-    const std::span<const int32_t> given(all);
-    Status status = session.evaluate(given.first(n_prompt), {});
-    EXPECT_TRUE(status.ok()) << status.message();
-    out.push_back(logits(session));
-    for (size_t i = 0; i < n && status.ok(); ++i) {
-      status = session.evaluate(given.subspan(n_prompt + i, 1), {});
-      EXPECT_TRUE(status.ok()) << status.message();
+  using Logits = std::vector<std::vector<float>>;
+
+  // Logits after each of tokens [begin, end) of one text, one by one.
+  Logits go_on(Session& session, size_t begin, size_t end) {
+    const std::vector<int32_t> all = tokens(end);
+    Logits out;
+    for (size_t i = begin; i < end; ++i) {
+      const Status status = session.evaluate(std::span(all).subspan(i, 1), {});
+      EXPECT_TRUE(status.ok()) << i << ": " << status.message();
+      if (!status.ok()) break;
       out.push_back(logits(session));
     }
+    return out;
+  }
+  // Logits after the prompt and after each of `n` more tokens.
+  Logits run(Session& session, size_t n_prompt, size_t n) {
+    const Status status = session.evaluate(tokens(n_prompt), {});
+    EXPECT_TRUE(status.ok()) << status.message();
+    Logits out = {logits(session)};
+    for (std::vector<float>& row : go_on(session, n_prompt, n_prompt + n)) out.push_back(std::move(row));
+    return out;
+  }
+  // The same with everything in RAM, on an engine of its own.
+  Logits run_in_ram(const std::string& architecture, size_t n_prompt, size_t n,
+                    uint64_t* kv_bytes = nullptr) {
+    start(model(architecture));
+    auto all = session();
+    const Logits out = run(*all, n_prompt, n);
+    if (kv_bytes) *kv_bytes = all->kv_bytes();
+    return out;
+  }
+  static Logits rows(const Logits& all, size_t begin, size_t end) {
+    return {all.begin() + static_cast<std::ptrdiff_t>(begin), all.begin() + static_cast<std::ptrdiff_t>(end)};
+  }
+
+  // Draws tokens behind a prompt, with `meanwhile` again and again while they come; all tokens in the end.
+  std::vector<int32_t> generate(const std::function<void()>& meanwhile) {
+    auto s = session();
+    RequestOptions options;
+    options.prompt = tokens(900);
+    options.max_tokens = 300;
+    options.ignore_end = true;
+    auto request = s->submit(options);
+    EXPECT_TRUE(request.ok()) << request.status().message();
+    Event event;
+    while (request.ok() && (*request)->finish_reason() == FinishReason::none) {
+      while ((*request)->poll(&event)) {
+      }
+      meanwhile();
+    }
+    std::vector<int32_t> out(1200);
+    EXPECT_TRUE(s->copy_tokens(0, out).ok());
     return out;
   }
 };
 
 TEST_F(EngineTiersTest, LogitsDoNotDependOnTheBudget) {
   for (const char* architecture : {"llama", "gemma3"}) {
-    start(model(architecture));
-    std::vector<std::vector<float>> expected;
     uint64_t kv_bytes = 0;
-    {
-      auto all = session();
-      expected = run(*all, 1500, 40);
-      kv_bytes = all->kv_bytes();
-    }
+    const Logits expected = run_in_ram(architecture, 1500, 40, &kv_bytes);
     for (const uint64_t share : {2u, 5u, 10u}) {
       start(model(architecture), with_budget(kv_bytes / share + (300u << 10)));
       auto some = session();
@@ -73,18 +107,13 @@ TEST_F(EngineTiersTest, NothingIsWrittenWhileEverythingFits) {
 }
 
 TEST_F(EngineTiersTest, ForksShareAndDiverge) {
-  start(model());
-  std::vector<std::vector<float>> expected;
-  {
-    auto all = session();
-    expected = run(*all, 700, 0);
-  }
+  const Logits expected = run_in_ram("llama", 700, 0);
   start(model(), with_budget(500u << 10));
   auto first = session();
   ASSERT_EQ(run(*first, 700, 0), expected);
   auto second = first->fork();
   ASSERT_TRUE(second.ok());
-  ASSERT_TRUE((*second)->suspend(nullptr).ok());
+  ASSERT_TRUE((*second)->suspend({}).ok());
   const std::vector<int32_t> more = tokens(50, 7);
   ASSERT_TRUE((*second)->evaluate(more, {}).ok());
   ASSERT_TRUE(first->evaluate(more, {}).ok());
@@ -103,14 +132,10 @@ TEST_F(EngineTiersTest, SuspendGivesEverythingBack) {
   auto t = session();
   ASSERT_EQ(run(*t, 1000, 0)[0], expected[0]);
   const uint64_t before = engine_->statistics().host_kv_bytes;
-  ASSERT_TRUE(t->suspend(nullptr).ok());
-  ASSERT_TRUE(s->suspend(nullptr).ok());
+  ASSERT_TRUE(t->suspend({}).ok());
+  ASSERT_TRUE(s->suspend({}).ok());
   EXPECT_LT(engine_->statistics().host_kv_bytes, before / 4);
-  const std::vector<int32_t> all = tokens(1003);
-  for (size_t i = 0; i < 3; ++i) {
-    ASSERT_TRUE(t->evaluate(std::span(all).subspan(1000 + i, 1), {}).ok());
-    EXPECT_EQ(logits(*t), expected[i + 1]);
-  }
+  EXPECT_EQ(go_on(*t, 1000, 1003), rows(expected, 1, 4));
 }
 
 TEST_F(EngineTiersTest, AFullDiskTierIsNoSpaceAndTheSessionGoesOnLater) {
@@ -127,10 +152,7 @@ TEST_F(EngineTiersTest, AFullDiskTierIsNoSpaceAndTheSessionGoesOnLater) {
   engine_->set_disk_kv_budget(64u << 20);
   ASSERT_TRUE(s->evaluate(std::span(all).subspan(kept), {}).ok());
   s.reset();
-  start(model());
-  auto reference = session();
-  const auto expected = run(*reference, 1500, 0);
-  reference.reset();
+  const Logits expected = run_in_ram("llama", 1500, 0);
   start(model(), with_budget(400u << 10));
   auto again = session();
   EXPECT_EQ(run(*again, 1500, 0), expected);
@@ -138,25 +160,18 @@ TEST_F(EngineTiersTest, AFullDiskTierIsNoSpaceAndTheSessionGoesOnLater) {
 
 TEST_F(EngineTiersTest, ASavedSessionGoesOnWithTheSameBytes) {
   for (const char* architecture : {"llama", "gemma3"}) {
-    start(model(architecture));
-    std::vector<std::vector<float>> expected;
-    {
-      auto all = session();
-      expected = run(*all, 700, 30);
-    }
-    const std::vector<int32_t> all = tokens(730);
+    const Logits expected = run_in_ram(architecture, 700, 30);
     const std::string path = state_.file(std::string(architecture) + ".leoam");
     const SecretKey key = SecretKey::random().value();
     for (const uint64_t budget : {uint64_t{64} << 20, uint64_t{400} << 10}) {
       start(model(architecture), with_budget(budget));
       auto first = session();
       ASSERT_EQ(run(*first, 700, 0)[0], expected[0]);
-      Status status = first->save(path, &key, nullptr);
+      Status status = first->save(path, &key, {});
       ASSERT_TRUE(status.ok()) << status.message();
       const uint64_t written = engine_->statistics().disk_written_bytes;
-      for (size_t i = 0; i < 10; ++i)
-        ASSERT_TRUE(first->evaluate(std::span(all).subspan(700 + i, 1), {}).ok());
-      status = first->save({}, nullptr, nullptr);
+      EXPECT_EQ(go_on(*first, 700, 710), rows(expected, 1, 11));
+      status = first->save({}, nullptr, {});
       ASSERT_TRUE(status.ok()) << status.message();
       EXPECT_LE(engine_->statistics().disk_written_bytes - written, 96u << 10);
       first.reset();
@@ -166,11 +181,7 @@ TEST_F(EngineTiersTest, ASavedSessionGoesOnWithTheSameBytes) {
       ASSERT_TRUE(again.ok()) << again.status().message();
       EXPECT_EQ((*again)->n_tokens(), 710u);
       EXPECT_EQ(logits(**again), expected[10]);
-      for (size_t i = 10; i < 30; ++i) {
-        status = (*again)->evaluate(std::span(all).subspan(700 + i, 1), {});
-        ASSERT_TRUE(status.ok()) << status.message();
-        ASSERT_EQ(logits(**again), expected[i + 1]) << architecture << ' ' << i;
-      }
+      EXPECT_EQ(go_on(**again, 710, 730), rows(expected, 11, 31)) << architecture;
       EXPECT_EQ(engine_->open_session(model_, path, &key, {}).status().kind(), ErrorKind::busy);
       again->reset();
       const SecretKey wrong = SecretKey::random().value();
@@ -182,20 +193,14 @@ TEST_F(EngineTiersTest, ASavedSessionGoesOnWithTheSameBytes) {
 
 TEST_F(EngineTiersTest, DamagedPagesAreComputedAgainWithTheSameBytes) {
   for (const char* architecture : {"llama", "gemma3"}) {
-    start(model(architecture));
-    std::vector<std::vector<float>> expected;
-    {
-      auto all = session();
-      expected = run(*all, 700, 12);
-    }
-    const std::vector<int32_t> all = tokens(712);
+    const Logits expected = run_in_ram(architecture, 700, 12);
     const std::string path = state_.file("damaged.leoam");
     std::vector<uint64_t> places;
     start(model(architecture));
     {
       auto first = session();
       ASSERT_EQ(run(*first, 700, 10)[10], expected[10]);
-      ASSERT_TRUE(first->save(path, nullptr, nullptr).ok());
+      ASSERT_TRUE(first->save(path, nullptr, {}).ok());
     }
     {
       DiskAccount disk(UINT64_MAX);
@@ -215,33 +220,12 @@ TEST_F(EngineTiersTest, DamagedPagesAreComputedAgainWithTheSameBytes) {
     }
     auto again = engine_->open_session(model_, path, nullptr, {});
     ASSERT_TRUE(again.ok()) << again.status().message();
-    for (size_t i = 10; i < 12; ++i) {
-      const Status status = (*again)->evaluate(std::span(all).subspan(700 + i, 1), {});
-      ASSERT_TRUE(status.ok()) << status.message();
-      EXPECT_EQ(logits(**again), expected[i + 1]) << architecture;
-    }
+    EXPECT_EQ(go_on(**again, 710, 712), rows(expected, 11, 13)) << architecture;
     EXPECT_GT(engine_->statistics().pages_damaged, 0u);
     EXPECT_GT(engine_->statistics().recomputed_tokens, 0u);
     again->reset();
     std::filesystem::remove(path);
   }
-}
-
-TEST_F(EngineTiersTest, SessionsWithTheSameBeginningShareIt) {
-  start(model());
-  auto first = session();
-  const auto expected = run(*first, 900, 1);
-  const uint64_t before = engine_->statistics().host_kv_bytes;
-  auto second = session();
-  EXPECT_EQ(run(*second, 900, 1), expected);
-  EXPECT_EQ(engine_->statistics().shared_tokens, 768u);
-  EXPECT_LT(engine_->statistics().host_kv_bytes - before, before / 3);
-  ASSERT_TRUE(first->truncate(0).ok());
-  ASSERT_TRUE(first->evaluate(tokens(500, 9), {}).ok());
-  ASSERT_TRUE(second->truncate(0).ok());
-  auto third = session();
-  EXPECT_EQ(run(*third, 900, 1), expected);
-  EXPECT_EQ(engine_->statistics().shared_tokens, 768u);
 }
 
 TEST_F(EngineTiersTest, TheHighWaterMarkHoldsAtTwentyTimesTheBudget) {
@@ -272,39 +256,15 @@ TEST_F(EngineTiersTest, TheHighWaterMarkHoldsAtTwentyTimesTheBudget) {
 
 TEST_F(EngineTiersTest, BudgetsChangeWhileARequestRuns) {
   start(model());
-  std::vector<int32_t> expected(900 + 300);
-  {
-    auto s = session();
-    RequestOptions options;
-    options.prompt = tokens(900);
-    options.max_tokens = 300;
-    options.ignore_end = true;
-    auto request = s->submit(options);
-    ASSERT_TRUE(request.ok());
-    Event event;
-    while ((*request)->finish_reason() == FinishReason::none) (*request)->poll(&event);
-    ASSERT_TRUE(s->copy_tokens(0, expected).ok());
-  }
+  const std::vector<int32_t> expected = generate([] {});
   start(model(), with_budget(64u << 20));
-  auto s = session();
-  RequestOptions options;
-  options.prompt = tokens(900);
-  options.max_tokens = 300;
-  options.ignore_end = true;
-  auto request = s->submit(options);
-  ASSERT_TRUE(request.ok());
-  Event event;
   int n_changes = 0;
-  while ((*request)->finish_reason() == FinishReason::none) {
-    while ((*request)->poll(&event)) {
-    }
+  const std::vector<int32_t> found = generate([&] {
     const Status status = engine_->set_host_kv_budget(n_changes % 2 == 0 ? 400u << 10 : 64u << 20, nullptr);
     EXPECT_TRUE(status.ok()) << status.message();
     ++n_changes;
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  std::vector<int32_t> found(expected.size());
-  ASSERT_TRUE(s->copy_tokens(0, found).ok());
+  });
   EXPECT_EQ(found, expected);
   EXPECT_GT(n_changes, 3);
 }

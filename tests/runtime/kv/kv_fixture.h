@@ -11,6 +11,7 @@
 #include "runtime/device/cpu/cpu_device.h"
 #include "runtime/kv/layer_reader.h"
 #include "runtime/kv/sequence_kv.h"
+#include "tests/support/sim_device.h"
 #include "tests/support/simulated_disk.h"
 
 namespace leoam::testing {
@@ -31,12 +32,22 @@ class KvTest : public ::testing::Test {
     return shape;
   }
 
-  void start(uint64_t host_bytes, ReplacementKind replacement = ReplacementKind::most_recent,
-             uint64_t disk_bytes = UINT64_MAX) {
+  // From now on passes compute in the memory of a device, above RAM.
+  void use_device(const SimDevice::Options& options) {
+    tiers_.reset();
+    auto sim = std::make_unique<SimDevice>(std::move(device_), options);
+    sim_ = sim.get();
+    device_ = std::move(sim);
+  }
+
+  // `top_bytes`: the budget where passes compute. `host_bytes`: of the RAM below a device.
+  void start(uint64_t top_bytes, ReplacementKind replacement = ReplacementKind::most_recent,
+             uint64_t disk_bytes = UINT64_MAX, uint64_t host_bytes = 64u << 20) {
     tiers_.reset();
     account_ = std::make_unique<DiskAccount>(disk_bytes);
     TierOptions options;
-    options.host_budget_bytes = host_bytes;
+    options.host_budget_bytes = sim_ ? host_bytes : top_bytes;
+    options.device_budget_bytes = sim_ ? top_bytes : 0;
     options.scratch_folder = "/scratch";
     options.replacement = replacement;
     tiers_ = std::make_unique<Tiers>(*device_, disk_, *account_, options);
@@ -45,7 +56,7 @@ class KvTest : public ::testing::Test {
   SequenceKv make(uint32_t window = 0) { return SequenceKv(*tiers_, shape(window), 256); }
 
   // One pass over `ids.size()` tokens, each marked with its id in every layer; rolled back when it fails.
-  static Status grow(SequenceKv& kv, std::span<const uint32_t> ids) {
+  Status grow(SequenceKv& kv, std::span<const uint32_t> ids) {
     LEOAM_RETURN_IF_ERROR(kv.reserve(static_cast<uint32_t>(ids.size())));
     for (uint32_t layer = 0; layer < 2; ++layer) {
       Status status = kv.open_layer(layer, {});
@@ -66,7 +77,7 @@ class KvTest : public ::testing::Test {
   }
 
   // Reads every layer; every token that a layer must still have carries its id. `ids` are all tokens.
-  static Status check(SequenceKv& kv, std::span<const uint32_t> ids) {
+  Status check(SequenceKv& kv, std::span<const uint32_t> ids) {
     EXPECT_EQ(kv.n_tokens(), ids.size());
     for (uint32_t layer = 0; layer < 2; ++layer) {
       PassHolds holds;
@@ -107,14 +118,15 @@ class KvTest : public ::testing::Test {
   SimulatedDisk disk_;
   std::unique_ptr<ThreadPool> threads_;
   std::unique_ptr<Device> device_;
+  SimDevice* sim_ = nullptr;  // device_, if it is one
   std::unique_ptr<DiskAccount> account_;
   std::unique_ptr<Tiers> tiers_;
 
  private:
-  static uint8_t* mark(const SequenceKv& kv, const kernels::KvPageRef& ref, uint64_t position) {
+  uint8_t* mark(const SequenceKv& kv, const kernels::KvPageRef& ref, uint64_t position) const {
     const kernels::KvLayout& layout = kv.shape().layout;
     const uint32_t slot = static_cast<uint32_t>(position - static_cast<uint64_t>(ref.first_position));
-    return const_cast<uint8_t*>(ref.data) + layout.value_offset(1) +
+    return (sim_ ? sim_->real(ref.data) : const_cast<uint8_t*>(ref.data)) + layout.value_offset(1) +
            layout.value_element(slot, 0) * layout.element_bytes();
   }
 };

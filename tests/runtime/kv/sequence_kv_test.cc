@@ -3,12 +3,31 @@
 namespace leoam {
 namespace {
 
-class SequenceKvTest : public testing::KvTest {
- protected:
-  void SetUp() override { start(64u << 20); }
+// Where passes compute: in RAM, or in a device's memory above it, with copies at once or slow ones.
+struct TopTier {
+  const char* name;
+  bool on_device;
+  testing::SimDevice::Options device;
 };
 
-TEST_F(SequenceKvTest, GrowsPageByPage) {
+class SequenceKvTest : public testing::KvTest, public ::testing::WithParamInterface<TopTier> {
+ protected:
+  void SetUp() override {
+    if (GetParam().on_device) use_device(GetParam().device);
+    start(64u << 20);
+  }
+  uint64_t top_used_bytes() const {
+    const TierStatistics statistics = tiers_->statistics();
+    return sim_ ? statistics.device_bytes : statistics.host_bytes;
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Tiers, SequenceKvTest,
+                         ::testing::Values(TopTier{"in_ram", false, {}}, TopTier{"on_device", true, {}},
+                                           TopTier{"on_slow_device", true, {UINT64_MAX, 100u << 20, 20}}),
+                         [](const auto& tier) { return tier.param.name; });
+
+TEST_P(SequenceKvTest, GrowsPageByPage) {
   SequenceKv kv = make();
   const std::vector<uint32_t> ids = numbers(1, 50);
   for (uint32_t i = 1; i <= 50; ++i) {
@@ -18,21 +37,22 @@ TEST_F(SequenceKvTest, GrowsPageByPage) {
   }
 }
 
-TEST_F(SequenceKvTest, RollbackGivesBackEverything) {
+TEST_P(SequenceKvTest, RollbackGivesBackEverything) {
   SequenceKv kv = make();
   const std::vector<uint32_t> ids = numbers(1, 5);
   ASSERT_TRUE(grow(kv, ids).ok());
-  const uint64_t before = tiers_->statistics().host_bytes;
+  const uint64_t before = top_used_bytes();
   ASSERT_TRUE(kv.reserve(100).ok());
   ASSERT_TRUE(kv.open_layer(0, {}).ok());
   EXPECT_EQ(kv.append_pages(0).back().first_position + kv.append_pages(0).back().n_tokens, 105);
   kv.rollback();
-  EXPECT_EQ(tiers_->statistics().host_bytes, before);
+  EXPECT_EQ(top_used_bytes(), before);
   ASSERT_TRUE(check(kv, ids).ok());
 }
 
-TEST_F(SequenceKvTest, NoSpaceChangesNothing) {
-  start(4 * (page_bytes() + 512), ReplacementKind::most_recent, 1);
+TEST_P(SequenceKvTest, NoSpaceChangesNothing) {
+  // RAM below a device has room for what every page costs there, and for no page.
+  start(4 * (page_bytes() + 512), ReplacementKind::most_recent, 1, 12 * kPageOverhead_bytes);
   SequenceKv kv = make();
   std::vector<uint32_t> ids = numbers(1, 20);
   ASSERT_TRUE(grow(kv, ids).ok());
@@ -46,7 +66,7 @@ TEST_F(SequenceKvTest, NoSpaceChangesNothing) {
   ASSERT_TRUE(check(kv, ids).ok());
 }
 
-TEST_F(SequenceKvTest, ASlidingLayerKeepsItsWindowOnly) {
+TEST_P(SequenceKvTest, ASlidingLayerKeepsItsWindowOnly) {
   SequenceKv kv = make(20);
   const std::vector<uint32_t> ids = numbers(1, 200);
   for (size_t i = 0; i < ids.size(); ++i) {
@@ -56,7 +76,7 @@ TEST_F(SequenceKvTest, ASlidingLayerKeepsItsWindowOnly) {
   EXPECT_LE(kv.bytes(), (13 + 3) * page_bytes());
 }
 
-TEST_F(SequenceKvTest, TruncateNeedsTheWindowBefore) {
+TEST_P(SequenceKvTest, TruncateNeedsTheWindowBefore) {
   SequenceKv kv = make(20);
   const std::vector<uint32_t> ids = numbers(1, 100);
   ASSERT_TRUE(grow(kv, ids).ok());
@@ -70,28 +90,29 @@ TEST_F(SequenceKvTest, TruncateNeedsTheWindowBefore) {
   ASSERT_TRUE(check(kv, std::span(ids).first(33)).ok());
 }
 
-TEST_F(SequenceKvTest, ACopySharesPagesUntilItWrites) {
+TEST_P(SequenceKvTest, ACopySharesPagesUntilItWrites) {
   SequenceKv kv = make();
   std::vector<uint32_t> ids = numbers(1, 20);
   ASSERT_TRUE(grow(kv, ids).ok());
-  const uint64_t before = tiers_->statistics().host_bytes;
+  const uint64_t before = top_used_bytes();
   SequenceKv fork = kv;
-  EXPECT_EQ(tiers_->statistics().host_bytes, before);
+  EXPECT_EQ(top_used_bytes(), before);
   std::vector<uint32_t> other = ids;
   other.push_back(77);
   ASSERT_TRUE(grow(fork, std::span(other).last(1)).ok());
-  EXPECT_EQ(tiers_->statistics().host_bytes, before + 2 * (page_bytes() + kPageOverhead_bytes));
+  EXPECT_EQ(top_used_bytes(), before + 2 * (page_bytes() + (sim_ ? 0 : kPageOverhead_bytes)));
   ASSERT_TRUE(check(fork, other).ok());
   ASSERT_TRUE(check(kv, ids).ok());
 }
 
 // Any calls in any order, with budgets that change, forks that share and pages that come and go: every token
 // that is read is the one that was written.
-TEST_F(SequenceKvTest, AnyOrderOfCallsReadsWhatWasWritten) {
+TEST_P(SequenceKvTest, AnyOrderOfCallsReadsWhatWasWritten) {
   for (uint32_t seed = 1; seed <= 12; ++seed) {
     std::minstd_rand engine(seed);
     const auto random = [&engine](uint32_t n) { return static_cast<uint32_t>(engine()) % n; };
-    start(96u << 10, seed % 2 ? ReplacementKind::most_recent : ReplacementKind::least_recent);
+    start(96u << 10, seed % 2 ? ReplacementKind::most_recent : ReplacementKind::least_recent, UINT64_MAX,
+          (64u + random(200)) << 10);
     struct Branch {
       SequenceKv kv;
       std::vector<uint32_t> ids;
@@ -140,7 +161,9 @@ TEST_F(SequenceKvTest, AnyOrderOfCallsReadsWhatWasWritten) {
           break;
         }
         default: {
-          const Status status = tiers_->set_host_budget((48u + random(100)) << 10, nullptr);
+          const uint64_t bytes = uint64_t{48u + random(100)} << 10;
+          const Status status = sim_ && random(2) ? tiers_->set_budget(Level::device, bytes, nullptr, nullptr)
+                                                  : tiers_->set_budget(Level::host, bytes, nullptr, nullptr);
           ASSERT_TRUE(status.ok() || status.kind() == ErrorKind::no_space) << status.message();
         }
       }
@@ -154,17 +177,19 @@ TEST_F(SequenceKvTest, AnyOrderOfCallsReadsWhatWasWritten) {
       }
       const TierStatistics statistics = tiers_->statistics();
       ASSERT_LE(statistics.host_bytes, statistics.host_budget_bytes);
+      ASSERT_LE(statistics.device_bytes, statistics.device_budget_bytes);
     }
     branches.clear();
     // What is still on its way goes when it has arrived.
     for (int i = 0; i < 1000 && tiers_->statistics().host_bytes > tiers_->statistics().staging_bytes; ++i)
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     EXPECT_LE(tiers_->statistics().host_bytes, tiers_->statistics().staging_bytes);
+    EXPECT_EQ(tiers_->statistics().device_bytes, 0u);
     EXPECT_EQ(tiers_->statistics().scratch_bytes, 0u);
   }
 }
 
-TEST_F(SequenceKvTest, ThreadsShareABudget) {
+TEST_P(SequenceKvTest, ThreadsShareABudget) {
   start(256u << 10);
   SequenceKv root = make(24);
   const std::vector<uint32_t> ids = numbers(1, 300);
@@ -187,7 +212,8 @@ TEST_F(SequenceKvTest, ThreadsShareABudget) {
     });
   std::thread budgets([&] {
     for (uint32_t i = 0; !stop.load(); ++i) {
-      (void)tiers_->set_host_budget((160u + i * 37 % 200) << 10, nullptr).ok();
+      (void)tiers_->set_budget(Level::host, (160u + i * 37 % 200) << 10, nullptr, nullptr).ok();
+      if (sim_) (void)tiers_->set_budget(Level::device, (100u + i * 53 % 200) << 10, nullptr, nullptr).ok();
       std::this_thread::sleep_for(std::chrono::microseconds(500));
     }
   });

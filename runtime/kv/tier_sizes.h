@@ -1,0 +1,32 @@
+// How a budget of RAM is divided between pages at rest, pages that come in, and the memory of transfers.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "runtime/store/page_file.h"
+
+namespace leoam {
+
+// What transfers cannot do without.
+inline uint64_t least_staging_bytes_of(uint64_t page_bytes) {
+  return 4 * PageFile::stored_bytes(page_bytes);
+}
+
+// Memory of transfers: a disk needs some megabytes on their way to be fast. Where there is little RAM, pages
+// that a pass holds need it more.
+inline uint64_t staging_bytes_of(uint64_t budget_bytes, uint64_t page_bytes) {
+  constexpr uint64_t kMost_bytes = uint64_t{8} << 20;
+  constexpr uint64_t kLittle_bytes = uint64_t{4} << 20;
+  const uint64_t share_bytes = budget_bytes / (budget_bytes < kLittle_bytes ? 8 : 3);
+  return std::max(least_staging_bytes_of(page_bytes),
+                  std::min(share_bytes / kIoBlock_bytes * kIoBlock_bytes, kMost_bytes));
+}
+
+// Pages brought in before their use.
+inline uint64_t ahead_bytes_of(uint64_t budget_bytes) {
+  constexpr uint64_t kMost_bytes = uint64_t{16} << 20;
+  return std::min(budget_bytes / 3, kMost_bytes);
+}
+
+}  // namespace leoam

@@ -1,0 +1,180 @@
+// Tiers: what passes ask for, and what they are going to ask for.
+#include <algorithm>
+
+#include "runtime/kv/tier_sizes.h"
+#include "runtime/kv/tiers.h"
+
+namespace leoam {
+
+Status Tiers::pin(std::span<const PageHandle> pages, const Wait& wait) {
+  Lock lock(mutex_);
+  for (const PageHandle& page : pages) {
+    const Residence& here = top_->of(*page.get());
+    if (here.wanted) {
+      ++statistics_.n_pages_ahead;
+    } else if (here.frame.data) {
+      ++statistics_.n_pages_hit;
+    } else {
+      ++statistics_.n_pages_missed;
+    }
+  }
+  return pin_at(lock, *top_, pages, wait);
+}
+
+Status Tiers::pin_at(Lock& lock, Tier& tier, std::span<const PageHandle> pages, const Wait& wait) {
+  const uint64_t failures = n_write_failures_;
+  for (;;) {
+    uint64_t missing = 0;
+    ++n_holds_;
+    for (const PageHandle& handle : pages) {
+      Page& page = *handle.get();
+      Residence& here = tier.of(page);
+      ++here.n_pins;
+      here.wanted = false;
+      relist(page);
+      if (!here.frame.data) missing += page.bytes;
+    }
+    if (drop_for(tier, missing)) break;
+    // All or nothing: two passes that each wait with half of what they need would wait for ever.
+    unpin_at(tier, pages);
+    LEOAM_RETURN_IF_ERROR(await_room(lock, tier, missing, wait, wait.n_own(), failures));
+  }
+  Status status = fill_pinned(lock, tier, pages, wait);
+  if (!status.ok()) {
+    flush_jobs();
+    unpin_at(tier, pages);
+  }
+  return status;
+}
+
+Status Tiers::fill_pinned(Lock& lock, Tier& tier, std::span<const PageHandle> pages, const Wait& wait) {
+  const uint64_t failures = n_write_failures_;
+  for (;;) {
+    bool filled = true;
+    uint64_t lacking_bytes = 0;  // RAM for a page on its way to the device
+    for (const PageHandle& handle : pages) {
+      Page& page = *handle.get();
+      Residence& here = tier.of(page);
+      if (here.filled) continue;
+      filled = false;
+      LEOAM_RETURN_IF_ERROR(link_failure_.clone());
+      if (page.damaged)
+        return error(ErrorKind::corrupt, "KV page {} of layer {} is damaged", page.number, page.layer);
+      // The first time there is room.
+      if (!here.frame.data) LEOAM_RETURN_IF_ERROR(give_frame(tier, page));
+      if (page.movement == Movement::none && !advance(page, tier, true)) {
+        lacking_bytes = page.bytes;
+        break;
+      }
+      if (!page.awaited) ++n_awaited_;
+      page.awaited = true;
+    }
+    if (filled) return {};
+    if (lacking_bytes > 0)
+      LEOAM_RETURN_IF_ERROR(await_room(lock, host_, lacking_bytes, wait, wait.n_own() + 1, failures));
+    else
+      LEOAM_RETURN_IF_ERROR(stall(lock, wait));
+  }
+}
+
+bool Tiers::advance(Page& page, const Tier& goal, bool urgent) {
+  Residence& in_ram = page.at(Level::host);
+  if (&goal == &host_) {
+    if (page.at(Level::device).filled)
+      start_copy(page, Movement::lowering);
+    else
+      start_read(page, urgent);
+    return true;
+  }
+  if (in_ram.filled) {
+    start_copy(page, Movement::raising);
+    return true;
+  }
+  if (!in_ram.frame.data && (!drop_for(host_, page.bytes) || !give_frame(host_, page).ok())) return false;
+  start_read(page, urgent);
+  return true;
+}
+
+void Tiers::unpin(std::span<const PageHandle> pages) {
+  {
+    Lock lock(mutex_);
+    unpin_at(*top_, pages);
+  }
+  changed_.notify_all();
+}
+
+void Tiers::unpin_at(Tier& tier, std::span<const PageHandle> pages) {
+  for (const PageHandle& handle : pages) {
+    --tier.of(*handle.get()).n_pins;
+    settle(*handle.get());
+  }
+  --n_holds_;
+}
+
+size_t Tiers::want(std::span<const PageHandle> pages, uint64_t* started_bytes) {
+  Lock lock(mutex_);
+  size_t n = 0;
+  for (const PageHandle& handle : pages) {
+    Page& page = *handle.get();
+    Residence& here = top_->of(page);
+    if (!here.frame.data) {
+      // Looking ahead must neither wait nor write: it takes what can be dropped.
+      const bool reads = !page.at(Level::host).filled;
+      const uint64_t ram_bytes =
+          (reads ? page.bytes : 0) + (reads && !transfer_ ? wanted_staging_bytes() : 0);
+      if (page.damaged || !drop_to_fit(host_, ram_bytes) || !drop_to_fit(*top_, page.bytes)) break;
+      if ((reads && !prepare_transfer().ok()) || !give_frame(*top_, page).ok()) break;
+      if (page.movement == Movement::none && !advance(page, *top_, false)) {
+        drop(*top_, page);
+        break;
+      }
+      *started_bytes += page.bytes;
+    }
+    here.wanted = true;
+    relist(page);
+    ++n;
+  }
+  flush_jobs();
+  return n;
+}
+
+void Tiers::unwant(std::span<const PageHandle> pages) {
+  {
+    Lock lock(mutex_);
+    for (const PageHandle& page : pages) {
+      top_->of(*page.get()).wanted = false;
+      settle(*page.get());
+    }
+  }
+  changed_.notify_all();
+}
+
+bool Tiers::use(LayerUse* layer, std::span<kernels::KvPageRef> refs) {
+  Lock lock(mutex_);
+  if (layer->seen_epoch != epoch_) {
+    for (size_t i = 0; i < refs.size(); ++i) {
+      Page& page = *layer->pages[i].get();
+      const Residence& here = top_->of(page);
+      if (!here.filled) return false;
+      refs[i].data = here.frame.data;
+      top_->touch(page);
+    }
+    layer->seen_epoch = epoch_;
+  }
+  uses_.push_back(layer);
+  ++n_holds_;
+  return true;
+}
+
+void Tiers::leave(LayerUse* layer) {
+  bool tight = false;
+  {
+    Lock lock(mutex_);
+    std::erase(uses_, layer);
+    --n_holds_;
+    tight = top_->used_bytes() + top_->used_bytes() / 8 > top_->budget_bytes();
+  }
+  if (tight) changed_.notify_all();
+}
+
+}  // namespace leoam
