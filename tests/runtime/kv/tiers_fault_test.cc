@@ -81,13 +81,14 @@ class TiersFaultTest : public KvTest {
     return out;
   }
 
+  static uint8_t* bytes_of(const PageHandle& page) { return page->at(Level::host).frame.data; }
   static void fill(const std::vector<PageHandle>& pages) {
     for (const PageHandle& page : pages)
-      std::fill_n(page->frame.data, page->bytes, static_cast<uint8_t>(page->number + 1));
+      std::fill_n(bytes_of(page), page->bytes, static_cast<uint8_t>(page->number + 1));
   }
   static void expect_filled(const std::vector<PageHandle>& pages) {
     for (const PageHandle& page : pages)
-      EXPECT_EQ(page->bytes, std::count(page->frame.data, page->frame.data + page->bytes,
+      EXPECT_EQ(page->bytes, std::count(bytes_of(page), bytes_of(page) + page->bytes,
                                         static_cast<uint8_t>(page->number + 1)))
           << page->number;
   }
