@@ -244,10 +244,8 @@ Status SequenceKv::save(const std::shared_ptr<SessionFile>& file, const Tiers::W
                    [&](std::span<const PageHandle> pages) { return tiers_->save(pages, file, wait); }));
     (*index)[i].first_page = layers_[i].first_page;
     (*index)[i].pages.reserve(layers_[i].pages.size());
-    for (const PageHandle& page : layers_[i].pages) {
-      const PageRecord* record = tiers_->saved_record(*page.get(), *file);
-      (*index)[i].pages.push_back(record ? *record : PageRecord());
-    }
+    for (const PageHandle& page : layers_[i].pages)
+      (*index)[i].pages.push_back(tiers_->saved_record(*page.get(), *file));
   }
   return {};
 }

@@ -110,7 +110,8 @@ class Tiers {
 
   // Writes what `file` does not have yet. Afterwards every page has a record there, see saved_record.
   Status save(std::span<const PageHandle> pages, const std::shared_ptr<PageFile>& file, const Wait& wait);
-  static const PageRecord* saved_record(const Page& page, const PageFile& file);
+  // Not present where the page could not be saved: it is damaged.
+  PageRecord saved_record(const Page& page, const PageFile& file) const;
   bool damaged(const Page& page) const;
   // Of these pages, on the device or in RAM now.
   uint64_t resident_bytes(std::span<const PageHandle> pages) const;
@@ -204,6 +205,7 @@ class Tiers {
   Status write_saved(Lock& lock, std::span<const PageHandle> pages, const std::shared_ptr<PageFile>& file,
                      const Wait& wait);
   void failed_to_write(Status status);
+  static const PageRecord* find_saved(const Page& page, const PageFile& file);
 
   // Movements between RAM and the device.
   bool start_lowering();

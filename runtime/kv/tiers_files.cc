@@ -173,10 +173,16 @@ void Tiers::finish_read(Job& job) {
   }
 }
 
-const PageRecord* Tiers::saved_record(const Page& page, const PageFile& file) {
+const PageRecord* Tiers::find_saved(const Page& page, const PageFile& file) {
   for (const SavedCopy& copy : page.saved)
     if (copy.file.get() == &file) return &copy.record;
   return nullptr;
+}
+
+PageRecord Tiers::saved_record(const Page& page, const PageFile& file) const {
+  const Lock lock(mutex_);
+  const PageRecord* record = find_saved(page, file);
+  return record ? *record : PageRecord();
 }
 
 Status Tiers::save(std::span<const PageHandle> pages, const std::shared_ptr<PageFile>& file,
@@ -189,7 +195,7 @@ Status Tiers::save(std::span<const PageHandle> pages, const std::shared_ptr<Page
     uint64_t room = std::max<uint64_t>(host_.budget_bytes() / 8, 1);
     for (; at < pages.size() && batch.size() < kMaxWriting && room > 0; ++at) {
       const Page& page = *pages[at].get();
-      if (page.damaged || saved_record(page, *file)) continue;
+      if (page.damaged || find_saved(page, *file)) continue;
       batch.push_back(pages[at]);
       room -= std::min<uint64_t>(room, page.at(Level::host).frame.data ? 0 : page.bytes);
     }

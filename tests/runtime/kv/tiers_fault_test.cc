@@ -77,7 +77,7 @@ class TiersFaultTest : public KvTest {
     std::vector<PageHandle> out;
     for (const PageHandle& page : from)
       out.push_back(tiers_->adopt(page->layer, page->number, page->bytes, file,
-                                  *Tiers::saved_record(*page.get(), *file)));
+                                  tiers_->saved_record(*page.get(), *file)));
     return out;
   }
 
@@ -123,14 +123,14 @@ TEST_F(TiersFaultTest, ASaveThatMeetsADamagedPageGivesAllOthersARecord) {
   const std::vector<uint32_t> damaged = {0, 7, 8, 19};
   for (const uint32_t page : damaged)
     disk_.flip_bit(std::string(kPath) + ".new",
-                   Tiers::saved_record(*original[page].get(), *first)->offset_bytes * 8 + 77);
+                   tiers_->saved_record(*original[page].get(), *first).offset_bytes * 8 + 77);
   const auto second = session_file("/b.session");
   const Status status = tiers_->save(adopted, second, {});
   ASSERT_TRUE(status.ok()) << status.message();
   for (uint32_t page = 0; page < adopted.size(); ++page) {
     const bool is_damaged = std::ranges::find(damaged, page) != damaged.end();
     EXPECT_EQ(is_damaged, tiers_->damaged(*adopted[page].get())) << page;
-    EXPECT_EQ(is_damaged, Tiers::saved_record(*adopted[page].get(), *second) == nullptr) << page;
+    EXPECT_EQ(is_damaged, !tiers_->saved_record(*adopted[page].get(), *second).present()) << page;
   }
   EXPECT_EQ(tiers_->statistics().n_pages_damaged, damaged.size());
   if (HasFailure()) return;
@@ -140,7 +140,7 @@ TEST_F(TiersFaultTest, ASaveThatMeetsADamagedPageGivesAllOthersARecord) {
     if (std::ranges::find(damaged, page) == damaged.end()) healthy.push_back(original[page]);
   for (PageHandle& page : healthy)
     page = tiers_->adopt(0, page->number, kPage_bytes, second,
-                         *Tiers::saved_record(*adopted[page->number].get(), *second));
+                         tiers_->saved_record(*adopted[page->number].get(), *second));
   ASSERT_TRUE(tiers_->pin(healthy, {}).ok());
   expect_filled(healthy);
   tiers_->unpin(healthy);
