@@ -33,6 +33,14 @@ uint64_t Session::resident_kv_bytes() {
   return resident_kv_bytes_.load(std::memory_order_relaxed);
 }
 
+uint32_t Session::next_pass_tokens(uint32_t most) const {
+  const uint64_t first = kv_->n_tokens();
+  const auto n = static_cast<uint32_t>(std::min<uint64_t>(most, tokens_.size() - first));
+  for (uint32_t i = 1; i < n && first + i <= logged_starts_.size(); ++i)
+    if (first + i == logged_starts_.size() || logged_starts_[first + i]) return i;
+  return n;
+}
+
 void Session::commit_pass() {
   const uint64_t first = kv_->n_tokens();
   kv_->commit();
@@ -131,8 +139,7 @@ Status Session::evaluate_pieces(size_t first_wanted, const EvaluateOptions& opti
   while (kv_->n_tokens() < tokens_.size()) {
     if (!options.all_logits) share_pieces();
     const uint64_t first = kv_->n_tokens();
-    const uint32_t n =
-        static_cast<uint32_t>(std::min<uint64_t>(options_.piece_tokens, tokens_.size() - first));
+    const uint32_t n = next_pass_tokens(options_.piece_tokens);
     const Status status = compute_piece(*forward, n, options.cancel);
     if (status.kind() == ErrorKind::corrupt) {
       LEOAM_RETURN_IF_ERROR(repair(options.cancel));
@@ -206,6 +213,7 @@ Status Session::truncate(uint64_t n_tokens) {
   if (status.ok() && n_tokens < tokens_.size()) {
     tokens_.resize(n_tokens);
     starts_pass_.resize(kv_->n_tokens());
+    logged_starts_.resize(std::min<size_t>(logged_starts_.size(), n_tokens));
     has_logits_ = false;
   }
   change.unlock();

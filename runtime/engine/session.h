@@ -137,6 +137,8 @@ class Session : public std::enable_shared_from_this<Session> {
                         uint32_t first_row, uint32_t n_rows);
   // Lets other threads see the counts.
   void publish();
+  // Tokens without KV that the next pass takes, at most `most`.
+  uint32_t next_pass_tokens(uint32_t most) const;
   // The reserved tokens were computed in one pass. Under change_.
   void commit_pass();
   // An empty session becomes what the file has.
@@ -162,6 +164,9 @@ class Session : public std::enable_shared_from_this<Session> {
   std::unique_ptr<SequenceKv> kv_;
   std::vector<int32_t> tokens_;    // capacity: context_tokens
   std::vector<bool> starts_pass_;  // one a token with KV: whether a pass began with it
+  // Of an opened session whose KV was lost, one a token of its log: it is computed again by passes that begin
+  // and end as those did that made it.
+  std::vector<bool> logged_starts_;
   std::shared_ptr<SessionFile> file_;
   std::weak_ptr<SessionFile> given_up_;  // of a first save that failed; pages may still need it
   mutable std::mutex file_info_mutex_;

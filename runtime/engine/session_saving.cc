@@ -18,6 +18,7 @@ Result<std::shared_ptr<Session>> Session::fork() {
   copy->tokens_ = tokens_;
   copy->starts_pass_.reserve(starts_pass_.capacity());
   copy->starts_pass_ = starts_pass_;
+  copy->logged_starts_ = logged_starts_;
   copy->logits_ = logits_;
   copy->has_logits_ = has_logits_;
   copy->publish();
@@ -82,7 +83,8 @@ Status Session::save_to_file(const MoveOptions& options) {
   LEOAM_RETURN_IF_ERROR(kv_->save(file_, {options.cancel, nullptr}, options.on_progress, &layers));
   const std::vector<LoggedToken>& logged = file_->tokens();
   const auto now = [this](size_t i) {
-    return LoggedToken{tokens_[i], i < starts_pass_.size() && starts_pass_[i]};
+    // With the first token that has no KV yet the next pass begins.
+    return LoggedToken{tokens_[i], i < starts_pass_.size() ? starts_pass_[i] : i == starts_pass_.size()};
   };
   SessionCommit commit;
   while (commit.n_kept_tokens < std::min(logged.size(), tokens_.size())) {
@@ -107,12 +109,15 @@ Status Session::adopt(std::shared_ptr<SessionFile> file) {
   if (info.n_tokens > options_.context_tokens)
     return error(ErrorKind::invalid_argument, "context_tokens: the saved session has {} tokens, found {}",
                  info.n_tokens, options_.context_tokens);
+  // The newest token may always be without KV.
+  const bool lost = info.index_lost || info.n_kv_tokens + 1 < info.n_tokens;
   for (const LoggedToken& token : file->tokens()) {
     if (token.id < 0 || static_cast<uint32_t>(token.id) >= model_->config().n_vocab)
       return error(ErrorKind::corrupt, "token log: expected ids below {}, found {}", model_->config().n_vocab,
                    token.id);
     tokens_.push_back(token.id);
     if (starts_pass_.size() < info.n_kv_tokens) starts_pass_.push_back(token.starts_pass);
+    if (lost) logged_starts_.push_back(token.starts_pass);
   }
   if (!starts_pass_.empty()) starts_pass_[0] = true;
   LEOAM_RETURN_IF_ERROR(kv_->adopt(file, info.n_kv_tokens));

@@ -24,13 +24,11 @@ class EngineJournal {
   struct State {
     std::optional<std::vector<int32_t>> acknowledged;  // of the last save that succeeded
     std::optional<std::vector<int32_t>> attempted;     // of the save in progress, or of one that failed
-    bool computed_again = false;  // KV was lost and computed in other passes: logits agree, not to the bit
   };
   State state() const;
   void set(State state);
   void attempt(std::vector<int32_t> tokens);
   void acknowledge();
-  void compute_again();
   // Called after every change, on the thread that makes it.
   std::function<void(const State&)> on_change = [](const State&) {};
 
