@@ -72,6 +72,7 @@ Result<EngineOptions> read_options(const leoam_instance_options& c) {
   options.files.direct = (c.flags & LEOAM_INSTANCE_NO_DIRECT_IO) == 0;
   options.host_kv_budget_bytes = c.host_kv_budget_bytes;
   options.disk_kv_budget_bytes = c.disk_kv_budget_bytes;
+  options.device_kv_budget_bytes = c.device_kv_budget_bytes;
   options.disk_write_cap_bytes = c.disk_write_cap_bytes;
   std::string_view folder;
   LEOAM_RETURN_IF_ERROR(read_text(c.state_folder, "state_folder", &folder));
@@ -93,6 +94,27 @@ Result<EngineOptions> read_options(const leoam_instance_options& c) {
   }
   if (c.log_level != LEOAM_LOG_DEFAULT) options.log_level = static_cast<LogLevel>(c.log_level - 1);
   return options;
+}
+
+// `change`(engine, progress, flag) of one tier's budget.
+template <class Change>
+leoam_status change_budget(leoam_instance* instance, const leoam_budget_options* options, leoam_error* error,
+                           const Change& change) {
+  return guarded_with<InstanceObject>(instance, error, [&](InstanceObject& object) -> Status {
+    leoam_budget_options c;
+    LEOAM_RETURN_IF_ERROR(read_struct(options, "options", &c));
+    const CancelArgument cancel(c.cancel);
+    LEOAM_RETURN_IF_ERROR(cancel.check());
+    CancelFlag stop(cancel.get());
+    std::function<void(uint64_t, uint64_t)> progress;
+    const auto on_progress = read_progress(c.on_progress, c.user_data, object.callbacks());
+    if (on_progress) {
+      progress = [&](uint64_t done, uint64_t total) {
+        if (!on_progress(done, total)) stop.cancel();
+      };
+    }
+    return change(object.engine(), progress, &stop);
+  });
 }
 
 }  // namespace
@@ -127,20 +149,16 @@ leoam_status leoam_instance_set_host_kv_budget(leoam_instance* instance, uint64_
 leoam_status leoam_instance_change_host_kv_budget(leoam_instance* instance, uint64_t bytes,
                                                   const leoam_budget_options* options,
                                                   leoam_error* error) noexcept {
-  return guarded_with<InstanceObject>(instance, error, [&](InstanceObject& object) -> Status {
-    leoam_budget_options c;
-    LEOAM_RETURN_IF_ERROR(read_struct(options, "options", &c));
-    const CancelArgument cancel(c.cancel);
-    LEOAM_RETURN_IF_ERROR(cancel.check());
-    CancelFlag stop(cancel.get());
-    std::function<void(uint64_t, uint64_t)> progress;
-    const auto on_progress = read_progress(c.on_progress, c.user_data, object.callbacks());
-    if (on_progress) {
-      progress = [&](uint64_t done, uint64_t total) {
-        if (!on_progress(done, total)) stop.cancel();
-      };
-    }
-    return object.engine().set_host_kv_budget(bytes, progress, &stop);
+  return change_budget(instance, options, error, [&](Engine& engine, const auto& on_progress, auto* stop) {
+    return engine.set_host_kv_budget(bytes, on_progress, stop);
+  });
+}
+
+leoam_status leoam_instance_change_device_kv_budget(leoam_instance* instance, uint64_t bytes,
+                                                    const leoam_budget_options* options,
+                                                    leoam_error* error) noexcept {
+  return change_budget(instance, options, error, [&](Engine& engine, const auto& on_progress, auto* stop) {
+    return engine.set_device_kv_budget(bytes, on_progress, stop);
   });
 }
 
@@ -186,6 +204,11 @@ leoam_status leoam_instance_get_statistics(leoam_instance* instance,
     c.n_pages_ahead = statistics.pages_ahead;
     c.n_pages_damaged = statistics.pages_damaged;
     c.recomputed_tokens = statistics.recomputed_tokens;
+    c.device_kv_budget_bytes = statistics.device_kv_budget_bytes;
+    c.device_kv_bytes = statistics.device_kv_bytes;
+    c.device_kv_peak_bytes = statistics.device_kv_peak_bytes;
+    c.raised_bytes = statistics.raised_bytes;
+    c.lowered_bytes = statistics.lowered_bytes;
     write_struct(out_statistics, c);
     return {};
   });

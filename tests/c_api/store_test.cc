@@ -255,6 +255,24 @@ TEST_F(Store, AnInstanceTellsAboutItsTiers) {
   EXPECT_EQ(LEOAM_ERROR_INVALID_ARGUMENT, refused([](auto& o) { o.state_folder = view("relative"); }));
 }
 
+TEST_F(Store, ADeviceThatComputesInMemoryHasNoBudgetOfItsOwn) {
+  auto options = zeroed<leoam_instance_options>();
+  options.struct_size = sizeof options;
+  options.device_kv_budget_bytes = 1u << 20;
+  leoam_instance* instance = nullptr;
+  LEOAM_ASSERT_OK(leoam_instance_create(&options, &instance, &error));
+  EXPECT_EQ(LEOAM_ERROR_UNSUPPORTED,
+            leoam_instance_change_device_kv_budget(instance, 1u << 20, nullptr, &error));
+  auto statistics = zeroed<leoam_instance_statistics>();
+  statistics.struct_size = sizeof statistics;
+  LEOAM_EXPECT_OK(leoam_instance_get_statistics(instance, &statistics, &error));
+  EXPECT_EQ(0u, statistics.device_kv_budget_bytes);
+  EXPECT_EQ(0u, statistics.device_kv_peak_bytes + statistics.raised_bytes + statistics.lowered_bytes);
+  leoam_instance_release(instance);
+  EXPECT_EQ(LEOAM_ERROR_INVALID_HANDLE,
+            leoam_instance_change_device_kv_budget(instance, 1u << 20, nullptr, &error));
+}
+
 TEST_F(Store, StructsOfTheFirstVersionAreEnough) {
   // What a program that was compiled with version 1 passes.
   auto options = zeroed<leoam_instance_options>();

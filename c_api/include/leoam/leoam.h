@@ -98,6 +98,8 @@ typedef struct leoam_instance_options {
   uint64_t disk_write_cap_bytes; /* most bytes that the instance may write in its life; 0: no cap */
   leoam_string state_folder;     /* absolute; for KV that leaves memory. Empty: $XDG_STATE_HOME/leoam, else
                                     $HOME/.local/state/leoam; made (0700) when it is first needed */
+  uint64_t device_kv_budget_bytes; /* most bytes of KV in the memory of a device that has its own; 0: half of
+                                      it; without effect where the device computes in memory */
 } leoam_instance_options;
 
 typedef struct leoam_instance_statistics {
@@ -110,17 +112,22 @@ typedef struct leoam_instance_statistics {
   uint64_t workspace_bytes;    /* scratch of the forward pass */
   uint64_t n_steps;            /* forward passes so far */
   uint64_t disk_kv_budget_bytes;
-  uint64_t disk_kv_bytes;        /* of scratch and open session files now */
-  uint64_t disk_written_bytes;   /* so far, of whatever purpose */
-  uint64_t disk_write_cap_bytes; /* UINT64_MAX: none */
-  uint64_t disk_read_bytes;      /* KV pages read so far */
-  uint64_t n_disk_reads;         /* requests for them; adjacent pages are one */
-  uint64_t stall_us;             /* forward passes have waited so long for files */
-  uint64_t n_pages_hit;          /* pages that were asked for and in memory */
-  uint64_t n_pages_missed;       /* read when they were asked for */
-  uint64_t n_pages_ahead;        /* read before */
-  uint64_t n_pages_damaged;      /* that had no whole copy */
-  uint64_t recomputed_tokens;    /* computed again to replace damaged pages */
+  uint64_t disk_kv_bytes;          /* of scratch and open session files now */
+  uint64_t disk_written_bytes;     /* so far, of whatever purpose */
+  uint64_t disk_write_cap_bytes;   /* UINT64_MAX: none */
+  uint64_t disk_read_bytes;        /* KV pages read so far */
+  uint64_t n_disk_reads;           /* requests for them; adjacent pages are one */
+  uint64_t stall_us;               /* forward passes have waited so long for files */
+  uint64_t n_pages_hit;            /* pages that were asked for and in memory */
+  uint64_t n_pages_missed;         /* read when they were asked for */
+  uint64_t n_pages_ahead;          /* read before */
+  uint64_t n_pages_damaged;        /* that had no whole copy */
+  uint64_t recomputed_tokens;      /* computed again to replace damaged pages */
+  uint64_t device_kv_budget_bytes; /* 0: the device computes in memory, as are those below */
+  uint64_t device_kv_bytes;
+  uint64_t device_kv_peak_bytes;
+  uint64_t raised_bytes;  /* of KV, copied from memory to the device so far */
+  uint64_t lowered_bytes; /* and back */
 } leoam_instance_statistics;
 
 /* Starts an instance; any number may live side by side. Fails with INVALID_ARGUMENT, UNSUPPORTED (a CPU level

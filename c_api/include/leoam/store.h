@@ -27,6 +27,12 @@ LEOAM_API leoam_status leoam_instance_change_host_kv_budget(leoam_instance* inst
                                                             const leoam_budget_options* options,
                                                             leoam_error* error) LEOAM_NOEXCEPT;
 
+/* The same of the memory of a device that has its own: what is too much moves to memory. Fails with
+ * UNSUPPORTED (the device computes in memory) too. [any] */
+LEOAM_API leoam_status leoam_instance_change_device_kv_budget(leoam_instance* instance, uint64_t bytes,
+                                                              const leoam_budget_options* options,
+                                                              leoam_error* error) LEOAM_NOEXCEPT;
+
 /* Most bytes of scratch and open session files. A budget below what is used stops growth and drops nothing.
  * [any] */
 LEOAM_API leoam_status leoam_instance_set_disk_kv_budget(leoam_instance* instance, uint64_t bytes,

@@ -43,6 +43,7 @@ struct InstanceOptions {
   bool plaintext_scratch = false;     // KV that leaves memory is not encrypted
   bool io_uring = true;
   bool direct_io = true;
+  uint64_t device_kv_budget_bytes = 0;  // of a device with memory of its own; 0: half of it
 };
 
 class CancelFlag;
@@ -59,6 +60,7 @@ class Instance {
     c.disk_kv_budget_bytes = options.disk_kv_budget_bytes;
     c.disk_write_cap_bytes = options.disk_write_cap_bytes;
     c.state_folder = detail::view(options.state_folder);
+    c.device_kv_budget_bytes = options.device_kv_budget_bytes;
     c.flags = (options.plaintext_scratch ? LEOAM_INSTANCE_PLAINTEXT_SCRATCH : 0) |
               (options.io_uring ? 0 : LEOAM_INSTANCE_NO_IO_URING) |
               (options.direct_io ? 0 : LEOAM_INSTANCE_NO_DIRECT_IO);
@@ -74,6 +76,9 @@ class Instance {
   // Return when the budget holds; what is too much moves to files, while requests go on.
   void set_host_kv_budget(uint64_t bytes) { detail::call(leoam_instance_set_host_kv_budget, get(), bytes); }
   void set_host_kv_budget(uint64_t bytes, const Progress& on_progress, const CancelFlag* cancel = nullptr);
+  void set_device_kv_budget(uint64_t bytes) {
+    detail::call(leoam_instance_change_device_kv_budget, get(), bytes, nullptr);
+  }
   void set_disk_kv_budget(uint64_t bytes) { detail::call(leoam_instance_set_disk_kv_budget, get(), bytes); }
   // UINT64_MAX: none.
   void set_disk_write_cap(uint64_t bytes) { detail::call(leoam_instance_set_disk_write_cap, get(), bytes); }
