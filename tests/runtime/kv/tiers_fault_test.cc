@@ -105,7 +105,11 @@ class TiersFaultTest : public KvTest {
                              << tiers_->statistics().scratch_bytes << " on disk";
   }
 
-  void TearDown() override { gate_.open(); }
+  // The tiers end before files_, which their thread may still use.
+  void TearDown() override {
+    gate_.open();
+    tiers_.reset();
+  }
 
   Gate gate_;
   FaultFileSystem files_{
