@@ -84,9 +84,9 @@ void Tiers::release(Page* page) {
     }
     saved.swap(page->saved);
     forget(page);
+    tell_change();
   }
   free_copies(saved, bytes);
-  changed_.notify_all();
 }
 
 void Tiers::free_copies(std::span<const SavedCopy> copies, uint32_t page_bytes) {
@@ -191,6 +191,18 @@ Status Tiers::no_room(const Tier& tier, uint64_t bytes) const {
       bytes, tier.free_bytes());
 }
 
+bool Tiers::all_wait_for_room(uint32_t n_own) const {
+  uint32_t n_waiting = n_own;
+  for (const RoomWait* wait : room_waits_)
+    if (wait->seen_change == n_changes_) n_waiting += wait->n_own;
+  return n_waiting >= n_holds_;
+}
+
+void Tiers::tell_change() {
+  ++n_changes_;
+  changed_.notify_all();
+}
+
 Status Tiers::wait_for_change(Lock& lock, const Wait& wait) {
   flush_jobs();
   if (wait.cancel) {
@@ -232,11 +244,16 @@ Status Tiers::await_room(Lock& lock, Tier& tier, uint64_t bytes, const Wait& wai
   if (!moves && n_moving_ == 0) {
     // What was brought in ahead is the last to go: it is read again when it is needed.
     if (give_up_wanted()) return {};
-    if (n_holds_ <= n_own) return no_room(tier, bytes);
+    if (&tier == &host_ && transfer_ && transfer_->staging_bytes() > wanted_staging_bytes()) {
+      rest(lock);
+      return {};
+    }
+    if (all_wait_for_room(n_own)) return no_room(tier, bytes);
   }
-  ++n_wait_for_room_;
+  const RoomWait here = {n_own, n_changes_};
+  room_waits_.push_back(&here);
   Status status = stall(lock, wait);
-  --n_wait_for_room_;
+  std::erase(room_waits_, &here);
   return status;
 }
 
@@ -301,6 +318,7 @@ Status Tiers::open_for_writing(PageHandle* handle, const Wait& wait) {
       if (device_tier_ && page.at(Level::host).frame.data) drop(host_, page);
     }
     unpin_at(*top_, one);
+    tell_change();
     LEOAM_RETURN_IF_ERROR(std::move(status));
   }
   free_copies(saved, page.bytes);
@@ -373,10 +391,12 @@ Status Tiers::set_budget(Level level, uint64_t bytes, const BudgetProgress& on_p
   } while (status.ok() && tier.budget_bytes() != bytes);
   if (status.ok()) {
     tier.trim(true);
+    tell_change();
     return {};
   }
   const uint64_t used = tier.used_bytes();
   tier.set_budget(old);
+  tell_change();
   rest(lock);
   if (status.kind() != ErrorKind::no_space) return status;
   return Status::no_space(fmt::format("KV budget in {}: {} bytes must stay, which a budget of {} cannot hold",

@@ -177,6 +177,9 @@ class Tiers {
   // As drop_for, waiting for movements and other passes.
   Status make_room(Lock& lock, Tier& tier, uint64_t bytes, const Wait& wait);
   Status no_room(const Tier& tier, uint64_t bytes) const;
+  // Whoever keeps pages in place waits for room itself.
+  bool all_wait_for_room(uint32_t n_own) const;
+  void tell_change();
   Status wait_for_change(Lock& lock, const Wait& wait);
   // A pass waits: as wait_for_change, and counted.
   Status stall(Lock& lock, const Wait& wait);
@@ -193,7 +196,7 @@ class Tiers {
   uint64_t wanted_staging_bytes() const;
   bool disk_has_room() const;
   Status prepare_transfer();
-  // Ends the transfer while it has nothing to do: its memory goes back.
+  // Ends the transfer while it has nothing to do: its memory goes back. Gives the lock away meanwhile.
   void rest(Lock& lock);
   Status prepare_scratch();
   bool start_writes();
@@ -244,12 +247,18 @@ class Tiers {
   uint64_t epoch_ = 1;  // counts changes of where pages are
   std::vector<const LayerUse*> uses_;
   uint32_t n_holds_ = 0;  // uses and groups of pins
+  // A thread that found no room, with its part of n_holds_.
+  struct RoomWait {
+    uint32_t n_own;
+    uint64_t seen_change;
+  };
+  std::vector<const RoomWait*> room_waits_;
+  uint64_t n_changes_ = 0;  // after which there may be room
   uint32_t n_moving_ = 0;
   uint32_t n_writing_ = 0;
   uint32_t n_lowering_ = 0;
-  uint32_t n_awaited_ = 0;        // pages
-  uint32_t n_wait_for_room_ = 0;  // threads
-  Status write_failure_;          // of moving down
+  uint32_t n_awaited_ = 0;  // pages
+  Status write_failure_;    // of moving down
   uint64_t n_write_failures_ = 0;
   Status link_failure_;  // stays
   std::deque<Job> jobs_;

@@ -43,6 +43,7 @@ Status Tiers::pin_at(Lock& lock, Tier& tier, std::span<const PageHandle> pages, 
   if (!status.ok()) {
     flush_jobs();
     unpin_at(tier, pages);
+    tell_change();
   }
   return status;
 }
@@ -96,11 +97,9 @@ bool Tiers::advance(Page& page, const Tier& goal, bool urgent) {
 }
 
 void Tiers::unpin(std::span<const PageHandle> pages) {
-  {
-    Lock lock(mutex_);
-    unpin_at(*top_, pages);
-  }
-  changed_.notify_all();
+  Lock lock(mutex_);
+  unpin_at(*top_, pages);
+  tell_change();
 }
 
 void Tiers::unpin_at(Tier& tier, std::span<const PageHandle> pages) {
@@ -139,14 +138,12 @@ size_t Tiers::want(std::span<const PageHandle> pages, uint64_t* started_bytes) {
 }
 
 void Tiers::unwant(std::span<const PageHandle> pages) {
-  {
-    Lock lock(mutex_);
-    for (const PageHandle& page : pages) {
-      top_->of(*page.get()).wanted = false;
-      settle(*page.get());
-    }
+  Lock lock(mutex_);
+  for (const PageHandle& page : pages) {
+    top_->of(*page.get()).wanted = false;
+    settle(*page.get());
   }
-  changed_.notify_all();
+  tell_change();
 }
 
 bool Tiers::use(LayerUse* layer, std::span<kernels::KvPageRef> refs) {
@@ -167,14 +164,10 @@ bool Tiers::use(LayerUse* layer, std::span<kernels::KvPageRef> refs) {
 }
 
 void Tiers::leave(LayerUse* layer) {
-  bool tight = false;
-  {
-    Lock lock(mutex_);
-    std::erase(uses_, layer);
-    --n_holds_;
-    tight = top_->used_bytes() + top_->used_bytes() / 8 > top_->budget_bytes();
-  }
-  if (tight) changed_.notify_all();
+  Lock lock(mutex_);
+  std::erase(uses_, layer);
+  --n_holds_;
+  if (!room_waits_.empty()) tell_change();
 }
 
 }  // namespace leoam

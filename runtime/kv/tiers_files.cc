@@ -41,11 +41,13 @@ Status Tiers::prepare_transfer() {
 
 void Tiers::rest(Lock& lock) {
   if (!transfer_ || n_moving_ > 0 || !queued_.empty()) return;
-  const std::unique_ptr<PageTransfer> transfer = std::move(transfer_);
+  std::unique_ptr<PageTransfer> transfer = std::move(transfer_);
   host_.give_back(transfer->staging_bytes());
   statistics_.transfer += transfer->statistics();
   // Its thread may still be on its way out of a report, which takes the lock.
   lock.unlock();
+  transfer.reset();
+  lock.lock();
 }
 
 Status Tiers::prepare_scratch() {
@@ -209,7 +211,7 @@ Status Tiers::save(std::span<const PageHandle> pages, const std::shared_ptr<Page
     if (status.ok()) {
       status = write_saved(lock, batch, file, wait);
       unpin_at(host_, batch);
-      changed_.notify_all();
+      tell_change();
     }
     LEOAM_RETURN_IF_ERROR(std::move(status));
   }

@@ -145,7 +145,7 @@ void Tiers::on_done(Job* job) {
       tiers->forget(page);
     }
     // Under the lock: behind it the tiers may be gone.
-    if (wake) tiers->changed_.notify_all();
+    if (wake) tiers->tell_change();
   }
   free_copies(saved, bytes);
 }
@@ -170,7 +170,7 @@ bool Tiers::finish(Job& job) {
   settle(page);
   // One wake-up for all pages of a run: a thread that wakes for each of them would find that it has to wait
   // on.
-  bool wake = n_moving_ == 0 || n_wait_for_room_ > 0 || failed || (job.save && job.save->n_pending == 0);
+  bool wake = n_moving_ == 0 || !room_waits_.empty() || failed || (job.save && job.save->n_pending == 0);
   if (page.awaited && page.movement == Movement::none) {
     page.awaited = false;
     wake = --n_awaited_ == 0 || wake;
