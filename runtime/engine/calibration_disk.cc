@@ -50,6 +50,7 @@ class Traffic {
                       const CancelFlag* cancel, uint32_t* n_done) {
     PageTransfer::Options options;
     options.staging_bytes = staging_bytes;
+    options.on_backlog = [this] { changed_.notify_one(); };
     LEOAM_ASSIGN_OR_RETURN(const std::unique_ptr<PageTransfer> transfer,
                            PageTransfer::create(files, options));
     const Clock::time_point start = Clock::now();
@@ -69,9 +70,9 @@ class Traffic {
         n_under_way_ += kRunPages;
       }
       transfer->submit(batch);
-      stopped = wait_for(kPages - kRunPages, cancel);
+      stopped = wait_for(*transfer, kPages - kRunPages, cancel);
     }
-    const Status ended = wait_for(0, nullptr);
+    const Status ended = wait_for(*transfer, 0, nullptr);
     LEOAM_RETURN_IF_ERROR(std::move(stopped));
     LEOAM_RETURN_IF_ERROR(ended.clone());
     *n_done = n;
@@ -90,10 +91,15 @@ class Traffic {
     if (traffic.n_under_way_ % kRunPages == 0) traffic.changed_.notify_one();
   }
 
-  Status wait_for(uint32_t n_left, const CancelFlag* cancel) {
+  // Helping, as passes do that wait.
+  Status wait_for(PageTransfer& transfer, uint32_t n_left, const CancelFlag* cancel) {
     std::unique_lock lock(mutex_);
     while (n_under_way_ > n_left) {
-      changed_.wait_for(lock, kCancelCheck);
+      const uint32_t seen = n_under_way_;
+      lock.unlock();
+      const bool helped = transfer.help();
+      lock.lock();
+      if (!helped && n_under_way_ == seen) changed_.wait_for(lock, kCancelCheck);
       LEOAM_RETURN_IF_ERROR(check_cancelled(cancel));
     }
     LEOAM_RETURN_IF_ERROR(check_cancelled(cancel));

@@ -45,7 +45,7 @@ Tiers::~Tiers() {
   // Ends every movement before what it works on.
   Lock lock(mutex_);
   flush_jobs();
-  std::unique_ptr<PageTransfer> transfer = std::move(transfer_);
+  std::shared_ptr<PageTransfer> transfer = std::move(transfer_);
   lock.unlock();
   transfer.reset();
   lock.lock();
@@ -216,7 +216,22 @@ Status Tiers::wait_for_change(Lock& lock, const Wait& wait) {
 
 Status Tiers::stall(Lock& lock, const Wait& wait) {
   const auto start = std::chrono::steady_clock::now();
-  Status status = wait_for_change(lock, wait);
+  flush_jobs();
+  const uint64_t seen_change = n_changes_;
+  bool helped = false;
+  if (const std::shared_ptr<PageTransfer> transfer = transfer_) {
+    lock.unlock();
+    helped = transfer->help();
+    lock.lock();
+  }
+  Status status;
+  if (helped || n_changes_ != seen_change) {
+    status = check_cancelled(wait.cancel);
+  } else {
+    ++n_stalled_;
+    status = wait_for_change(lock, wait);
+    --n_stalled_;
+  }
   statistics_.stall_us += static_cast<uint64_t>(
       std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start)
           .count());

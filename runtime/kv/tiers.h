@@ -181,7 +181,7 @@ class Tiers {
   bool all_wait_for_room(uint32_t n_own) const;
   void tell_change();
   Status wait_for_change(Lock& lock, const Wait& wait);
-  // A pass waits: as wait_for_change, and counted.
+  // A pass waits: as wait_for_change, helping with what the disk has read, and counted.
   Status stall(Lock& lock, const Wait& wait);
 
   // Bringing in.
@@ -258,6 +258,7 @@ class Tiers {
   uint32_t n_writing_ = 0;
   uint32_t n_lowering_ = 0;
   uint32_t n_awaited_ = 0;  // pages
+  uint32_t n_stalled_ = 0;  // threads that could help
   Status write_failure_;    // of moving down
   uint64_t n_write_failures_ = 0;
   Status link_failure_;  // stays
@@ -266,7 +267,7 @@ class Tiers {
   std::vector<PageJob*> queued_;
   std::vector<DeviceCopy*> queued_copies_;
   std::shared_ptr<PageFile> scratch_;
-  std::unique_ptr<PageTransfer> transfer_;
+  std::shared_ptr<PageTransfer> transfer_;  // shared with who helps it
   TierStatistics statistics_;
 };
 

@@ -34,6 +34,10 @@ Status Tiers::prepare_transfer() {
   const uint64_t free_bytes = host_.free_bytes() / kIoBlock_bytes * kIoBlock_bytes;
   options.staging_bytes =
       std::clamp(free_bytes, least_staging_bytes_of(std::max(largest_page_bytes_, 1u)), wanted);
+  options.on_backlog = [this] {
+    const Lock lock(mutex_);
+    if (n_stalled_ > 0) changed_.notify_all();
+  };
   LEOAM_ASSIGN_OR_RETURN(transfer_, PageTransfer::create(files_, options));
   host_.charge(transfer_->staging_bytes());
   return {};
@@ -41,7 +45,7 @@ Status Tiers::prepare_transfer() {
 
 void Tiers::rest(Lock& lock) {
   if (!transfer_ || n_moving_ > 0 || !queued_.empty()) return;
-  std::unique_ptr<PageTransfer> transfer = std::move(transfer_);
+  std::shared_ptr<PageTransfer> transfer = std::move(transfer_);
   host_.give_back(transfer->staging_bytes());
   statistics_.transfer += transfer->statistics();
   // Its thread may still be on its way out of a report, which takes the lock.

@@ -65,12 +65,15 @@ class Transfer final : public PageTransfer {
   Status start(FileSystem& files, const Options& options);
   ~Transfer() override;
   void submit(std::span<PageJob* const> jobs) override;
+  bool help() override;
   uint64_t staging_bytes() const override { return staging_bytes_; }
   TransferStatistics statistics() const override;
 
  private:
   enum class Started { one, none };
   void work();
+  void reap();
+  bool finish_one();
   Started start_run();
   Run* take_run(PageJob** refused);
   Status check(const PageJob& job) const;
@@ -82,14 +85,18 @@ class Transfer final : public PageTransfer {
 
   uint64_t staging_bytes_ = 0;
   uint64_t run_bytes_ = 0;
-  Staging staging_;
+  std::function<void()> on_backlog_;
+  Staging staging_;                 // under the lock, but for its memory
   std::unique_ptr<IoQueue> queue_;  // destroyed before the memory that it has registered
   std::vector<Run> runs_;
-  std::vector<Run*> idle_runs_;
-  std::vector<IoRequest*> finished_;
+  std::vector<IoRequest*> reaped_;
 
   std::mutex mutex_;
   std::condition_variable wake_;
+  std::vector<Run*> idle_runs_;
+  std::vector<Run*> ended_;  // by the disk; the oldest at n_taken_
+  size_t n_taken_ = 0;
+  bool lacks_room_ = false;  // the next job, until a run is idle again
   JobQueue urgent_;
   JobQueue ordinary_;
   bool stop_ = false;
@@ -116,6 +123,7 @@ void end_all(PageJob* jobs, const Status& status) {
 
 Status Transfer::start(FileSystem& files, const Options& options) {
   staging_bytes_ = options.staging_bytes / kIoBlock_bytes * kIoBlock_bytes;
+  on_backlog_ = options.on_backlog;
   if (staging_bytes_ == 0 || options.queue_depth == 0)
     return Status(ErrorKind::invalid_argument, "page transfer: staging_bytes and queue_depth must not be 0");
   run_bytes_ = std::min<uint64_t>(
@@ -125,7 +133,8 @@ Status Transfer::start(FileSystem& files, const Options& options) {
   LEOAM_ASSIGN_OR_RETURN(queue_, files.create_queue(options.queue_depth, staging_.memory()));
   runs_.resize(queue_->depth());
   idle_runs_.reserve(runs_.size());
-  finished_.reserve(runs_.size());
+  reaped_.reserve(runs_.size());
+  ended_.reserve(runs_.size());
   for (Run& run : runs_) idle_runs_.push_back(&run);
   // Not with the first job: who submits it may hold what `done` takes.
   try {
@@ -163,28 +172,60 @@ void Transfer::submit(std::span<PageJob* const> jobs) {
 void Transfer::work() {
   (void)pthread_setname_np(pthread_self(), "leoam-io");
   for (;;) {
+    // The disk gets its next work before the processor does.
     while (start_run() == Started::one) {
     }
-    if (queue_->n_in_flight() > 0) {
-      finished_.clear();
-      queue_->reap(true, &finished_);
-      for (IoRequest* request : finished_) {
-        // The disk gets its next work before the processor does.
-        while (start_run() == Started::one) {
-        }
-        finish(static_cast<Run*>(request->user_data));
-      }
-      continue;
-    }
+    if (queue_->n_in_flight() > 0) reap();
+    if (finish_one() || queue_->n_in_flight() > 0) continue;
     std::unique_lock lock(mutex_);
-    wake_.wait(lock, [this] { return stop_ || urgent_.first || ordinary_.first; });
-    if (!urgent_.first && !ordinary_.first) return;
+    wake_.wait(lock, [this] {
+      return !ended_.empty() || (urgent_.first || ordinary_.first ? !lacks_room_ : stop_);
+    });
+    if (stop_ && !urgent_.first && !ordinary_.first && ended_.empty()) return;
   }
+}
+
+// Waits for the disk when there is nothing else to do.
+void Transfer::reap() {
+  bool idle = false;
+  {
+    const std::lock_guard lock(mutex_);
+    idle = ended_.empty();
+  }
+  reaped_.clear();
+  queue_->reap(idle, &reaped_);
+  if (reaped_.empty()) return;
+  bool backlog = false;
+  {
+    const std::lock_guard lock(mutex_);
+    for (IoRequest* request : reaped_) ended_.push_back(static_cast<Run*>(request->user_data));
+    backlog = ended_.size() - n_taken_ > 1;
+  }
+  if (backlog && on_backlog_) on_backlog_();
+}
+
+bool Transfer::finish_one() {
+  Run* run = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    if (ended_.empty()) return false;
+    run = ended_[n_taken_++];
+    if (n_taken_ == ended_.size()) {
+      ended_.clear();
+      n_taken_ = 0;
+    }
+  }
+  finish(run);
+  return true;
+}
+
+bool Transfer::help() {
+  return finish_one();
 }
 
 // `none`: there is no job, or no room to start one before another has ended.
 Transfer::Started Transfer::start_run() {
-  if (idle_runs_.empty() || queue_->n_in_flight() >= queue_->depth()) return Started::none;
+  if (queue_->n_in_flight() >= queue_->depth()) return Started::none;
   PageJob* refused = nullptr;
   Run* const run = take_run(&refused);
   if (refused) {
@@ -225,6 +266,8 @@ Run* Transfer::take_run(PageJob** refused) {
   JobQueue& jobs = urgent_.first ? urgent_ : ordinary_;
   PageJob* last = jobs.first;
   if (!last) return nullptr;
+  lacks_room_ = idle_runs_.empty();
+  if (lacks_room_) return nullptr;
   if (last->page_bytes == 0 || !last->record.present() || stored_bytes(*last) > staging_bytes_) {
     *refused = jobs.pop_through(last);
     return nullptr;
@@ -235,6 +278,7 @@ Run* Transfer::take_run(PageJob** refused) {
     bytes += stored_bytes(*last);
   }
   uint8_t* const data = staging_.take(bytes);
+  lacks_room_ = !data;
   if (!data) return nullptr;
   Run* const run = idle_runs_.back();
   idle_runs_.pop_back();
@@ -291,9 +335,13 @@ Status Transfer::write_page(const Run& run, PageJob* job, uint8_t* stored) {
 }
 
 void Transfer::recycle(Run* run) {
+  const std::lock_guard lock(mutex_);
   staging_.give_back(run->request.data, run->request.bytes);
   run->jobs = nullptr;
   idle_runs_.push_back(run);
+  if (!lacks_room_) return;
+  lacks_room_ = false;
+  wake_.notify_one();
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 
@@ -20,8 +21,8 @@ struct PageJob {
   uint8_t* page = nullptr;  // 64-byte aligned; a failed read leaves anything there
   uint32_t page_bytes = 0;
   bool urgent = false;  // somebody waits: before all that is not
-  // Called once, on the transfer's thread, with the outcome in `status`: io, corrupt, no_space. Must not
-  // block and must not call the transfer.
+  // Called once, on the transfer's thread or on one that helps it, with the outcome in `status`: io, corrupt,
+  // no_space. Must not block and must not call the transfer.
   void (*done)(PageJob* job) = nullptr;
   void* user_data = nullptr;
   Status status;
@@ -51,6 +52,9 @@ class PageTransfer {
                              << 20;  // memory of transfers in flight; a multiple of kIoBlock_bytes
     uint32_t queue_depth = 64;
     uint32_t max_run_bytes = 512u << 10;
+    // Called on the transfer's thread, with nothing locked, when more has come in than it is working on:
+    // whoever waits may help. May be empty.
+    std::function<void()> on_backlog;
   };
   // Fails with out_of_memory (a thread, too), io.
   static Result<std::unique_ptr<PageTransfer>> create(FileSystem& files, const Options& options);
@@ -62,6 +66,9 @@ class PageTransfer {
   // A page that fails fails alone. The order in which jobs are done is any: who reads what is being written
   // waits first.
   virtual void submit(std::span<PageJob* const> jobs) = 0;
+  // Does what is left to do for one transfer that the disk has ended, on the caller's thread; false: there is
+  // none. The caller holds nothing that `done` takes.
+  virtual bool help() = 0;
   virtual uint64_t staging_bytes() const = 0;
   virtual TransferStatistics statistics() const = 0;
 };

@@ -78,8 +78,10 @@ Status SessionFile::Creation::publish() {
   state.new_path.clear();
   // The name is there now, and only a sync says whether for good.
   Status status = state.files->sync_folder(folder_of(state.path));
-  if (!status.ok())
+  if (!status.ok()) {
     state.poison = error(ErrorKind::io, "an earlier sync of the folder failed: {}", status.message());
+    if (!state.replaces) state.new_path = state.path;
+  }
   return status;
 }
 

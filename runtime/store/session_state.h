@@ -13,7 +13,7 @@ namespace leoam {
 struct SessionFile::State {
   FileSystem* files = nullptr;
   std::string path;
-  // Where the file is until its first commit; then empty.
+  // Where the file is until its first commit has succeeded; then empty.
   std::string new_path;
   bool replaces = false;  // the first commit takes the name from another file
   bool writable = false;

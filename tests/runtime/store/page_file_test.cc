@@ -162,7 +162,9 @@ class Jobs {
     }
   }
 
-  TransferStatistics run(FileSystem& files, IoOperation operation, PageTransfer::Options options = {}) {
+  // `n_helpers` threads besides the transfer's own.
+  TransferStatistics run(FileSystem& files, IoOperation operation, PageTransfer::Options options = {},
+                         int n_helpers = 0) {
     for (size_t i = 0; i < jobs_.size(); ++i) {
       jobs_[i].operation = operation;
       jobs_[i].page = pages_[i].data();
@@ -175,6 +177,13 @@ class Jobs {
     for (PageJob& job : jobs_) list.push_back(&job);
     (*transfer)->submit(list);
     PageTransfer* running = transfer->get();
+    std::vector<std::thread> helpers;
+    for (int i = 0; i < n_helpers; ++i)
+      helpers.emplace_back([&] {
+        while (n_done_ != jobs_.size())
+          if (!running->help()) std::this_thread::yield();
+      });
+    for (std::thread& helper : helpers) helper.join();
     while (n_done_ != jobs_.size()) std::this_thread::yield();
     return running->statistics();
   }
@@ -315,6 +324,23 @@ TEST(PageTransfer, urgent_jobs_go_first) {
   transfer->submit(list);
   while (n_done != 60) std::this_thread::yield();
   for (uint32_t i = 0; i < 10; ++i) EXPECT_EQ(50 + i, order[i]);
+}
+
+TEST(PageTransfer, helpers_share_the_work_and_each_job_ends_once) {
+  SimulatedDisk disk;
+  DiskAccount account(UINT64_MAX);
+  auto file = scratch(disk, "/", true, account);
+  Jobs jobs(file.get(), 700);
+  // Memory for few runs, so that the disk waits for what helpers give back.
+  const PageTransfer::Options options = {.staging_bytes = 64u << 10};
+  jobs.run(disk, IoOperation::write, options, 3);
+  EXPECT_TRUE(jobs.failed(ErrorKind::io).empty());
+  jobs[13].record.tag[0] ^= 1;
+  for (int round = 0; round < 5; ++round) {
+    jobs.run(disk, IoOperation::read, options, 3);
+    EXPECT_EQ(std::vector<size_t>{13}, jobs.failed(ErrorKind::corrupt));
+    jobs.expect_pages({13});
+  }
 }
 
 TEST(PageTransfer, destroying_waits_for_every_job) {

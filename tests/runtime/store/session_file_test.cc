@@ -15,6 +15,8 @@ namespace leoam {
 namespace {
 
 using testing::describe;
+using testing::FaultFileSystem;
+using testing::FaultOperation;
 using testing::SessionModel;
 using testing::SimulatedDisk;
 using testing::small_identity;
@@ -105,6 +107,28 @@ TEST_P(SessionFileTest, one_that_was_given_up_leaves_its_name_and_keeps_its_page
   // Nor does a committed one lose its name.
   ASSERT_TRUE(file->abandon().ok());
   file.reset();
+  expect_whole(*open(), model.tokens());
+}
+
+TEST_P(SessionFileTest, one_whose_name_could_not_be_made_durable_leaves_it_free) {
+  const auto save = [this](FaultFileSystem& files, SessionModel& model) {
+    model.append(30, 1);
+    auto file = SessionFile::create(files, kPath, key(), small_identity(), account_);
+    return file.ok() ? model.save(**file) : std::move(file).status();
+  };
+  SimulatedDisk other;
+  FaultFileSystem whole(other);
+  SessionModel first;
+  ASSERT_TRUE(save(whole, first).ok());
+  const auto trace = whole.trace();
+  const auto sync = std::ranges::find(trace, FaultOperation::sync_folder);
+  ASSERT_NE(sync, trace.end());
+  FaultFileSystem files(disk_, {.fail_at = static_cast<uint64_t>(sync - trace.begin()) + 1});
+  SessionModel refused;
+  EXPECT_EQ(ErrorKind::io, save(files, refused).kind());
+  EXPECT_TRUE(disk_.files().empty());
+  SessionModel model;
+  ASSERT_TRUE(save(files, model).ok());
   expect_whole(*open(), model.tokens());
 }
 
