@@ -35,6 +35,10 @@ struct DeviceMatrix {
 
 enum class GatedActivation : int32_t { swiglu, geglu };
 
+// Spans of at most this many tokens are attended to token by token, longer ones by tiles. The bytes of a
+// token's results depend on which of the two its span is, and on nothing else of the step.
+constexpr uint32_t kNarrowSpan_tokens = 4;
+
 // A run of tokens of one sequence in a step: consecutive positions, one entry of the batch.
 struct SequenceSpan {
   uint32_t token_begin = 0;  // index into the step's tokens

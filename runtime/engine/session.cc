@@ -201,6 +201,17 @@ Status Session::deliver_logits(Forward& forward, const EvaluateOptions& options,
   return {};
 }
 
+// What is left of a wide pass is made again by a narrower one, which gives the same bytes only if it is wide
+// too.
+uint64_t Session::repeatable_tokens(uint64_t n_tokens) const {
+  if (n_tokens == 0 || starts_pass_[n_tokens]) return n_tokens;
+  uint64_t begin = n_tokens;
+  while (!starts_pass_[begin]) --begin;
+  uint64_t end = n_tokens;
+  while (end < starts_pass_.size() && !starts_pass_[end]) ++end;
+  return n_tokens - begin <= kNarrowSpan_tokens && end - begin > kNarrowSpan_tokens ? begin : n_tokens;
+}
+
 Status Session::truncate(uint64_t n_tokens) {
   if (!enter()) return busy();
   Status status;
@@ -208,7 +219,7 @@ Status Session::truncate(uint64_t n_tokens) {
   if (n_tokens > tokens_.size())
     status = error(ErrorKind::invalid_argument, "n_tokens: the session has {}, found {}", tokens_.size(),
                    n_tokens);
-  else if (n_tokens < kv_->n_tokens())
+  else if (n_tokens < kv_->n_tokens() && !kv_->truncate(repeatable_tokens(n_tokens)).ok())
     status = kv_->truncate(n_tokens);
   if (status.ok() && n_tokens < tokens_.size()) {
     tokens_.resize(n_tokens);

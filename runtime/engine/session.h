@@ -82,7 +82,8 @@ class Session : public std::enable_shared_from_this<Session> {
   Status evaluate(std::span<const int32_t> tokens, const EvaluateOptions& options);
 
   // Drops all tokens from n_tokens on. Fails with invalid_argument beyond the end, busy; for models with
-  // sliding layers, unsupported when the window before n_tokens is no longer in place (0 always works).
+  // sliding layers, unsupported when the window before n_tokens is no longer in place (0 always works). The
+  // newest tokens may be without KV afterwards, as a drawn one is.
   Status truncate(uint64_t n_tokens);
 
   // A new session with the same tokens, KV and logits; pages are shared until one of the two writes them.
@@ -120,6 +121,8 @@ class Session : public std::enable_shared_from_this<Session> {
     return Status(ErrorKind::busy, "the session is in use by another call or a request");
   }
 
+  // How many tokens a cut at n_tokens leaves with KV that the passes in starts_pass_ can make again.
+  uint64_t repeatable_tokens(uint64_t n_tokens) const;
   // Checks ids and the context, then adds tokens without KV.
   Status append_pending(std::span<const int32_t> tokens);
   // Between passes: while all KV is of whole pieces, takes that of the next ones from a live session that has

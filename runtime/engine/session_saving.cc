@@ -109,8 +109,8 @@ Status Session::adopt(std::shared_ptr<SessionFile> file) {
   if (info.n_tokens > options_.context_tokens)
     return error(ErrorKind::invalid_argument, "context_tokens: the saved session has {} tokens, found {}",
                  info.n_tokens, options_.context_tokens);
-  // The newest token may always be without KV.
-  const bool lost = info.index_lost || info.n_kv_tokens + 1 < info.n_tokens;
+  // The newest tokens may always be without KV: one that was drawn, those that a cut has left of a pass.
+  const bool lost = info.index_lost || info.n_kv_tokens + kNarrowSpan_tokens < info.n_tokens;
   for (const LoggedToken& token : file->tokens()) {
     if (token.id < 0 || static_cast<uint32_t>(token.id) >= model_->config().n_vocab)
       return error(ErrorKind::corrupt, "token log: expected ids below {}, found {}", model_->config().n_vocab,

@@ -5,15 +5,13 @@
 namespace leoam::cpu {
 namespace {
 
-// Spans of at most this many tokens are attended to token by token, with the context split among the threads;
-// longer ones by tiles of query tokens.
-constexpr uint32_t kDecodeTokens = 4;
 // Fixed, so that the order of sums depends neither on the number of threads nor on how the pages are handed
 // over.
 constexpr uint32_t kPartTokens = kernels::kAttentionCut_tokens;
 
+// With the context split among the threads.
 bool is_decode(const SequenceSpan& span) {
-  return span.n_tokens <= kDecodeTokens;
+  return span.n_tokens <= kNarrowSpan_tokens;
 }
 
 // Parts are numbered from the one that holds the first visible position.

@@ -116,6 +116,27 @@ TEST_F(SessionTest, TruncateGoesBackExactly) {
   EXPECT_EQ(s->truncate(71).kind(), ErrorKind::invalid_argument);
 }
 
+TEST_F(SessionTest, ACutInsideAPassLeavesWhatItsPassesCanMakeAgain) {
+  start();
+  const std::vector<int32_t> all = tokens(120);
+  // Of the pass of tokens [40, 80) this many stay.
+  for (const uint32_t n_left : {1u, 4u, 5u, 20u}) {
+    auto s = session();
+    ASSERT_TRUE(s->evaluate(std::span(all).first(40), {}).ok());
+    ASSERT_TRUE(s->evaluate(std::span(all).subspan(40, 40), {}).ok());
+    ASSERT_TRUE(s->truncate(40 + n_left).ok());
+    EXPECT_EQ(s->n_tokens(), 40u + n_left);
+    ASSERT_TRUE(s->evaluate(std::span(all).subspan(40 + n_left), {}).ok());
+    auto fresh = session();
+    ASSERT_TRUE(fresh->evaluate(std::span(all).first(40), {}).ok());
+    if (n_left > 4) {
+      ASSERT_TRUE(fresh->evaluate(std::span(all).subspan(40, n_left), {}).ok());
+    }
+    ASSERT_TRUE(fresh->evaluate(std::span(all).subspan(fresh->n_tokens()), {}).ok());
+    EXPECT_EQ(logits(*s), logits(*fresh)) << n_left;
+  }
+}
+
 TEST_F(SessionTest, CancelKeepsWholePieces) {
   start();
   SessionOptions small;
