@@ -10,6 +10,9 @@
 
 namespace leoam {
 
+// What x86-64 maps as one page.
+constexpr size_t kHugePage_bytes = size_t{2} << 20;
+
 class AlignedBuffer {
  public:
   static constexpr size_t kAlignment = 64;
@@ -22,8 +25,9 @@ class AlignedBuffer {
   }
   ~AlignedBuffer();
 
-  // Contents are zero. bytes == 0 gives an empty buffer. Fails with out_of_memory. Blocks of 2 MiB and more
-  // come from the operating system directly, so untouched pages cost nothing and release gives them back.
+  // Contents are zero. bytes == 0 gives an empty buffer. Fails with out_of_memory. Blocks of kHugePage_bytes
+  // and more start at a multiple of that and come from the operating system directly, on huge pages where it
+  // has them: untouched pages cost nothing and release gives them back.
   static Result<AlignedBuffer> allocate(size_t bytes);
 
   uint8_t* data() { return data_; }

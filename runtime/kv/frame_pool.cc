@@ -4,11 +4,13 @@
 
 #include <algorithm>
 
+#include "runtime/base/aligned_buffer.h"
+
 namespace leoam {
 namespace {
 
-// A huge page of x86: fewer TLB misses when attention streams over pages.
-constexpr size_t kSlab_bytes = size_t{2} << 20;
+// On one huge page: fewer TLB misses when attention streams over pages.
+constexpr size_t kSlab_bytes = kHugePage_bytes;
 constexpr uintptr_t kSystemPage_bytes = 4096;
 
 }  // namespace
@@ -32,7 +34,7 @@ Result<Frame> FramePool::allocate(uint32_t bytes) {
     auto slab = std::make_unique<FrameSlab>();
     slab->frame_bytes = bytes;
     slab->n_frames = static_cast<uint32_t>(std::max<size_t>(1, kSlab_bytes / bytes));
-    LEOAM_ASSIGN_OR_RETURN(slab->buffer, allocate_(size_t{slab->n_frames} * bytes));
+    LEOAM_ASSIGN_OR_RETURN(slab->buffer, allocate_(std::max(kSlab_bytes, size_t{slab->n_frames} * bytes)));
     slab->free.reserve(slab->n_frames);
     for (uint32_t i = slab->n_frames; i-- > 0;) slab->free.push_back(i);
     slab_bytes_ += slab->buffer->bytes();

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "runtime/base/aligned_buffer.h"
 #include "runtime/store/page_file.h"
 
 namespace leoam {
@@ -13,14 +14,15 @@ inline uint64_t least_staging_bytes_of(uint64_t page_bytes) {
   return 4 * PageFile::stored_bytes(page_bytes);
 }
 
-// Memory of transfers: a disk needs some megabytes on their way to be fast. Where there is little RAM, pages
-// that a pass holds need it more.
+// Memory of transfers: a disk needs some megabytes on their way to be fast, on huge pages where there are
+// such. Where there is little RAM, pages that a pass holds need it more.
 inline uint64_t staging_bytes_of(uint64_t budget_bytes, uint64_t page_bytes) {
   constexpr uint64_t kMost_bytes = uint64_t{8} << 20;
   constexpr uint64_t kLittle_bytes = uint64_t{4} << 20;
-  const uint64_t share_bytes = budget_bytes / (budget_bytes < kLittle_bytes ? 8 : 3);
-  return std::max(least_staging_bytes_of(page_bytes),
-                  std::min(share_bytes / kIoBlock_bytes * kIoBlock_bytes, kMost_bytes));
+  const bool little = budget_bytes < kLittle_bytes;
+  const uint64_t unit = little ? kIoBlock_bytes : kHugePage_bytes;
+  const uint64_t share_bytes = little ? budget_bytes / 8 : budget_bytes / 3 + unit / 2;
+  return std::max(least_staging_bytes_of(page_bytes), std::min(share_bytes / unit * unit, kMost_bytes));
 }
 
 // Pages brought in before their use.

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -57,9 +58,16 @@ class Disk {
       : files_(create_file_system()),
         file_(files_->create_unnamed(folder).value()),
         memory_(AlignedBuffer::allocate(size_t{kDepth} * kRead_bytes).value()) {
-    // AlignedBuffer aligns large blocks to system pages.
-    for (uint64_t at = 0; at < kFile_bytes; at += kWrite_bytes)
+    // AlignedBuffer aligns large blocks to system pages. No two blocks are alike: a virtual disk may keep
+    // equal ones, or zeros, once or not at all.
+    std::mt19937_64 random(1);
+    for (uint64_t at = 0; at < kFile_bytes; at += kWrite_bytes) {
+      for (size_t i = 0; i < kWrite_bytes; i += sizeof(uint64_t)) {
+        const uint64_t value = random();
+        std::memcpy(memory_.data() + i, &value, sizeof value);
+      }
       check(file_->write_at(at, {memory_.data(), kWrite_bytes}));
+    }
     check(file_->sync());
     queue_ = files_->create_queue(kDepth, {memory_.data(), memory_.bytes()}).value();
   }

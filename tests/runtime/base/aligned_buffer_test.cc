@@ -21,7 +21,8 @@ TEST_P(AlignedBufferSizes, IsAlignedZeroAndWritable) {
   Result<AlignedBuffer> buffer = AlignedBuffer::allocate(GetParam());
   ASSERT_TRUE(buffer.ok()) << buffer.status().message();
   ASSERT_EQ(buffer->bytes(), GetParam());
-  EXPECT_EQ(reinterpret_cast<uintptr_t>(buffer->data()) % AlignedBuffer::kAlignment, 0u);
+  const size_t unit = GetParam() < kHugePage_bytes ? AlignedBuffer::kAlignment : kHugePage_bytes;
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(buffer->data()) % unit, 0u);
   EXPECT_TRUE(
       std::all_of(buffer->data(), buffer->data() + GetParam(), [](uint8_t byte) { return byte == 0; }));
   std::memset(buffer->data(), 0xab, GetParam());
