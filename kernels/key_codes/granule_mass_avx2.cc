@@ -1,0 +1,13 @@
+#include "kernels/key_codes/key_codes.h"
+
+namespace leoam::kernels {
+
+void granule_sum_avx2(const GranuleSumParams& params) {
+  granule_sum_scalar(params);
+}
+
+void granule_mass_avx2(const GranuleMassParams& params) {
+  granule_mass_scalar(params);
+}
+
+}  // namespace leoam::kernels
