@@ -25,7 +25,7 @@ void score_page(const KeyCodeScoreParams& params, const uint8_t* head, uint32_t 
     base -= factor * (static_cast<float>(head[layout.offset_offset(c) + page]) * kKeyCodeOffsetUnit);
     greatest = std::fabs(factor) > greatest ? std::fabs(factor) : greatest;
   }
-  const float inverse = greatest > kLeastFactor ? 127 / greatest : 0;
+  const float inverse = greatest < kLeastFactor ? 0 : 127 / greatest;
   const float unit = greatest * (1.0f / 127);
   for (uint32_t t = 0; t < layout.page_tokens; ++t) {
     int32_t sum = 0;
