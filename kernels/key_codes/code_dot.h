@@ -2,6 +2,7 @@
 // set.
 #pragma once
 
+#include "kernels/key_codes/key_code_layout.h"
 #include "kernels/simd/simd.h"
 
 #if defined(__AVX512F__)
@@ -9,3 +10,13 @@
 #else
 #include "kernels/key_codes/code_dot_avx2.h"
 #endif
+
+namespace leoam::kernels {
+namespace {
+
+LEOAM_INLINE Simd::Float decoded_scale(Simd::Int scales) {
+  return Simd::from_bits(Simd::shift_left<20>(Simd::add(scales, Simd::broadcast_int(kKeyCodeScale_bias))));
+}
+
+}  // namespace
+}  // namespace leoam::kernels

@@ -7,17 +7,16 @@
 namespace leoam::kernels {
 namespace {
 
-// e^x for x <= 0, relative error below 2e-5: enough for estimates. 0 below -86; NaN stays.
+// e^x for x <= 0, relative error below 2e-5: enough for estimates. 2^-124 for all that is less. NaN stays.
 LEOAM_INLINE Simd::Float rough_exp(Simd::Float x) {
-  const Simd::Float y = x * Simd::broadcast(0x1.715476p+0f);
-  const Simd::Float whole = Simd::round(y);
-  const Simd::Float r = y - whole;
-  Simd::Float p = Simd::broadcast(0x1.3cbf60p-7f);
-  p = Simd::fma(p, r, Simd::broadcast(0x1.ca1ce2p-5f));
-  p = Simd::fma(p, r, Simd::broadcast(0x1.ebfa4cp-3f));
-  p = Simd::fma(p, r, Simd::broadcast(0x1.62e0c2p-1f));
-  p = Simd::fma(p, r, Simd::broadcast(1.0f));
-  return Simd::zero_where_less(Simd::multiply_exp2(p, whole), x, -86.0f);
+  const Simd::Float y = Simd::max(Simd::broadcast(-124.0f), x * Simd::broadcast(0x1.715476p+0f));
+  const Simd::Float r = Simd::fraction(y);
+  Simd::Float p = Simd::broadcast(0x1.bff2dep-7f);
+  p = Simd::fma(p, r, Simd::broadcast(0x1.a7e520p-5f));
+  p = Simd::fma(p, r, Simd::broadcast(0x1.eece44p-3f));
+  p = Simd::fma(p, r, Simd::broadcast(0x1.62cd58p-1f));
+  p = Simd::fma(p, r, Simd::broadcast(0x1.00003ap+0f));
+  return Simd::multiply_exp2_floor(p, y);
 }
 
 // Tokens whose granules are summed together: 8 granules.

@@ -42,7 +42,7 @@ void encode(const KeyCodeEncodeParams& params, uint32_t kv_head) {
     const float mean = static_cast<float>(mean_code) * mean_scale.scale;
     const uint8_t scale = nearest_scale(width * (1.0f / 3));
     const float step = key_code_scale(scale);
-    const float inverse = scale == 0 ? 0 : 1 / step;
+    const float inverse = 1 / step;
     const float first = (range.least * 0.5f + range.greatest * 0.5f) - 1.5f * step;
     const uint8_t offset = rounded_within((mean - first) * inverse * 85, 255);
     const float shift = static_cast<float>(offset) * kKeyCodeOffsetUnit;

@@ -35,11 +35,8 @@ LEOAM_INLINE void quantise_channels(const KeyRanges& ranges, uint32_t first, Sig
       Simd::subtract(Simd::shift_right<20>(Simd::add(Simd::bits(wanted), Simd::broadcast_int(1 << 19))),
                      Simd::broadcast_int(kKeyCodeScale_bias));
   const Simd::Int scale = Simd::min(Simd::max(rounded, Simd::broadcast_int(0)), Simd::broadcast_int(255));
-  const Simd::Float any = Simd::to_float(scale);
-  const Simd::Float step = Simd::zero_where_less(
-      Simd::from_bits(Simd::shift_left<20>(Simd::add(scale, Simd::broadcast_int(kKeyCodeScale_bias)))), any,
-      0.5f);
-  const Simd::Float inverse = Simd::zero_where_less(Simd::broadcast(1.0f) / step, any, 0.5f);
+  const Simd::Float step = decoded_scale(scale);
+  const Simd::Float inverse = Simd::broadcast(1.0f) / step;
   const Simd::Float half = Simd::broadcast(0.5f);
   const Simd::Float start = (least * half + greatest * half) - Simd::broadcast(1.5f) * step;
   const Simd::Int offset = rounded_within((mean - start) * inverse * Simd::broadcast(85.0f), 255);

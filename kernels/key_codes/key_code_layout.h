@@ -61,10 +61,10 @@ struct KeyCodeLayout {
   return {kv.n_kv_heads, kv.head_dim, kv.page_tokens};
 }
 
-// The step between codes: 0, or from 1.125 * 2^-16 to 61440.
+// The step between codes, from 2^-16 to 61440.
 constexpr uint32_t kKeyCodeScale_bias = 111u << 3;
 [[maybe_unused]] static inline float key_code_scale(uint8_t scale) {
-  return scale == 0 ? 0 : float_from_bits((scale + kKeyCodeScale_bias) << 20);
+  return float_from_bits((scale + kKeyCodeScale_bias) << 20);
 }
 constexpr float kKeyCodeOffsetUnit = 1.0f / 85;
 

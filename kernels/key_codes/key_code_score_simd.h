@@ -13,8 +13,6 @@
 namespace leoam::kernels {
 namespace {
 
-// Query heads computed together; larger groups are cut into equal parts.
-constexpr uint32_t kMaxHeads = 4;
 // Vectors of tokens computed together.
 constexpr uint32_t kStripVectors = kCodeStrip_tokens / Simd::kLanes;
 
@@ -29,18 +27,12 @@ struct ScoreWork {
   uint8_t* weights;  // likewise
   float* units;      // likewise
   float* bases;      // likewise
-  uint8_t* codes;    // of the block
-  float* scores;     // of the first query head of the part
+  float* factors;
+  uint8_t* codes;  // of the block
+  float* scores;   // of the first query head of the part
   float* mean_scores;
   float* maximum;
 };
-
-LEOAM_INLINE Simd::Float decoded_scale(const uint8_t* scales) {
-  const Simd::Int codes = Simd::load_bytes(scales);
-  const Simd::Float step =
-      Simd::from_bits(Simd::shift_left<20>(Simd::add(codes, Simd::broadcast_int(kKeyCodeScale_bias))));
-  return Simd::zero_where_less(step, Simd::to_float(codes), 0.5f);
-}
 
 // Means, factors and their units for kLanes pages from page `first` on.
 template <uint32_t kHeads>
@@ -91,16 +83,19 @@ template <uint32_t kHeads>
       }
     }
   }
-  const Simd::Float offset_unit = Simd::broadcast(kKeyCodeOffsetUnit);
+  const Simd::Float offset_unit = Simd::broadcast(-kKeyCodeOffsetUnit);
+  float* factors = work.factors;
   for (uint32_t i = 0; i < params.n_channels; ++i) {
     const uint32_t channel = params.channels[i];
-    const Simd::Float scale = decoded_scale(work.head + layout.scale_offset(channel) + first);
+    const Simd::Float scale =
+        decoded_scale(Simd::load_bytes(work.head + layout.scale_offset(channel) + first));
     const Simd::Float offset =
         Simd::to_float(Simd::load_bytes(work.head + layout.offset_offset(channel) + first)) * offset_unit;
     LEOAM_UNROLL
-    for (uint32_t h = 0; h < kHeads; ++h) {
+    for (uint32_t h = 0; h < kHeads; ++h, factors += Simd::kLanes) {
       const Simd::Float factor = scale * Simd::broadcast(work.q[size_t{h} * dim + channel]);
-      bases[h] = bases[h] - factor * offset;
+      Simd::store(factors, factor);
+      bases[h] = Simd::fma(factor, offset, bases[h]);
       greatest[h] = Simd::max(Simd::abs(factor), greatest[h]);
     }
   }
@@ -113,30 +108,23 @@ template <uint32_t kHeads>
   }
   const Simd::Int lowest = Simd::broadcast_int(0xff);
   for (uint32_t quad = 0; quad < work.n_quads; ++quad) {
-    Simd::Int weights[kHeads];
-    LEOAM_UNROLL
-    for (uint32_t h = 0; h < kHeads; ++h) weights[h] = Simd::broadcast_int(0);
-    const uint32_t i = quad * kQuad_channels;
-    const auto add_channel = [&]<int kShift>() {
-      if (i + kShift / 8 >= params.n_channels) return;
-      const uint32_t channel = params.channels[i + kShift / 8];
-      const Simd::Float scale = decoded_scale(work.head + layout.scale_offset(channel) + first);
-      LEOAM_UNROLL
-      for (uint32_t h = 0; h < kHeads; ++h) {
-        const Simd::Float factor = scale * Simd::broadcast(work.q[size_t{h} * dim + channel]);
-        const Simd::Int weight = Simd::bit_and(Simd::to_int(factor * inverses[h]), lowest);
-        weights[h] = Simd::bit_or(weights[h], Simd::shift_left<kShift>(weight));
-      }
-    };
-    add_channel.template operator()<0>();
-    add_channel.template operator()<8>();
-    add_channel.template operator()<16>();
-    add_channel.template operator()<24>();
+    const uint32_t begin = quad * kQuad_channels;
+    const uint32_t n =
+        params.n_channels - begin < kQuad_channels ? params.n_channels - begin : kQuad_channels;
     LEOAM_UNROLL
     for (uint32_t h = 0; h < kHeads; ++h) {
+      Simd::Int weights = Simd::broadcast_int(0);
+      // The first channel is the lowest byte.
+      LEOAM_UNROLL
+      for (uint32_t i = 1; i <= kQuad_channels; ++i) {
+        const uint32_t k = kQuad_channels - i;
+        if (k >= n) continue;
+        const Simd::Float factor = Simd::load(work.factors + ((begin + k) * kHeads + h) * Simd::kLanes);
+        weights = Simd::add_bits(Simd::shift_left<8>(weights), Simd::to_int(factor * inverses[h]), lowest);
+      }
       uint8_t* to =
           work.weights + ((size_t{h} * work.n_quads + quad) * kCodeBlock_pages + first) * kQuad_channels;
-      Simd::store(reinterpret_cast<float*>(to), Simd::from_bits(weights[h]));
+      Simd::store(reinterpret_cast<float*>(to), Simd::from_bits(weights));
     }
   }
 }
@@ -269,13 +257,14 @@ LEOAM_INLINE void key_code_score_simd(const KeyCodeScoreParams& params, uint32_t
   const KeyCodeLayout& layout = params.layout;
   const size_t offset = layout.head_offset(kv_head);
   const KeyCodeScratch scratch = key_code_scratch(layout, params.group, params.n_channels);
-  const uint32_t n_parts = (params.group + kMaxHeads - 1) / kMaxHeads;
+  const uint32_t n_parts = (params.group + kMaxScoreHeads - 1) / kMaxScoreHeads;
   ScoreWork work;
   work.params = &params;
   work.n_quads = (params.n_channels + kQuad_channels - 1) / kQuad_channels;
   work.weights = params.scratch + scratch.weights;
   work.units = reinterpret_cast<float*>(params.scratch + scratch.units);
   work.bases = reinterpret_cast<float*>(params.scratch + scratch.bases);
+  work.factors = reinterpret_cast<float*>(params.scratch + scratch.factors);
   work.codes = params.scratch + scratch.codes;
   for (uint32_t b = 0; b < params.n_blocks; ++b) {
     work.head = params.blocks[b].block + offset;

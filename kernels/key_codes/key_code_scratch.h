@@ -7,12 +7,15 @@ namespace leoam::kernels {
 
 // Channels whose codes are multiplied and summed together.
 constexpr uint32_t kQuad_channels = 4;
+// Query heads computed together; larger groups are cut into equal parts.
+constexpr uint32_t kMaxScoreHeads = 4;
 
 // Byte offsets, multiples of 64.
 struct KeyCodeScratch {
   size_t weights;  // i8 [group][quads][16 pages][4 channels]
   size_t units;    // f32 [group][16 pages]: what a product of weight and code stands for
   size_t bases;    // f32 [group][16 pages]
+  size_t factors;  // f32 [n_channels][kMaxScoreHeads][16 pages]
   size_t codes;    // [quads][strips][16 pages][4 bytes of a strip][4 channels]
   size_t bytes;
 };
@@ -24,7 +27,8 @@ struct KeyCodeScratch {
   scratch.weights = 0;
   scratch.units = scratch.weights + group * n_quads * 64;
   scratch.bases = scratch.units + size_t{group} * 64;
-  scratch.codes = scratch.bases + size_t{group} * 64;
+  scratch.factors = scratch.bases + size_t{group} * 64;
+  scratch.codes = scratch.factors + size_t{n_channels} * kMaxScoreHeads * 64;
   scratch.bytes = scratch.codes + n_quads * layout.n_strips() * 256;
   return scratch;
 }

@@ -55,6 +55,10 @@ struct Simd {
     const __m256i biased = _mm256_add_epi32(_mm256_cvtps_epi32(whole), _mm256_set1_epi32(127 - 1));
     return v * _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23)) * broadcast(2.0f);
   }
+  // v - floor(v)
+  LEOAM_INLINE Float fraction(Float v) { return v - _mm256_floor_ps(v); }
+  // v * 2^floor(x) for v in [1/2, 2) and x in [-124, 128).
+  LEOAM_INLINE Float multiply_exp2_floor(Float v, Float x) { return multiply_exp2(v, _mm256_floor_ps(x)); }
   // v, but 0 in the lanes with x < bound.
   LEOAM_INLINE Float zero_where_less(Float v, Float x, float bound) {
     return _mm256_and_ps(v, _mm256_cmp_ps(x, broadcast(bound), _CMP_NLT_UQ));
@@ -113,6 +117,8 @@ struct Simd {
   LEOAM_INLINE Int subtract(Int a, Int b) { return _mm256_sub_epi32(a, b); }
   LEOAM_INLINE Int bit_and(Int a, Int b) { return _mm256_and_si256(a, b); }
   LEOAM_INLINE Int bit_or(Int a, Int b) { return _mm256_or_si256(a, b); }
+  // a | (b & mask)
+  LEOAM_INLINE Int add_bits(Int a, Int b, Int mask) { return bit_or(a, bit_and(b, mask)); }
   template <int kBits>
   LEOAM_INLINE Int shift_left(Int v) {
     return _mm256_slli_epi32(v, kBits);

@@ -58,6 +58,12 @@ struct Simd {
   }
   // v * 2^whole for v in [1/2, 2) and whole in [-124, 128]; overflow gives infinity.
   LEOAM_INLINE Float multiply_exp2(Float v, Float whole) { return _mm512_maskz_scalef_ps(0xffff, v, whole); }
+  // v - floor(v)
+  LEOAM_INLINE Float fraction(Float v) {
+    return _mm512_maskz_reduce_ps(0xffff, v, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+  }
+  // v * 2^floor(x) for v in [1/2, 2) and x in [-124, 128).
+  LEOAM_INLINE Float multiply_exp2_floor(Float v, Float x) { return _mm512_maskz_scalef_ps(0xffff, v, x); }
   // v, but 0 in the lanes with x < bound.
   LEOAM_INLINE Float zero_where_less(Float v, Float x, float bound) {
     return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, broadcast(bound), _CMP_NLT_UQ), v);
@@ -113,6 +119,8 @@ struct Simd {
   LEOAM_INLINE Int subtract(Int a, Int b) { return _mm512_sub_epi32(a, b); }
   LEOAM_INLINE Int bit_and(Int a, Int b) { return _mm512_and_si512(a, b); }
   LEOAM_INLINE Int bit_or(Int a, Int b) { return _mm512_or_si512(a, b); }
+  // a | (b & mask)
+  LEOAM_INLINE Int add_bits(Int a, Int b, Int mask) { return _mm512_ternarylogic_epi32(a, b, mask, 0xf8); }
   template <int kBits>
   LEOAM_INLINE Int shift_left(Int v) {
     return _mm512_maskz_slli_epi32(0xffff, v, kBits);

@@ -52,7 +52,7 @@ class GranuleMassTest : public KernelTest {
             head_sums[row % group] += std::exp(score - head_maxima[row % group]);
           }
         }
-        // What exp gives as 0 is below e^-86.
+        // Vectors count what is below 2^-124 as that.
         ASSERT_NEAR(sums[row * n_granules + i], sum, 1e-4 * sum + 8e-37) << page_tokens << " granule " << i;
         total += sum;
       }
