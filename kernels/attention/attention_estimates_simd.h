@@ -152,6 +152,10 @@ LEOAM_INLINE void attention_estimates_simd(const AttentionEstimatesParams& param
   batch.n = 0;
   for (uint32_t i = 0; i < params.n_estimates; ++i) {
     const AttentionEstimate& estimate = params.estimates[i];
+    if (i + kRecordsAhead < params.n_estimates && params.estimates[i + kRecordsAhead].count > 0) {
+      prefetch_record(params.estimates[i + kRecordsAhead].record,
+                      ChunkLayout{params.head_dim}.record_bytes());
+    }
     if (!(estimate.count > 0)) continue;
     batch.records[batch.n] = estimate.record;
     batch.value_scales[batch.n] = chunk_header(estimate.record).value_scale;

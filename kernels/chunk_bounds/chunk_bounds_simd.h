@@ -175,6 +175,9 @@ template <uint32_t kHeads>
   const float* queries = params.q + size_t{first_head} * dim;
   for (uint32_t i = 0; i < params.n_chunks; ++i) {
     const uint8_t* record = params.records[i];
+    if (i + kRecordsAhead < params.n_chunks) {
+      prefetch_record(params.records[i + kRecordsAhead], layout.mean_value_offset());
+    }
     const ChunkHeader header = chunk_header(record);
     const bool bounded = header.spread_base != kUnboundedChunk;
     const Simd::Int base = Simd::broadcast_int(bounded ? header.spread_base : 0);

@@ -11,6 +11,13 @@ namespace leoam::kernels {
   return header;
 }
 
+// Records are scattered: the hardware would start anew at each of them.
+constexpr uint32_t kRecordsAhead = 8;
+[[maybe_unused]] static inline void prefetch_record(const uint8_t* record, size_t bytes) {
+  for (size_t line = 0; line < bytes + 63; line += 64)
+    __builtin_prefetch(record + (line < bytes ? line : bytes - 1));
+}
+
 // Distances are computed in floats: these shares of what they are computed from are more than their
 // roundings.
 constexpr float kSpreadMargin = 0x1p-22f;

@@ -7,9 +7,10 @@
 namespace leoam::kernels {
 namespace {
 
-// e^x for x <= 0, relative error below 2e-5: enough for estimates. 2^-124 for all that is less. NaN stays.
-LEOAM_INLINE Simd::Float rough_exp(Simd::Float x) {
-  const Simd::Float y = Simd::max(Simd::broadcast(-124.0f), x * Simd::broadcast(0x1.715476p+0f));
+// 2^x for x <= 0, or just above: relative error below 2e-5, enough for estimates. 2^-124 for all that is
+// less.
+LEOAM_INLINE Simd::Float rough_exp2(Simd::Float x) {
+  const Simd::Float y = Simd::max(Simd::broadcast(-124.0f), x);
   const Simd::Float r = Simd::fraction(y);
   Simd::Float p = Simd::broadcast(0x1.bff2dep-7f);
   p = Simd::fma(p, r, Simd::broadcast(0x1.a7e520p-5f));
@@ -34,8 +35,9 @@ LEOAM_INLINE float sum_granules(uint32_t pages, uint32_t page_tokens, const floa
       Simd::store(sums + i, Simd::zero());
     if (pages == 0) return 0;
   }
-  const Simd::Float top = Simd::broadcast(maximum);
-  Simd::Float total = Simd::zero();
+  // The rounding of the product is an error that all sums of the block share, not above that of its scores.
+  const Simd::Float log2_e = Simd::broadcast(0x1.715476p+0f);
+  const Simd::Float top = Simd::zero() - Simd::broadcast(maximum) * log2_e;
   for (uint32_t first = 0; first < n_tokens; first += kSpan_tokens) {
     // Pages that the span touches.
     const uint32_t begin = first / page_tokens;
@@ -44,25 +46,19 @@ LEOAM_INLINE float sum_granules(uint32_t pages, uint32_t page_tokens, const floa
     Simd::Float weights[kSpanVectors];
     LEOAM_UNROLL
     for (uint32_t v = 0; v < kSpanVectors; ++v) {
-      weights[v] = rough_exp(Simd::load(scores + first + v * Simd::kLanes) - top);
+      weights[v] = rough_exp2(Simd::fma(Simd::load(scores + first + v * Simd::kLanes), log2_e, top));
     }
     Simd::store_sums_of_8(weights, sums + first / kGranule_tokens);
-    if (pages == all) {
-      LEOAM_UNROLL
-      for (uint32_t v = 0; v < kSpanVectors; ++v) total = total + weights[v];
-    }
   }
-  if (pages == all) return Simd::sum(total);
   // Of the pages that are not scored only those beside scored ones hold anything.
-  float sum = 0;
-  for (uint32_t page = 0; page < kCodeBlock_pages; ++page) {
-    float* granules = sums + page * page_granules;
-    for (uint32_t i = 0; i < page_granules; ++i) {
-      if ((pages >> page & 1) == 0) granules[i] = 0;
-      sum += granules[i];
-    }
+  for (uint32_t page = 0; page < kCodeBlock_pages && pages != all; ++page) {
+    if ((pages >> page & 1) != 0) continue;
+    for (uint32_t i = 0; i < page_granules; ++i) sums[page * page_granules + i] = 0;
   }
-  return sum;
+  Simd::Float total = Simd::zero();
+  for (uint32_t i = 0; i < n_tokens / kGranule_tokens; i += Simd::kLanes)
+    total = total + Simd::load(sums + i);
+  return Simd::sum(total);
 }
 
 LEOAM_INLINE void granule_sum_simd(const GranuleSumParams& params) {

@@ -2,6 +2,8 @@
 // granules, for all layers of a model and a context, on one core. All instruction sets take turns in one run.
 //
 //   importance_bench [rounds [n_shapes]]
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -18,9 +20,12 @@ namespace {
 
 using namespace leoam::kernels;
 
+// In huge pages, as the library has its own large buffers.
 struct Aligned {
+  static constexpr size_t kHuge = size_t{2} << 20;
   explicit Aligned(size_t n)
-      : bytes(n), data(static_cast<uint8_t*>(std::aligned_alloc(4096, (n + 4095) / 4096 * 4096))) {
+      : bytes(n), data(static_cast<uint8_t*>(std::aligned_alloc(kHuge, (n + kHuge - 1) / kHuge * kHuge))) {
+    (void)madvise(data, (n + kHuge - 1) / kHuge * kHuge, MADV_HUGEPAGE);
     std::memset(data, 0, n);
   }
   ~Aligned() { std::free(data); }
@@ -243,6 +248,7 @@ void all_granules(const CpuTable& table, Model& m, uint32_t layer, uint32_t kv_h
 void estimates(const CpuTable& table, Model& m, uint32_t layer, uint32_t kv_head) {
   const uint32_t head = layer * m.kv.n_kv_heads + kv_head;
   std::vector<AttentionEstimate> list;
+  list.reserve(m.n_pages);
   for (uint32_t p = 0; p < m.n_pages; ++p) list.push_back({m.record(head, p), 32});
   table.attention_estimates({m.shape.head_dim, m.shape.group, 1, m.query(kv_head), list.data(), m.n_pages},
                             m.partials.floats());
