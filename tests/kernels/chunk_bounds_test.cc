@@ -283,6 +283,37 @@ TEST_P(ChunkBoundsTest, ScoresOfEveryKeyAreWithinTheBounds) {
   }
 }
 
+// Equal keys, whose bounds are as close as can be, and queries whose sum is rounded in one direction at every
+// step.
+TEST_P(ChunkBoundsTest, ScoresAreWithinTheBoundsHoweverTheyRound) {
+  for (const uint32_t dim : {64u, 256u, 1024u}) {
+    for (const float part : {0.55f, 0.75f, 1.25f, 1.45f}) {
+      for (const float sign : {1.0f, -1.0f}) {
+        Page page({KvType::f32, 1, dim, 16});
+        ExactBuffer<float> q(dim);
+        for (uint32_t c = 0; c < dim; ++c) {
+          q[c] = sign * (c == 0 ? 1.0f : part * 0x1p-23f);
+          for (uint32_t t = 0; t < 16; ++t) {
+            page.set_key(0, c, t, 1);
+            page.set_value(0, c, t, 0);
+          }
+        }
+        const Record record = record_of(page, 0);
+        const uint8_t* list = record->data();
+        float upper, lower;
+        table().chunk_score({{dim}, 1, q.data(), &list, 1, &upper, &lower, nullptr});
+        double exact = 0;
+        for (uint32_t c = 0; c < dim; ++c) exact += double{q[c]};
+        EXPECT_LE(exact, double{upper}) << dim << " " << part;
+        EXPECT_GE(exact, double{lower}) << dim << " " << part;
+        const float score = attention_scores(page, 0, q.data(), 1)[0];
+        EXPECT_LE(score, upper) << dim << " " << part;
+        EXPECT_GE(score, lower) << dim << " " << part;
+      }
+    }
+  }
+}
+
 TEST_P(ChunkBoundsTest, ScoresAgreeWithTheReference) {
   for (const uint32_t dim : {1u, 5u, 63u, 64u, 65u, 128u, 256u}) {
     for (const uint32_t group : {1u, 2u, 3u, 4u, 7u, 8u, 9u}) {
