@@ -24,36 +24,50 @@ LEOAM_INLINE Simd::Float rough_exp2(Simd::Float x) {
 constexpr uint32_t kSpan_tokens = 64;
 constexpr uint32_t kSpanVectors = kSpan_tokens / Simd::kLanes;
 
-// One block and query head; returns the sum of all.
-LEOAM_INLINE float sum_granules(uint32_t pages, uint32_t page_tokens, const float* scores, float maximum,
-                                float* sums) {
-  const uint32_t page_granules = page_tokens / kGranule_tokens;
-  const uint32_t n_tokens = kCodeBlock_pages * page_tokens;
-  const uint32_t all = (1u << kCodeBlock_pages) - 1;
-  if (pages != all) {
-    for (uint32_t i = 0; i < n_tokens / kGranule_tokens; i += Simd::kLanes)
-      Simd::store(sums + i, Simd::zero());
-    if (pages == 0) return 0;
+constexpr uint32_t kSpanGranules = kSpan_tokens / kGranule_tokens;
+
+// Which granules of a block are of scored pages, a bit a granule.
+struct ScoredGranules {
+  uint64_t words[kCodeBlock_pages * kMaxPage_tokens / kGranule_tokens / 64 + 1];
+
+  [[gnu::always_inline]] inline uint32_t of_span(uint32_t span) const {
+    return static_cast<uint32_t>(words[span / 8] >> span % 8 * kSpanGranules) & ((1u << kSpanGranules) - 1);
   }
+};
+
+LEOAM_INLINE void find_scored(uint32_t pages, uint32_t page_tokens, ScoredGranules* scored) {
+  const uint32_t n = page_tokens / kGranule_tokens;
+  const uint64_t page = (uint64_t{1} << n) - 1;
+  for (uint32_t i = 0; i <= kCodeBlock_pages * n / 64; ++i) scored->words[i] = 0;
+  for (; pages != 0; pages &= pages - 1) {
+    const uint32_t first = static_cast<uint32_t>(__builtin_ctz(pages)) * n;
+    scored->words[first / 64] |= page << first % 64;
+    if (first % 64 + n > 64) scored->words[first / 64 + 1] |= page >> (64 - first % 64);
+  }
+}
+
+// One block and query head; returns the sum of all.
+LEOAM_INLINE float sum_granules(const ScoredGranules& scored, uint32_t n_tokens, const float* scores,
+                                float maximum, float* sums) {
   // The rounding of the product is an error that all sums of the block share, not above that of its scores.
   const Simd::Float log2_e = Simd::broadcast(0x1.715476p+0f);
   const Simd::Float top = Simd::zero() - Simd::broadcast(maximum) * log2_e;
-  for (uint32_t first = 0; first < n_tokens; first += kSpan_tokens) {
-    // Pages that the span touches.
-    const uint32_t begin = first / page_tokens;
-    const uint32_t end = (first + kSpan_tokens - 1) / page_tokens + 1;
-    if ((pages & ((1u << end) - (1u << begin))) == 0) continue;
+  for (uint32_t span = 0; span < n_tokens / kSpan_tokens; ++span) {
+    const uint32_t wanted = scored.of_span(span);
+    float* out = sums + span * kSpanGranules;
+    if (wanted == 0) {
+      for (uint32_t i = 0; i < kSpanGranules; ++i) out[i] = 0;
+      continue;
+    }
     Simd::Float weights[kSpanVectors];
     LEOAM_UNROLL
     for (uint32_t v = 0; v < kSpanVectors; ++v) {
-      weights[v] = rough_exp2(Simd::fma(Simd::load(scores + first + v * Simd::kLanes), log2_e, top));
+      const Simd::Float score = Simd::load(scores + span * kSpan_tokens + v * Simd::kLanes);
+      weights[v] = rough_exp2(Simd::fma(score, log2_e, top));
     }
-    Simd::store_sums_of_8(weights, sums + first / kGranule_tokens);
-  }
-  // Of the pages that are not scored only those beside scored ones hold anything.
-  for (uint32_t page = 0; page < kCodeBlock_pages && pages != all; ++page) {
-    if ((pages >> page & 1) != 0) continue;
-    for (uint32_t i = 0; i < page_granules; ++i) sums[page * page_granules + i] = 0;
+    Simd::store_sums_of_8(weights, out);
+    if (wanted == (1u << kSpanGranules) - 1) continue;
+    for (uint32_t i = 0; i < kSpanGranules; ++i) out[i] = (wanted >> i & 1) != 0 ? out[i] : 0;
   }
   Simd::Float total = Simd::zero();
   for (uint32_t i = 0; i < n_tokens / kGranule_tokens; i += Simd::kLanes)
@@ -62,13 +76,14 @@ LEOAM_INLINE float sum_granules(uint32_t pages, uint32_t page_tokens, const floa
 }
 
 LEOAM_INLINE void granule_sum_simd(const GranuleSumParams& params) {
-  const size_t n_tokens = size_t{kCodeBlock_pages} * params.page_tokens;
+  const uint32_t n_tokens = kCodeBlock_pages * params.page_tokens;
   size_t row = 0;
   for (uint32_t b = 0; b < params.n_blocks; ++b) {
+    ScoredGranules scored;
+    find_scored(params.blocks[b].pages, params.page_tokens, &scored);
     for (uint32_t g = 0; g < params.group; ++g, ++row) {
-      params.totals[row] =
-          sum_granules(params.blocks[b].pages, params.page_tokens, params.scores + row * n_tokens,
-                       params.maximum[row], params.sums + row * (n_tokens / kGranule_tokens));
+      params.totals[row] = sum_granules(scored, n_tokens, params.scores + row * n_tokens, params.maximum[row],
+                                        params.sums + row * (n_tokens / kGranule_tokens));
     }
   }
 }

@@ -28,11 +28,12 @@ namespace leoam::kernels {
 
 constexpr uint32_t kCodeBlock_pages = 16;
 constexpr uint32_t kCodeStrip_tokens = 16;
+constexpr uint32_t kMaxPage_tokens = 256;
 
 struct KeyCodeLayout {
   uint32_t n_kv_heads = 0;
   uint32_t head_dim = 0;      // any
-  uint32_t page_tokens = 32;  // a multiple of 16, at most 256
+  uint32_t page_tokens = 32;  // a multiple of 16, at most kMaxPage_tokens
 
   uint32_t n_strips() const { return page_tokens / kCodeStrip_tokens; }
   size_t channel_bytes() const { return kCodeBlock_pages * (size_t{page_tokens} / 4 + 2); }
