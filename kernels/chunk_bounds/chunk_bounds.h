@@ -45,7 +45,7 @@ struct ChunkLayout {
 
 // The upper 13 bits of a float are its exponent and 4 bits of mantissa.
 [[maybe_unused]] static inline float chunk_spread(int32_t spread_base, uint8_t spread) {
-  return float_from_bits(static_cast<uint32_t>(spread_base + spread) << 19);
+  return float_from_bits((static_cast<uint32_t>(spread_base) + spread) << 19);
 }
 
 // Writes the record of one full page and KV head. Means count keys and values that are finite; without any

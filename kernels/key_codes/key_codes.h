@@ -68,8 +68,8 @@ size_t key_code_scratch_bytes(const KeyCodeLayout& layout, uint32_t group, uint3
 KeyCodeScoreFunction key_code_score_scalar, key_code_score_avx2, key_code_score_avx512;
 
 // From scores to sums over granules: sums[...] = sum over the granule's 8 tokens of exp(score - maximum of
-// the block and head), 0 for pages that were not scored; totals = sums of these. Relative error of a sum
-// below 1e-4.
+// the block and head), 0 for pages that were not scored; totals = sums of these. A sum is off by less than
+// 1e-4 of itself, and by a factor of at most 1 + 2^-24 |maximum| that all sums of the block and head share.
 struct GranuleSumParams {
   uint32_t page_tokens = 0;
   uint32_t group = 0;
