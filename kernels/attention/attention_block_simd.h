@@ -1,11 +1,11 @@
 // One query token's attention over strips of 16 tokens, over Simd: what decode over pages and over granules
 // share.
 //
-// Strips are taken in blocks of kBlockStrips. For each block:
-// scores of all its tokens (keys are channel-major, so one load of a strip's channel serves every query head
-// of the group and no horizontal sum is needed), one step of the online softmax, then the weighted sum of
-// value rows, with the output in registers across the whole block. While one strip is computed, the memory of
-// a later one is prefetched: pages are scattered, so that the hardware would start anew at each of them.
+// Strips are taken in blocks of kBlockStrips. For each block: scores of all its tokens (keys are
+// channel-major, so one load of a strip's channel serves every query head of the group and no horizontal sum
+// is needed), one step of the online softmax, then the weighted sum of value rows, with the output in
+// registers across the whole block. While one strip is computed, the memory of a later one is prefetched:
+// pages are scattered, so that the hardware would start anew at each of them.
 #pragma once
 
 #include "kernels/attention/attention.h"
