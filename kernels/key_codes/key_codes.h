@@ -14,9 +14,8 @@ namespace leoam::kernels {
 //
 // Each channel of the page is quantised uniformly between its least and its greatest key. Keys that are not
 // finite count neither for these nor for the mean (a channel of such keys alone counts as zeros); their own
-// codes are 3 for +inf and 0 for -inf and NaN. Other channels
-// are as if these keys were not there. Finite keys beyond 2^100
-// count as 2^100. The bytes are the same on every level.
+// codes are 3 for +inf and 0 for -inf and NaN. Other channels are as if these keys were not there. Finite
+// keys beyond 2^100 count as 2^100. The bytes are the same on every level.
 struct KeyCodeEncodeParams {
   KvLayout kv;
   const uint8_t* page = nullptr;  // 64-byte aligned
