@@ -4,7 +4,9 @@
 
 #include "kernels/activation/activation.h"
 #include "kernels/attention/attention.h"
+#include "kernels/chunk_bounds/chunk_bounds.h"
 #include "kernels/cpu_features.h"
+#include "kernels/key_codes/key_codes.h"
 #include "kernels/kv_append/kv_append.h"
 #include "kernels/matmul/matmul.h"
 #include "kernels/norm/rms_norm.h"
@@ -19,8 +21,18 @@ struct CpuTable {
   const MatmulTable* matmul;
   KvAppendFunction* kv_append;
   AttentionDecodeFunction* attention_decode;
+  AttentionGranulesFunction* attention_granules;
+  AttentionEstimatesFunction* attention_estimates;
   AttentionMergeFunction* attention_merge;
   AttentionPrefillFunction* attention_prefill;
+  KeyCodeEncodeFunction* key_code_encode;
+  KeyChannelRankFunction* key_channel_rank;
+  KeyCodeScoreFunction* key_code_score;
+  GranuleSumFunction* granule_sum;
+  GranuleMassFunction* granule_mass;
+  ChunkOfPageFunction* chunk_of_page;
+  ChunkMergeFunction* chunk_merge;
+  ChunkScoreFunction* chunk_score;
   RmsNormFunction* rms_norm;
   RopeFunction* rope;
   GatedActivationFunction* swiglu;

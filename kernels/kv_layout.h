@@ -13,6 +13,9 @@
 
 namespace leoam::kernels {
 
+// The unit of attention: a page's tokens from a multiple of it on.
+constexpr uint32_t kGranule_tokens = 8;
+
 enum class KvType : int32_t { f32 = 0, f16 = 1 };
 
 struct KvLayout {

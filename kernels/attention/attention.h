@@ -40,6 +40,48 @@ struct AttentionDecodeParams {
 using AttentionDecodeFunction = void(const AttentionDecodeParams& params, uint32_t kv_head,
                                      uint32_t page_begin, uint32_t page_end, float* partials);
 
+// Some granules (kGranule_tokens tokens) of a page, all of them visible to the query.
+struct KvGranules {
+  const uint8_t* page = nullptr;  // 64-byte aligned
+  uint32_t mask = 0;              // bit i: tokens [8 i, 8 i + 8) of the page; 0 is an entry without tokens
+};
+
+// One query token over granules, in place in their pages.
+struct AttentionGranulesParams {
+  KvLayout layout;  // page_tokens at most 256
+  uint32_t n_heads = 0;
+  float scale = 0;
+  const float* q = nullptr;              // [n_heads][head_dim], 64-byte aligned
+  const KvGranules* granules = nullptr;  // in any order
+  uint32_t n_granules = 0;               // entries
+};
+
+// One KV head: writes the partial states of its group, as AttentionDecodeFunction does. Over all granules of
+// full pages, in their order, and all in one call, it writes the bytes that attention_decode writes for these
+// pages.
+using AttentionGranulesFunction = void(const AttentionGranulesParams& params, uint32_t kv_head,
+                                       float* partials);
+
+// A chunk of which `count` tokens, possibly not a whole number, count as if they had its mean key and mean
+// value.
+struct AttentionEstimate {
+  const uint8_t* record = nullptr;  // of the KV head, laid out by ChunkLayout; its bounds are not read
+  float count = 0;                  // >= 0; 0 is an entry without tokens
+};
+
+struct AttentionEstimatesParams {
+  uint32_t head_dim = 0;
+  uint32_t group = 0;
+  float scale = 0;
+  const float* q = nullptr;  // [group][head_dim], the query heads of one KV head, 64-byte aligned
+  const AttentionEstimate* estimates = nullptr;
+  uint32_t n_estimates = 0;
+};
+
+// Writes the partial states of the group: sum = sum over the entries of count * exp(scale * q . mean key -
+// maximum), and the output likewise. An entry of infinite count is a mistake of the caller.
+using AttentionEstimatesFunction = void(const AttentionEstimatesParams& params, float* partials);
+
 // Merges n_parts partial states of one query head, part_stride floats apart, in their order, into
 // out[head_dim]. All parts empty: out = 0.
 using AttentionMergeFunction = void(const float* partials, uint32_t n_parts, size_t part_stride,
@@ -79,6 +121,8 @@ constexpr uint32_t kPrefillTile_tokens = 32;
 size_t attention_prefill_scratch_bytes(const KvLayout& layout, uint32_t n_heads, uint32_t tile_tokens);
 
 AttentionDecodeFunction attention_decode_scalar, attention_decode_avx2, attention_decode_avx512;
+AttentionGranulesFunction attention_granules_scalar, attention_granules_avx2, attention_granules_avx512;
+AttentionEstimatesFunction attention_estimates_scalar, attention_estimates_avx2, attention_estimates_avx512;
 AttentionMergeFunction attention_merge_scalar, attention_merge_avx2, attention_merge_avx512;
 AttentionPrefillFunction attention_prefill_scalar, attention_prefill_avx2, attention_prefill_avx512;
 

@@ -1,48 +1,9 @@
-#include <cmath>
-
 #include "kernels/attention/attention_scalar.h"
+#include "kernels/attention/attention_strip_scalar.h"
 #include "kernels/attention/visible.h"
-#include "kernels/f16.h"
 
 namespace leoam::kernels {
 namespace {
-
-inline float to_float(float value) {
-  return value;
-}
-inline float to_float(uint16_t value) {
-  return f16_to_f32(value);
-}
-
-constexpr uint32_t kStripTokens = 16;
-
-// Adds slots [begin, end) of one page, at most kStripTokens of them, to the state of one query head.
-template <class Element>
-void add_strip(const KvLayout& layout, const Element* key, const Element* value, const float* q, float scale,
-               uint32_t begin, uint32_t end, float* partial) {
-  float scores[kStripTokens] = {};
-  for (uint32_t c = 0; c < layout.head_dim; ++c) {
-    const Element* row = key + layout.key_element(c, begin);
-    for (uint32_t t = 0; t < end - begin; ++t) scores[t] += q[c] * to_float(row[t]);
-  }
-  float maximum = partial[kPartialMaximum];
-  for (uint32_t t = 0; t < end - begin; ++t) {
-    scores[t] *= scale;
-    maximum = scores[t] > maximum ? scores[t] : maximum;
-  }
-  float* output = partial + kPartialOutput;
-  const float rescale = partial[kPartialSum] == 0 ? 0 : std::exp(partial[kPartialMaximum] - maximum);
-  float sum = partial[kPartialSum] * rescale;
-  for (uint32_t c = 0; c < layout.head_dim; ++c) output[c] *= rescale;
-  for (uint32_t t = 0; t < end - begin; ++t) {
-    const float weight = std::exp(scores[t] - maximum);
-    sum += weight;
-    const Element* row = value + layout.value_element(begin + t, 0);
-    for (uint32_t c = 0; c < layout.head_dim; ++c) output[c] += weight * to_float(row[c]);
-  }
-  partial[kPartialMaximum] = maximum;
-  partial[kPartialSum] = sum;
-}
 
 template <class Element>
 void add_pages(const AttentionDecodeParams& params, uint32_t kv_head, uint32_t page_begin, uint32_t page_end,
@@ -59,9 +20,12 @@ void add_pages(const AttentionDecodeParams& params, uint32_t kv_head, uint32_t p
       const auto* key = reinterpret_cast<const Element*>(page.data + layout.key_offset(kv_head));
       const auto* value = reinterpret_cast<const Element*>(page.data + layout.value_offset(kv_head));
       const SlotRange slots = visible_slots(page, visible);
-      for (uint32_t t = slots.begin; t < slots.end; t += kStripTokens) {
-        const uint32_t end = t + kStripTokens < slots.end ? t + kStripTokens : slots.end;
-        add_strip(layout, key, value, q, params.scale, t, end, partial);
+      for (uint32_t t = slots.begin; t < slots.end; t += kScalarStripTokens) {
+        ScalarStrip<Element> strip;
+        for (uint32_t slot = t; slot < slots.end && strip.n_tokens < kScalarStripTokens; ++slot) {
+          strip.add(key + layout.key_element(0, slot), value + layout.value_element(slot, 0));
+        }
+        add_strip(layout, strip, q, params.scale, partial);
       }
     }
   }

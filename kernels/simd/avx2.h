@@ -16,6 +16,11 @@ struct Simd {
   LEOAM_INLINE Float load(const uint16_t* p) {
     return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
   }
+  // Vector v of tokens that stand in places of 8.
+  template <class Element>
+  LEOAM_INLINE Float load_eights(const Element* const (&places)[2], size_t offset, uint32_t v) {
+    return load(places[v] + offset);
+  }
   // n < kLanes values, the other lanes 0; nothing behind them is read.
   LEOAM_INLINE Float load_first(const float* p, uint32_t n) { return _mm256_maskload_ps(p, lanes_below(n)); }
   LEOAM_INLINE Float load_first(const uint16_t* p, uint32_t n) {
@@ -50,6 +55,10 @@ struct Simd {
     const __m256i biased = _mm256_add_epi32(_mm256_cvtps_epi32(whole), _mm256_set1_epi32(127 - 1));
     return v * _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23)) * broadcast(2.0f);
   }
+  // v - floor(v)
+  LEOAM_INLINE Float fraction(Float v) { return v - _mm256_floor_ps(v); }
+  // v * 2^floor(x) for v in [1/2, 2) and x in [-124, 128).
+  LEOAM_INLINE Float multiply_exp2_floor(Float v, Float x) { return multiply_exp2(v, _mm256_floor_ps(x)); }
   // v, but 0 in the lanes with x < bound.
   LEOAM_INLINE Float zero_where_less(Float v, Float x, float bound) {
     return _mm256_and_ps(v, _mm256_cmp_ps(x, broadcast(bound), _CMP_NLT_UQ));
@@ -79,6 +88,62 @@ struct Simd {
     __m128 m = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
     m = _mm_max_ps(m, _mm_movehl_ps(m, m));
     return _mm_cvtss_f32(_mm_max_ps(m, _mm_movehdup_ps(m)));
+  }
+
+  // Lanes of 32 bits.
+  using Int = __m256i;
+  LEOAM_INLINE Int broadcast_int(int32_t value) { return _mm256_set1_epi32(value); }
+  // kLanes bytes, widened.
+  LEOAM_INLINE Int load_bytes(const uint8_t* p) {
+    return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+  }
+  LEOAM_INLINE Int load_bytes(const int8_t* p) {
+    return _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+  }
+  // The lowest byte of each lane.
+  LEOAM_INLINE void store_bytes(void* p, Int v) {
+    const __m256i lowest = _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 4,
+                                            8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
+    const __m256i packed = _mm256_shuffle_epi8(v, lowest);
+    _mm_storel_epi64(static_cast<__m128i*>(p),
+                     _mm_unpacklo_epi32(_mm256_castsi256_si128(packed), _mm256_extracti128_si256(packed, 1)));
+  }
+  LEOAM_INLINE Float to_float(Int v) { return _mm256_cvtepi32_ps(v); }
+  // To the nearest, ties to even; NaN gives the least integer.
+  LEOAM_INLINE Int to_int(Float v) { return _mm256_cvtps_epi32(v); }
+  LEOAM_INLINE Float from_bits(Int v) { return _mm256_castsi256_ps(v); }
+  LEOAM_INLINE Int bits(Float v) { return _mm256_castps_si256(v); }
+  LEOAM_INLINE Int add(Int a, Int b) { return _mm256_add_epi32(a, b); }
+  LEOAM_INLINE Int subtract(Int a, Int b) { return _mm256_sub_epi32(a, b); }
+  LEOAM_INLINE Int bit_and(Int a, Int b) { return _mm256_and_si256(a, b); }
+  LEOAM_INLINE Int bit_or(Int a, Int b) { return _mm256_or_si256(a, b); }
+  // a | (b & mask)
+  LEOAM_INLINE Int add_bits(Int a, Int b, Int mask) { return bit_or(a, bit_and(b, mask)); }
+  template <int kBits>
+  LEOAM_INLINE Int shift_left(Int v) {
+    return _mm256_slli_epi32(v, kBits);
+  }
+  template <int kBits>
+  LEOAM_INLINE Int shift_right(Int v) {  // of unsigned numbers
+    return _mm256_srli_epi32(v, kBits);
+  }
+  LEOAM_INLINE Int max(Int a, Int b) { return _mm256_max_epi32(a, b); }
+  LEOAM_INLINE Int min(Int a, Int b) { return _mm256_min_epi32(a, b); }
+  LEOAM_INLINE int32_t greatest(Int v) {
+    alignas(32) int32_t lanes[kLanes];
+    _mm256_store_si256(reinterpret_cast<__m256i*>(lanes), v);
+    int32_t most = lanes[0];
+    for (uint32_t i = 1; i < kLanes; ++i) most = lanes[i] > most ? lanes[i] : most;
+    return most;
+  }
+  LEOAM_INLINE Float abs(Float v) { return from_bits(bit_and(bits(v), broadcast_int(0x7fffffff))); }
+  // The sums of each 8 lanes of 64 to out[8].
+  LEOAM_INLINE void store_sums_of_8(const Float (&v)[8], float* out) {
+    LEOAM_UNROLL
+    for (uint32_t i = 0; i < 8; i += 4) {
+      const __m256 sums = _mm256_hadd_ps(_mm256_hadd_ps(v[i], v[i + 1]), _mm256_hadd_ps(v[i + 2], v[i + 3]));
+      _mm_storeu_ps(out + i, _mm256_castps256_ps128(sums) + _mm256_extractf128_ps(sums, 1));
+    }
   }
 
   // kLanes / 2 values (n of them are read), each in two neighbouring lanes.

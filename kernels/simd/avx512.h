@@ -16,6 +16,18 @@ struct Simd {
   LEOAM_INLINE Float load(const uint16_t* p) {
     return _mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
   }
+  // Vector v of tokens that stand in places of 8: v is 0.
+  LEOAM_INLINE Float load_eights(const float* const (&places)[2], size_t offset, uint32_t) {
+    return _mm512_maskz_insertf32x8(0xffff, _mm512_castps256_ps512(_mm256_loadu_ps(places[0] + offset)),
+                                    _mm256_loadu_ps(places[1] + offset), 1);
+  }
+  LEOAM_INLINE Float load_eights(const uint16_t* const (&places)[2], size_t offset, uint32_t) {
+    const auto* low = reinterpret_cast<const __m128i*>(places[0] + offset);
+    const auto* high = reinterpret_cast<const __m128i*>(places[1] + offset);
+    const __m256i both =
+        _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128(low)), _mm_loadu_si128(high), 1);
+    return _mm512_maskz_cvtph_ps(0xffff, both);
+  }
   // n < kLanes values, the other lanes 0; nothing behind them is read.
   LEOAM_INLINE Float load_first(const float* p, uint32_t n) {
     return _mm512_maskz_loadu_ps(lanes_below(n), p);
@@ -46,6 +58,12 @@ struct Simd {
   }
   // v * 2^whole for v in [1/2, 2) and whole in [-124, 128]; overflow gives infinity.
   LEOAM_INLINE Float multiply_exp2(Float v, Float whole) { return _mm512_maskz_scalef_ps(0xffff, v, whole); }
+  // v - floor(v)
+  LEOAM_INLINE Float fraction(Float v) {
+    return _mm512_maskz_reduce_ps(0xffff, v, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+  }
+  // v * 2^floor(x) for v in [1/2, 2) and x in [-124, 128).
+  LEOAM_INLINE Float multiply_exp2_floor(Float v, Float x) { return _mm512_maskz_scalef_ps(0xffff, v, x); }
   // v, but 0 in the lanes with x < bound.
   LEOAM_INLINE Float zero_where_less(Float v, Float x, float bound) {
     return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, broadcast(bound), _CMP_NLT_UQ), v);
@@ -76,6 +94,60 @@ struct Simd {
     __m128 m = _mm_max_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
     m = _mm_max_ps(m, _mm_movehl_ps(m, m));
     return _mm_cvtss_f32(_mm_max_ps(m, _mm_movehdup_ps(m)));
+  }
+
+  // Lanes of 32 bits.
+  using Int = __m512i;
+  LEOAM_INLINE Int broadcast_int(int32_t value) { return _mm512_set1_epi32(value); }
+  // kLanes bytes, widened.
+  LEOAM_INLINE Int load_bytes(const uint8_t* p) {
+    return _mm512_maskz_cvtepu8_epi32(0xffff, _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  }
+  LEOAM_INLINE Int load_bytes(const int8_t* p) {
+    return _mm512_maskz_cvtepi8_epi32(0xffff, _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  }
+  // The lowest byte of each lane.
+  LEOAM_INLINE void store_bytes(void* p, Int v) {
+    _mm_storeu_si128(static_cast<__m128i*>(p), _mm512_maskz_cvtepi32_epi8(0xffff, v));
+  }
+  LEOAM_INLINE Float to_float(Int v) { return _mm512_maskz_cvtepi32_ps(0xffff, v); }
+  // To the nearest, ties to even; NaN gives the least integer.
+  LEOAM_INLINE Int to_int(Float v) { return _mm512_maskz_cvtps_epi32(0xffff, v); }
+  LEOAM_INLINE Float from_bits(Int v) { return _mm512_castsi512_ps(v); }
+  LEOAM_INLINE Int bits(Float v) { return _mm512_castps_si512(v); }
+  LEOAM_INLINE Int add(Int a, Int b) { return _mm512_add_epi32(a, b); }
+  LEOAM_INLINE Int subtract(Int a, Int b) { return _mm512_sub_epi32(a, b); }
+  LEOAM_INLINE Int bit_and(Int a, Int b) { return _mm512_and_si512(a, b); }
+  LEOAM_INLINE Int bit_or(Int a, Int b) { return _mm512_or_si512(a, b); }
+  // a | (b & mask)
+  LEOAM_INLINE Int add_bits(Int a, Int b, Int mask) { return _mm512_ternarylogic_epi32(a, b, mask, 0xf8); }
+  template <int kBits>
+  LEOAM_INLINE Int shift_left(Int v) {
+    return _mm512_maskz_slli_epi32(0xffff, v, kBits);
+  }
+  template <int kBits>
+  LEOAM_INLINE Int shift_right(Int v) {  // of unsigned numbers
+    return _mm512_maskz_srli_epi32(0xffff, v, kBits);
+  }
+  LEOAM_INLINE Int max(Int a, Int b) { return _mm512_maskz_max_epi32(0xffff, a, b); }
+  LEOAM_INLINE Int min(Int a, Int b) { return _mm512_maskz_min_epi32(0xffff, a, b); }
+  LEOAM_INLINE int32_t greatest(Int v) {
+    alignas(64) int32_t lanes[kLanes];
+    _mm512_store_si512(lanes, v);
+    int32_t most = lanes[0];
+    for (uint32_t i = 1; i < kLanes; ++i) most = lanes[i] > most ? lanes[i] : most;
+    return most;
+  }
+  LEOAM_INLINE Float abs(Float v) { return from_bits(bit_and(bits(v), broadcast_int(0x7fffffff))); }
+  // The sums of each 8 lanes of 64 to out[8].
+  LEOAM_INLINE void store_sums_of_8(const Float (&v)[4], float* out) {
+    const __m512d low = _mm512_castps_pd(add_pairs(v[0], v[1]));
+    const __m512d high = _mm512_castps_pd(add_pairs(v[2], v[3]));
+    const Float quarters = _mm512_castpd_ps(_mm512_maskz_unpacklo_pd(0xff, low, high)) +
+                           _mm512_castpd_ps(_mm512_maskz_unpackhi_pd(0xff, low, high));
+    const Float halves = quarters + _mm512_maskz_shuffle_f32x4(0xffff, quarters, quarters, 0xb1);
+    const __m512i order = _mm512_setr_epi32(0, 8, 1, 9, 2, 10, 3, 11, 0, 8, 1, 9, 2, 10, 3, 11);
+    _mm256_storeu_ps(out, lower(_mm512_maskz_permutexvar_ps(0xffff, order, halves)));
   }
 
   // kLanes / 2 values (n of them are read), each in two neighbouring lanes.
@@ -133,6 +205,10 @@ struct Simd {
   };
 
  private:
+  // In each 128 bits: a0 + a2, b0 + b2, a1 + a3, b1 + b3.
+  LEOAM_INLINE Float add_pairs(Float a, Float b) {
+    return _mm512_maskz_unpacklo_ps(0xffff, a, b) + _mm512_maskz_unpackhi_ps(0xffff, a, b);
+  }
   LEOAM_INLINE __m256 lower(Float v) { return _mm512_maskz_extractf32x8_ps(0xff, v, 0); }
   LEOAM_INLINE __m256 upper(Float v) { return _mm512_maskz_extractf32x8_ps(0xff, v, 1); }
   LEOAM_INLINE __mmask16 lanes_below(uint32_t n) { return static_cast<__mmask16>((1u << n) - 1u); }

@@ -45,13 +45,19 @@ class PagedKv {
   };
   // q: one query head's [head_dim], at `position`.
   Expected attend(const float* q, uint32_t kv_head, float scale, int32_t position, int32_t window) const {
-    const uint32_t dim = layout_.head_dim;
     const int32_t first = window > 0 ? std::max(0, position - window + 1) : 0;
     const int32_t last = std::min(position, static_cast<int32_t>(n_tokens_) - 1);
+    std::vector<int32_t> tokens;
+    for (int32_t t = first; t <= last; ++t) tokens.push_back(t);
+    return attend(q, kv_head, scale, tokens);
+  }
+  // Over these tokens.
+  Expected attend(const float* q, uint32_t kv_head, float scale, const std::vector<int32_t>& tokens) const {
+    const uint32_t dim = layout_.head_dim;
     std::vector<double> scores;
     double maximum = -1e300;
     double score_size = 0;
-    for (int32_t t = first; t <= last; ++t) {
+    for (const int32_t t : tokens) {
       double score = 0;
       double size = 0;
       for (uint32_t c = 0; c < dim; ++c) {
@@ -70,7 +76,7 @@ class PagedKv {
       const double weight = std::exp(scores[i] - maximum);
       sum += weight;
       for (uint32_t c = 0; c < dim; ++c) {
-        const double value = element(v_, first + static_cast<int32_t>(i), kv_head, c);
+        const double value = element(v_, tokens[i], kv_head, c);
         expected.output[c] += weight * value;
         value_size = std::max(value_size, std::fabs(value));
       }

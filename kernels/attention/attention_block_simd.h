@@ -1,0 +1,318 @@
+// One query token's attention over strips of 16 tokens, over Simd: what decode over pages and over granules
+// share.
+//
+// Strips are taken in blocks of kBlockStrips. For each block: scores of all its tokens (keys are
+// channel-major, so one load of a strip's channel serves every query head of the group and no horizontal sum
+// is needed), one step of the online softmax, then the weighted sum of value rows, with the output in
+// registers across the whole block. While one strip is computed, the memory of a later one is prefetched:
+// pages are scattered, so that the hardware would start anew at each of them.
+#pragma once
+
+#include "kernels/attention/attention.h"
+#include "kernels/simd/simd.h"
+
+namespace leoam::kernels {
+namespace {
+
+constexpr uint32_t kStripTokens = 16;
+constexpr uint32_t kStripVectors = kStripTokens / Simd::kLanes;
+constexpr uint32_t kBlockStrips = 16;
+constexpr uint32_t kBlockTokens = kBlockStrips * kStripTokens;
+// Query heads computed together; larger groups are cut into equal parts.
+constexpr uint32_t kMaxHeads = Simd::kRegisters == 32 ? 8 : 6;
+
+// A strip has `end` tokens from `begin` on that count; what else is loaded with them must not influence any
+// result. Its type tells where they stand:
+//   Element; kRuns, in how many places; key(run), of channel 0, and value(run), of the run's first token, for
+//   prefetching; load_key(row, v): vector v of tokens of the channel that starts `row` elements behind
+//   channel 0; run_begin(run), run_end(run): the tokens that count in a run; value_row(run, head_dim): of the
+//   first of them.
+template <class Strip>
+struct Block {
+  Strip strips[kBlockStrips];
+  uint32_t n_strips;
+};
+
+// How many registers of accumulators a head may have, given the ones that hold loaded rows and factors.
+constexpr uint32_t accumulators_per_head(uint32_t n_heads, uint32_t wanted) {
+  uint32_t n = wanted;
+  while (n > 1 && n * n_heads + (n < n_heads ? n : n_heads) + 1 > Simd::kRegisters) n /= 2;
+  return n;
+}
+
+// To the second-level cache: the first one has too few requests in flight to keep the memory busy.
+template <class Element>
+LEOAM_INLINE void prefetch(const Element* p) {
+  _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T1);
+}
+
+// What comes after a strip.
+template <class Strip>
+struct Ahead {
+  const typename Strip::Element* at[Strip::kRuns];
+};
+
+// Scores of kStrips strips for kHeads heads; q and scores: rows head_dim and kBlockTokens apart.
+template <uint32_t kHeads, uint32_t kStrips, class Strip>
+[[gnu::noinline]] void score_strips(const Strip* strips, const Ahead<Strip>* ahead, uint32_t page_tokens,
+                                    uint32_t head_dim, const float* q, float scale, float* scores) {
+  constexpr uint32_t kVectors = kStrips * kStripVectors;
+  Simd::Float sums[kHeads][kVectors];
+  LEOAM_UNROLL
+  for (uint32_t h = 0; h < kHeads; ++h) {
+    LEOAM_UNROLL
+    for (uint32_t v = 0; v < kVectors; ++v) sums[h][v] = Simd::zero();
+  }
+  size_t row = 0;
+  for (uint32_t c = 0; c < head_dim; ++c, row += page_tokens) {
+    LEOAM_UNROLL
+    for (uint32_t s = 0; s < kStrips; s += Strip::kStripsOfLine) {
+      LEOAM_UNROLL
+      for (uint32_t run = 0; run < Strip::kRuns; ++run) prefetch(ahead[s].at[run] + row);
+    }
+    if constexpr (kVectors < kHeads) {
+      Simd::Float keys[kVectors];
+      LEOAM_UNROLL
+      for (uint32_t v = 0; v < kVectors; ++v) {
+        keys[v] = strips[v / kStripVectors].load_key(row, v % kStripVectors);
+      }
+      LEOAM_UNROLL
+      for (uint32_t h = 0; h < kHeads; ++h) {
+        const Simd::Float factor = Simd::broadcast(q[size_t{h} * head_dim + c]);
+        LEOAM_UNROLL
+        for (uint32_t v = 0; v < kVectors; ++v) sums[h][v] = Simd::fma(keys[v], factor, sums[h][v]);
+      }
+    } else {
+      Simd::Float factors[kHeads];
+      LEOAM_UNROLL
+      for (uint32_t h = 0; h < kHeads; ++h) factors[h] = Simd::broadcast(q[size_t{h} * head_dim + c]);
+      LEOAM_UNROLL
+      for (uint32_t v = 0; v < kVectors; ++v) {
+        const Simd::Float key = strips[v / kStripVectors].load_key(row, v % kStripVectors);
+        LEOAM_UNROLL
+        for (uint32_t h = 0; h < kHeads; ++h) sums[h][v] = Simd::fma(key, factors[h], sums[h][v]);
+      }
+    }
+  }
+  LEOAM_UNROLL
+  for (uint32_t h = 0; h < kHeads; ++h) {
+    LEOAM_UNROLL
+    for (uint32_t v = 0; v < kVectors; ++v) {
+      Simd::store(scores + h * kBlockTokens + v * Simd::kLanes, sums[h][v] * Simd::broadcast(scale));
+    }
+  }
+}
+
+// One step of the online softmax: scores of a block -> weights, and the state's maximum and sum. Returns the
+// factor for what the state has accumulated.
+template <class Strip>
+float soften(const Block<Strip>& block, float* scores, float* partial) {
+  const Simd::Float lowest = Simd::broadcast(-__builtin_inff());
+  Simd::Float largest = Simd::broadcast(partial[kPartialMaximum]);
+  for (uint32_t s = 0; s < block.n_strips; ++s) {
+    const Strip& strip = block.strips[s];
+    LEOAM_UNROLL
+    for (uint32_t v = 0; v < kStripVectors; ++v) {
+      float* at = scores + s * kStripTokens + v * Simd::kLanes;
+      Simd::Float score = Simd::load(at);
+      if (strip.end - strip.begin < kStripTokens) {
+        const uint32_t first = v * Simd::kLanes;
+        const uint32_t begin = strip.begin > first ? strip.begin - first : 0;
+        const uint32_t end = strip.end > first ? strip.end - first : 0;
+        score = Simd::select_lanes(score, begin < Simd::kLanes ? begin : Simd::kLanes,
+                                   end < Simd::kLanes ? end : Simd::kLanes, lowest);
+        Simd::store(at, score);
+      }
+      largest = Simd::max(score, largest);
+    }
+  }
+  const float maximum = Simd::maximum(largest);
+  const Simd::Float top = Simd::broadcast(maximum);
+  Simd::Float sums[2] = {Simd::zero(), Simd::zero()};
+  for (uint32_t i = 0; i < block.n_strips * kStripTokens; i += 2 * Simd::kLanes) {
+    LEOAM_UNROLL
+    for (uint32_t k = 0; k < 2; ++k) {
+      if (kStripVectors == 1 && k == 1 && i + Simd::kLanes >= block.n_strips * kStripTokens) break;
+      const Simd::Float weight = exp(Simd::load(scores + i + k * Simd::kLanes) - top);
+      Simd::store(scores + i + k * Simd::kLanes, weight);
+      sums[k] = sums[k] + weight;
+    }
+  }
+  const float rescale = exp(partial[kPartialMaximum] - maximum);
+  partial[kPartialMaximum] = maximum;
+  partial[kPartialSum] = partial[kPartialSum] * rescale + Simd::sum(sums[0] + sums[1]);
+  return rescale;
+}
+
+// Adds the block's weighted value rows to kVectors vectors of output from `channel` on; `partial`: of head 0.
+// kTail: one vector of which only `tail` channels exist.
+template <uint32_t kHeads, uint32_t kVectors, bool kTail, class Strip>
+[[gnu::noinline]] void add_values(const Block<Strip>& block, uint32_t head_dim, uint32_t channel,
+                                  uint32_t tail, const float* weights, const float* rescale, float* partial,
+                                  size_t partial_stride, const typename Strip::Element* next_key) {
+  using Element = typename Strip::Element;
+  Simd::Float sums[kHeads][kVectors];
+  float* output = partial + kPartialOutput + channel;
+  LEOAM_UNROLL
+  for (uint32_t h = 0; h < kHeads; ++h) {
+    LEOAM_UNROLL
+    for (uint32_t v = 0; v < kVectors; ++v) {
+      sums[h][v] = Simd::load(output + h * partial_stride + v * Simd::kLanes) * Simd::broadcast(rescale[h]);
+    }
+  }
+  for (uint32_t s = 0; s < block.n_strips; ++s) {
+    const Strip& strip = block.strips[s];
+    LEOAM_UNROLL
+    for (uint32_t run = 0; run < Strip::kRuns; ++run) {
+      const Element* row = strip.value_row(run, head_dim) + channel;
+      const Element* ahead = s + 2 < block.n_strips
+                                 ? block.strips[s + 2].value(run) + channel
+                                 : next_key + (s + 2 - block.n_strips) * kStripTokens * head_dim;
+      const float* weight = weights + s * kStripTokens + strip.run_begin(run);
+      const float* const end = weights + s * kStripTokens + strip.run_end(run);
+      for (; weight != end; ++weight, row += head_dim, ahead += head_dim) {
+        constexpr uint32_t kLines = (kVectors * Simd::kLanes * sizeof(Element) + 63) / 64;
+        LEOAM_UNROLL
+        for (uint32_t line = 0; line < kLines; ++line) prefetch(ahead + line * (64 / sizeof(Element)));
+        if constexpr (kVectors < kHeads) {
+          Simd::Float values[kVectors];
+          LEOAM_UNROLL
+          for (uint32_t v = 0; v < kVectors; ++v) {
+            values[v] = kTail ? Simd::load_first(row, tail) : Simd::load(row + v * Simd::kLanes);
+          }
+          LEOAM_UNROLL
+          for (uint32_t h = 0; h < kHeads; ++h) {
+            const Simd::Float factor = Simd::broadcast(weight[h * size_t{kBlockTokens}]);
+            LEOAM_UNROLL
+            for (uint32_t v = 0; v < kVectors; ++v) sums[h][v] = Simd::fma(values[v], factor, sums[h][v]);
+          }
+        } else {
+          Simd::Float factors[kHeads];
+          LEOAM_UNROLL
+          for (uint32_t h = 0; h < kHeads; ++h)
+            factors[h] = Simd::broadcast(weight[h * size_t{kBlockTokens}]);
+          LEOAM_UNROLL
+          for (uint32_t v = 0; v < kVectors; ++v) {
+            const Simd::Float value =
+                kTail ? Simd::load_first(row, tail) : Simd::load(row + v * Simd::kLanes);
+            LEOAM_UNROLL
+            for (uint32_t h = 0; h < kHeads; ++h) sums[h][v] = Simd::fma(value, factors[h], sums[h][v]);
+          }
+        }
+      }
+    }
+  }
+  LEOAM_UNROLL
+  for (uint32_t h = 0; h < kHeads; ++h) {
+    LEOAM_UNROLL
+    for (uint32_t v = 0; v < kVectors; ++v) {
+      Simd::store(output + h * partial_stride + v * Simd::kLanes, sums[h][v]);
+    }
+  }
+}
+
+// What one block needs beside its strips.
+template <class Strip>
+struct BlockWork {
+  uint32_t head_dim;
+  uint32_t page_tokens;
+  float scale;
+  const float* q;  // of the first head of the part
+  float* partials;
+  size_t partial_stride;
+  const typename Strip::Element* next_key;  // of the strip behind the block, or any readable one
+};
+
+template <uint32_t kHeads, class Strip>
+void run_block(const Block<Strip>& block, const BlockWork<Strip>& work) {
+  alignas(64) float scores[kHeads * kBlockTokens];
+  constexpr uint32_t kStrips = accumulators_per_head(kHeads, 4 * kStripVectors) / kStripVectors;
+  static_assert(kStrips >= 1);
+  uint32_t s = 0;
+  const auto score = [&]<uint32_t kCount>() {
+    Ahead<Strip> ahead[kCount];
+    for (uint32_t k = 0; k < kCount; ++k) {
+      const uint32_t next = s + kCount + k;
+      for (uint32_t run = 0; run < Strip::kRuns; ++run) {
+        ahead[k].at[run] = next < block.n_strips
+                               ? block.strips[next].key(run)
+                               : block.strips[(next - block.n_strips) % block.n_strips].value(run);
+      }
+    }
+    score_strips<kHeads, kCount>(block.strips + s, ahead, work.page_tokens, work.head_dim, work.q, work.scale,
+                                 scores + s * kStripTokens);
+    s += kCount;
+  };
+  while (s + kStrips <= block.n_strips) score.template operator()<kStrips>();
+  while (s < block.n_strips) score.template operator()<1>();
+
+  float rescale[kHeads];
+  for (uint32_t h = 0; h < kHeads; ++h) {
+    rescale[h] = soften(block, scores + h * kBlockTokens, work.partials + h * work.partial_stride);
+  }
+
+  uint32_t channel = 0;
+  const auto add = [&]<uint32_t kVectors, bool kTail>() {
+    add_values<kHeads, kVectors, kTail>(block, work.head_dim, channel, work.head_dim - channel, scores,
+                                        rescale, work.partials, work.partial_stride, work.next_key);
+    channel += kVectors * Simd::kLanes;
+  };
+  constexpr uint32_t kWide = accumulators_per_head(kHeads, kHeads == 1 ? 8 : 4);
+  while (channel + kWide * Simd::kLanes <= work.head_dim) add.template operator()<kWide, false>();
+  if constexpr (kWide > 4) {
+    if (channel + 4 * Simd::kLanes <= work.head_dim) add.template operator()<4, false>();
+  }
+  if constexpr (kWide > 2) {
+    if (channel + 2 * Simd::kLanes <= work.head_dim) add.template operator()<2, false>();
+  }
+  if (kWide > 1 && channel + Simd::kLanes <= work.head_dim) add.template operator()<1, false>();
+  if (channel < work.head_dim) add.template operator()<1, true>();
+}
+
+template <class Strip>
+void run_heads(uint32_t n_heads, const Block<Strip>& block, const BlockWork<Strip>& work) {
+  switch (n_heads) {
+    case 1:
+      return run_block<1>(block, work);
+    case 2:
+      return run_block<2>(block, work);
+    case 3:
+      return run_block<3>(block, work);
+    case 4:
+      return run_block<4>(block, work);
+    case 5:
+      return run_block<5>(block, work);
+    case 6:
+      return run_block<6>(block, work);
+    case 7:
+      if constexpr (kMaxHeads >= 7) return run_block<7>(block, work);
+      break;
+    case 8:
+      if constexpr (kMaxHeads >= 8) return run_block<8>(block, work);
+      break;
+    default:
+      break;
+  }
+}
+
+template <class Strip>
+void run_group(uint32_t group, const Block<Strip>& block, BlockWork<Strip> work) {
+  const uint32_t n_parts = (group + kMaxHeads - 1) / kMaxHeads;
+  uint32_t done = 0;
+  for (uint32_t part = 0; part < n_parts; ++part) {
+    const uint32_t n_heads = (group - done) / (n_parts - part);
+    run_heads(n_heads, block, work);
+    work.q += size_t{n_heads} * work.head_dim;
+    work.partials += n_heads * work.partial_stride;
+    done += n_heads;
+  }
+}
+
+// Empty partial states of a group.
+LEOAM_INLINE void start_partials(uint32_t group, size_t stride, float* partials) {
+  for (size_t i = 0; i < group * stride; i += Simd::kLanes) Simd::store(partials + i, Simd::zero());
+  for (uint32_t g = 0; g < group; ++g) partials[g * stride + kPartialMaximum] = -__builtin_inff();
+}
+
+}  // namespace
+}  // namespace leoam::kernels

@@ -1,0 +1,85 @@
+// Decode attention over granules, over Simd: a strip is two granules, wherever they stand.
+#pragma once
+
+#include "kernels/attention/attention_block_simd.h"
+
+namespace leoam::kernels {
+namespace {
+
+template <class T>
+struct GranuleStrip {
+  using Element = T;
+  static constexpr uint32_t kRuns = kStripTokens / kGranule_tokens;
+  // Of each strip both places are prefetched.
+  static constexpr uint32_t kStripsOfLine = 1;
+  static constexpr uint32_t begin = 0;
+
+  const Element* keys[kRuns];    // channel 0
+  const Element* values[kRuns];  // the granule's first token
+  uint32_t end;                  // 8 when there is one granule: then the other is the same
+
+  [[gnu::always_inline]] inline const Element* key(uint32_t run) const { return keys[run]; }
+  [[gnu::always_inline]] inline const Element* value(uint32_t run) const { return values[run]; }
+  [[gnu::always_inline]] inline Simd::Float load_key(size_t row, uint32_t v) const {
+    return Simd::load_eights(keys, row, v);
+  }
+  [[gnu::always_inline]] inline uint32_t run_begin(uint32_t run) const { return run * kGranule_tokens; }
+  [[gnu::always_inline]] inline uint32_t run_end(uint32_t run) const {
+    return run * kGranule_tokens < end ? (run + 1) * kGranule_tokens : run * kGranule_tokens;
+  }
+  [[gnu::always_inline]] inline const Element* value_row(uint32_t run, uint32_t) const { return values[run]; }
+};
+
+template <class Element>
+void attend_granules(const AttentionGranulesParams& params, uint32_t kv_head, float* partials) {
+  const KvLayout& layout = params.layout;
+  const uint32_t group = params.n_heads / layout.n_kv_heads;
+  const size_t stride = attention_partial_floats(layout.head_dim);
+  start_partials(group, stride, partials);
+  BlockWork<GranuleStrip<Element>> work{layout.head_dim, layout.page_tokens,
+                                        params.scale,    params.q + size_t{kv_head} * group * layout.head_dim,
+                                        partials,        stride,
+                                        nullptr};
+  Block<GranuleStrip<Element>> block;
+  uint32_t n_granules = 0;
+  for (uint32_t i = 0; i < params.n_granules; ++i) {
+    const KvGranules& entry = params.granules[i];
+    const auto* key = reinterpret_cast<const Element*>(entry.page + layout.key_offset(kv_head));
+    const auto* value = reinterpret_cast<const Element*>(entry.page + layout.value_offset(kv_head));
+    for (uint32_t mask = entry.mask; mask != 0; mask &= mask - 1) {
+      const uint32_t slot = static_cast<uint32_t>(__builtin_ctz(mask)) * kGranule_tokens;
+      if (n_granules == kBlockTokens / kGranule_tokens) {
+        block.n_strips = kBlockStrips;
+        work.next_key = key + slot;
+        run_group(group, block, work);
+        n_granules = 0;
+      }
+      GranuleStrip<Element>& strip = block.strips[n_granules / 2];
+      strip.keys[n_granules % 2] = key + slot;
+      strip.values[n_granules % 2] = value + layout.value_element(slot, 0);
+      strip.end = (n_granules % 2 + 1) * kGranule_tokens;
+      ++n_granules;
+    }
+  }
+  if (n_granules == 0) return;
+  block.n_strips = (n_granules + 1) / 2;
+  if (n_granules % 2 != 0) {
+    GranuleStrip<Element>& last = block.strips[n_granules / 2];
+    last.keys[1] = last.keys[0];
+    last.values[1] = last.values[0];
+  }
+  work.next_key = block.strips[0].keys[0];
+  run_group(group, block, work);
+}
+
+LEOAM_INLINE void attention_granules_simd(const AttentionGranulesParams& params, uint32_t kv_head,
+                                          float* partials) {
+  if (params.layout.type == KvType::f32) {
+    attend_granules<float>(params, kv_head, partials);
+  } else {
+    attend_granules<uint16_t>(params, kv_head, partials);
+  }
+}
+
+}  // namespace
+}  // namespace leoam::kernels

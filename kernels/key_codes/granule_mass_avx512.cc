@@ -1,0 +1,13 @@
+#include "kernels/key_codes/granule_mass_simd.h"
+
+namespace leoam::kernels {
+
+void granule_sum_avx512(const GranuleSumParams& params) {
+  granule_sum_simd(params);
+}
+
+void granule_mass_avx512(const GranuleMassParams& params) {
+  granule_mass_simd(params);
+}
+
+}  // namespace leoam::kernels
