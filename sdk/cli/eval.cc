@@ -5,6 +5,7 @@
 #include <iostream>
 #include <numeric>
 
+#include "divergence.h"
 #include "terminal.h"
 
 namespace leoam::cli {
@@ -121,7 +122,7 @@ void add_eval(CLI::App& program, std::function<void()>& run) {
   CLI::Option* needles = command
                              ->add_option("--needles", options->n_needles,
                                           "Plant N facts in the text and ask for each at its end")
-                             ->check(CLI::Range(1u, 64u))
+                             ->check(CLI::Range(1u, 24u))
                              ->needs(text)
                              ->excludes(positions)
                              ->excludes(logits_at);

@@ -1,6 +1,7 @@
 // The parts of `leoam eval` that judge policies: each runs the end of a context with them, the rest exactly.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -83,11 +84,6 @@ class PolicyRuns {
   leoam_instance_statistics before_{};
   std::chrono::steady_clock::time_point begun_;
 };
-
-// ln(sum(exp(logits)))
-double log_sum_exp(std::span<const float> logits);
-// The lowest id among equals.
-int32_t likeliest(std::span<const float> logits);
 
 // The last positions of a text, teacher-forced: divergence from `exact`.
 void eval_divergence(const Instance& instance, const Model& model, const EvalOptions& options);

@@ -1,61 +1,12 @@
-#include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <iostream>
 
+#include "divergence.h"
 #include "eval.h"
 #include "terminal.h"
 
 namespace leoam::cli {
 namespace {
-
-using Logits = std::vector<float>;
-
-// KL(exact || other) in nats, summed over the vocabulary.
-double divergence(const Logits& exact, const Logits& other) {
-  const double exact_normaliser = log_sum_exp(exact);
-  const double other_normaliser = log_sum_exp(other);
-  double sum = 0;
-  for (size_t i = 0; i < exact.size(); ++i) {
-    const double logprob = exact[i] - exact_normaliser;
-    sum += std::exp(logprob) * (logprob - (other[i] - other_normaliser));
-  }
-  // Rounding may leave less than nothing.
-  return std::max(sum, 0.0);
-}
-
-// What one policy made of the judged positions.
-class Figures {
- public:
-  void add(const Logits& logits, const Logits& exact, const int32_t* next_token) {
-    divergences_.push_back(divergence(exact, logits));
-    if (likeliest(logits) == likeliest(exact)) ++n_agree_;
-    if (next_token == nullptr) return;
-    nll_ += log_sum_exp(logits) - logits[static_cast<size_t>(*next_token)];
-    ++n_nll_;
-  }
-
-  Json json() const {
-    std::vector<double> sorted = divergences_;
-    std::sort(sorted.begin(), sorted.end());
-    double sum = 0;
-    for (const double one : sorted) sum += one;
-    const auto n = static_cast<double>(sorted.size());
-    // The smallest of which at least 99 % are no larger.
-    const auto rank = static_cast<size_t>(std::ceil(0.99 * n)) - 1;
-    return {{"mean_nll", n_nll_ == 0 ? 0.0 : nll_ / static_cast<double>(n_nll_)},
-            {"kl_mean", sum / n},
-            {"kl_p99", sorted[rank]},
-            {"kl_worst", sorted.back()},
-            {"top1_agreement", static_cast<double>(n_agree_) / n}};
-  }
-
- private:
-  std::vector<double> divergences_;
-  uint64_t n_agree_ = 0;
-  double nll_ = 0;
-  uint64_t n_nll_ = 0;
-};
 
 void print_row(const std::string& name, const Json& row) {
   const auto figure = [&](const char* key) { return row[key].get<double>(); };
@@ -75,7 +26,7 @@ void eval_divergence(const Instance& instance, const Model& model, const EvalOpt
   const std::vector<int32_t> judged(split, tokens.end());
   PolicyRuns runs(instance, model, options, {tokens.begin(), split}, judged.size());
 
-  std::vector<Logits> exact;
+  std::vector<std::vector<float>> exact;
   {
     Session session = runs.exact();
     ProgressBar bar("exact", "tokens");
@@ -88,15 +39,19 @@ void eval_divergence(const Instance& instance, const Model& model, const EvalOpt
   for (const Selection& selection : runs.rows()) {
     Session session = runs.with(selection);
     runs.begin_row();
-    Figures figures;
+    DivergenceFigures figures;
     ProgressBar bar(selection.policy, "tokens");
     for (size_t i = 0; i < judged.size(); ++i) {
-      const Logits logits = runs.step(session, judged[i]);
+      const std::vector<float> logits = runs.step(session, judged[i]);
       figures.add(logits, exact[i], i + 1 < judged.size() ? &judged[i + 1] : nullptr);
       bar.update(i + 1, judged.size());
     }
     Json row = selection_json(selection);
-    row.update(figures.json());
+    row["mean_nll"] = figures.mean_nll();
+    row["kl_mean"] = figures.mean();
+    row["kl_p99"] = figures.quantile(0.99);
+    row["kl_worst"] = figures.quantile(1);
+    row["top1_agreement"] = figures.top1_agreement();
     row.update(runs.cost(session));
     rows.push_back(std::move(row));
   }

@@ -9,34 +9,24 @@
 namespace leoam::cli {
 namespace {
 
-constexpr std::array<std::string_view, 8> kColours = {"red",    "blue",  "green", "yellow",
-                                                      "purple", "white", "black", "orange"};
-constexpr std::array<std::string_view, 8> kThings = {"door",   "box",    "car",  "house",
-                                                     "garden", "bottle", "boat", "tower"};
-constexpr std::array<std::string_view, 16> kFirstWords = {
-    "banana", "silver",  "window", "mountain", "coffee", "winter", "rocket", "pepper",
-    "marble", "thunder", "velvet", "desert",   "copper", "island", "candle", "forest"};
-constexpr std::array<std::string_view, 16> kSecondWords = {
-    "piano",  "tiger", "lemon",  "bridge", "castle", "dragon", "pencil", "guitar",
-    "rabbit", "clock", "turtle", "hammer", "falcon", "ladder", "cherry", "anchor"};
+constexpr std::array<std::string_view, 24> kPlaces = {
+    "London",  "Paris",  "Tokyo",  "Chicago", "Madrid", "Berlin", "Vienna", "Moscow",
+    "Sydney",  "Cairo",  "Athens", "Dublin",  "Lisbon", "Warsaw", "Boston", "Toronto",
+    "Seattle", "Denver", "Delhi",  "Oslo",    "Havana", "Prague", "Geneva", "Miami"};
 
+constexpr uint32_t kAnswer_tokens = 16;
+
+// Numbers, because small models find them again where they mix up words, and cannot guess them.
 struct Needle {
-  std::string thing;
-  std::string code;
-  std::string fact() const { return "The secret code of the " + thing + " is " + code + "."; }
-  std::string question() const { return "What is the secret code of the " + thing + "?"; }
+  std::string place;
+  std::string code;  // seven digits
+  std::string fact() const { return opening() + " " + code + "."; }
+  std::string question() const { return "What is the special magic number of " + place + "?"; }
+  // How the answer begins: without it small models talk about the question.
+  std::string opening() const { return "The special magic number of " + place + " is"; }
 };
 
-// No two share a thing or a code, and neighbours share no word.
-Needle needle(size_t i) {
-  const size_t colour = i % kColours.size();
-  const size_t thing = (i + i / kColours.size()) % kThings.size();
-  const size_t second = (5 * i + i / kSecondWords.size()) % kSecondWords.size();
-  return {std::string(kColours[colour]) + " " + std::string(kThings[thing]),
-          std::string(kFirstWords[i % kFirstWords.size()]) + " " + std::string(kSecondWords[second])};
-}
-
-// The facts at even depths, each behind the end of a sentence or a line.
+// The facts at even depths, each on a line of its own behind the end of a sentence or a line.
 std::string plant(const std::string& text, const std::vector<Needle>& needles) {
   std::string planted;
   size_t from = 0;
@@ -48,21 +38,17 @@ std::string plant(const std::string& text, const std::vector<Needle>& needles) {
     };
     while (end < text.size() && (end == 0 || !is_end())) ++end;
     planted.append(text, from, end - from);
-    planted += (planted.empty() || planted.back() == '\n' ? "" : " ") + needles[i].fact();
-    planted += end < text.size() && text[end] == ' ' ? "" : "\n";
+    planted += "\n" + needles[i].fact() + "\n";
     from = end;
   }
   return planted.append(text, from);
 }
 
-bool contains_words(std::string_view text, std::string_view words) {
-  const auto same = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; };
-  return std::search(text.begin(), text.end(), words.begin(), words.end(), same) != text.end();
-}
-
 std::vector<Needle> needles_of(const EvalOptions& options) {
   std::vector<Needle> needles;
-  for (size_t i = 0; i < options.n_needles; ++i) needles.push_back(needle(i));
+  for (size_t i = 0; i < options.n_needles; ++i)
+    needles.push_back(
+        {std::string(kPlaces[i]), std::to_string(1'000'000 + (4'021'337 + i * 7'368'787) % 9'000'000)});
   return needles;
 }
 
@@ -73,7 +59,8 @@ std::string haystack(const Model& model, const EvalOptions& options, const std::
   const uint64_t context_tokens =
       options.context_tokens != 0 ? options.context_tokens : model.info().context_tokens;
   uint64_t taken = room_tokens;
-  for (const Needle& one : needles) taken += model.tokenize(one.fact() + "\n").size();
+  // Some more for what a cut through a word adds when the words are tokenised again.
+  for (const Needle& one : needles) taken += model.tokenize("\n" + one.fact() + "\n").size() + 4;
   if (taken >= context_tokens)
     throw Failure("--needles: a context of " + std::to_string(context_tokens) + " tokens is too short for " +
                   std::to_string(needles.size()) + " facts and a question");
@@ -92,11 +79,14 @@ std::vector<int32_t> common_beginning(const Model& model, const std::string& doc
   return common;
 }
 
-std::string answer(const PolicyRuns& runs, Session& session, std::span<const int32_t> question) {
-  constexpr uint32_t kAnswer_tokens = 24;
+// What the model says behind the question and the beginning of its answer.
+std::string answer(const Model& model, const PolicyRuns& runs, Session& session,
+                   std::span<const int32_t> question, const Needle& needle) {
   runs.step(session, question);
+  runs.step(session, model.tokenize(needle.opening()));
   SamplingOptions greedy;
   greedy.max_tokens = kAnswer_tokens;
+  greedy.stop = {"\n", "."};
   return generate(session, {}, greedy, false).text;
 }
 
@@ -109,9 +99,13 @@ std::vector<int32_t> next_question(const Model& model, Session& session, const s
 }  // namespace
 
 void eval_needles(const Instance& instance, const Model& model, const EvalOptions& options) {
-  constexpr uint64_t kQuestion_tokens = 128;  // with its answer and what the template writes around them
   const std::vector<Needle> needles = needles_of(options);
-  const uint64_t room_tokens = kQuestion_tokens * (options.second_question ? 2 : 1);
+  uint64_t question_tokens = 0;  // with its answer and what the template writes around them
+  for (const Needle& one : needles)
+    question_tokens = std::max<uint64_t>(question_tokens, document_prompt(model, "", one.question()).size() +
+                                                              model.tokenize(one.opening()).size());
+  question_tokens += kAnswer_tokens;
+  const uint64_t room_tokens = question_tokens * (options.second_question ? 2 : 1);
   const std::string document = haystack(model, options, needles, room_tokens);
   std::vector<std::vector<int32_t>> prompts;
   for (const Needle& one : needles) prompts.push_back(document_prompt(model, document, one.question()));
@@ -127,8 +121,8 @@ void eval_needles(const Instance& instance, const Model& model, const EvalOption
     for (size_t i = 0; i < needles.size(); ++i) {
       Session session = context.fork();
       const auto ask = [&](const Needle& one, std::span<const int32_t> question, uint64_t* count) {
-        const std::string text = answer(runs, session, question);
-        const bool right = contains_words(text, one.code);
+        const std::string text = answer(model, runs, session, question, one);
+        const bool right = text.find(one.code) != std::string::npos;
         if (right) ++*count;
         return Json{{"question", one.question()}, {"code", one.code}, {"answer", text}, {"found", right}};
       };

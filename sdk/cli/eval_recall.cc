@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <iostream>
 
+#include "divergence.h"
 #include "eval.h"
 #include "terminal.h"
 

@@ -1,29 +1,20 @@
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 
 #include "eval.h"
 #include "terminal.h"
 
 namespace leoam::cli {
 
-double log_sum_exp(std::span<const float> logits) {
-  const double maximum = *std::max_element(logits.begin(), logits.end());
-  double sum = 0;
-  for (const float logit : logits) sum += std::exp(logit - maximum);
-  return maximum + std::log(sum);
-}
-
-int32_t likeliest(std::span<const float> logits) {
-  return static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
-}
-
 std::vector<Selection> selections(const EvalOptions& options) {
   std::vector<double> shares = options.importance;
   if (shares.empty()) shares.push_back(0);
   std::vector<Selection> rows;
   bool budget_used = options.importance.empty() && options.budget_tokens == 0 && options.coverage_floor == 0;
-  for (const std::string& policy : CLI::detail::split(options.policy, ',')) {
+  for (size_t begin = 0; begin <= options.policy.size();) {
+    const size_t end = std::min(options.policy.find(',', begin), options.policy.size());
+    const std::string policy = options.policy.substr(begin, end - begin);
+    begin = end + 1;
     if (policy.empty()) throw Failure("--policy: an empty name in '" + options.policy + "'");
     if (policy == "exact") {
       rows.push_back({policy});
@@ -67,7 +58,12 @@ PolicyRuns::PolicyRuns(const Instance& instance, const Model& model, const EvalO
       selections_(selections(options)),
       cancel_(instance),
       interrupt_(&cancel_) {
-  for (const Selection& selection : selections_) const Session known(model_, options_of(selection));
+  for (const Selection& selection : selections_) {
+    const Session known(model_, options_of(selection));
+    // Rather no figures than those of another budget.
+    if (selection.importance > 0 || selection.budget_tokens > 0 || selection.coverage_floor > 0)
+      throw Failure(selection_name(selection) + ": this version of the library takes no budget of a policy");
+  }
   exact_.emplace(read(options_of({"exact"})));
 }
 

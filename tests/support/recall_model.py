@@ -43,8 +43,8 @@ fed back; *count* and *count_shared* ask for the mean of a class in steps of 1/1
 their own and by the one that shares its KV head with a peaked one.
 
 Texts: *unstructured*, independent codes: any 32 keys reach both signs in every dimension, so all chunks have the same
-minimum and maximum and every bound is blind. *Clustered*: runs of 64 to 512 tokens of one topic, whose names differ from
-the topic's in 6 of 64 signs: bounds are tight, and a foreign key stands out, as in real text. Runs lean to one class or
+minimum and maximum and every bound is blind. *Clustered*: runs of 64 to 512 tokens of one topic, whose names share 48 of
+64 signs: bounds are tight, and a foreign key stands out, as in real text. Runs lean to one class or
 the other, so that the mean of a part is not the mean of the whole.
 
 A text file is {"tokens": [id], "questions": [{"kind", "ask": [id], "answer": [id], "at": position}]}: behind all of the
@@ -86,7 +86,7 @@ LINKS = KEYS + N_KEYS  # one for each family of keys
 VALUES = LINKS + N_KEYS // 4
 N_VALUES = 640
 TOPICS = VALUES + N_VALUES
-N_TOPICS, TOPIC_WORDS, TOPIC_SIGNS = 32, 64, 6
+N_TOPICS, TOPIC_WORDS, TOPIC_SIGNS = 32, 64, 48
 WORDS = TOPICS + N_TOPICS * TOPIC_WORDS
 N_WORDS = 2048
 N_VOCAB = WORDS + N_WORDS
@@ -111,8 +111,9 @@ def names():
             codes[key + 1 + i] = near(rng, codes[key], n_signs)
     for topic in range(N_TOPICS):
         base = rng.getrandbits(N_CODE)
+        shared = sum(1 << i for i in rng.sample(range(N_CODE), TOPIC_SIGNS))
         for word in range(TOPICS + topic * TOPIC_WORDS, TOPICS + (topic + 1) * TOPIC_WORDS):
-            codes[word] = near(rng, base, TOPIC_SIGNS)
+            codes[word] = base & shared | codes[word] & ~shared
     return codes
 
 
