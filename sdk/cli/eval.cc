@@ -86,6 +86,9 @@ void add_eval(CLI::App& program, std::function<void()>& run) {
       "How well a model predicts a text. With --policy, --needles or --recall: how near policies come to "
       "exact, where the context is read exactly and its end with the policy");
   add_model_options(*command, *options);
+  add_saved_options(*command, options->saved);
+  command->get_option("--session")
+      ->description("File that keeps the context once it is read, for policies and for later calls");
   CLI::Option* policy = command->get_option("--policy");
   policy->description("Which KV is attended to: exact; several, split by commas, are compared");
   CLI::Option_group* source = command->add_option_group("input");
@@ -137,6 +140,8 @@ void add_eval(CLI::App& program, std::function<void()>& run) {
       if (!options->recall_file.empty()) return eval_recall(instance, model, *options);
       if (options->n_needles > 0) return eval_needles(instance, model, *options);
       if (compares) return eval_divergence(instance, model, *options);
+      if (!options->saved.file.empty())
+        throw Failure("--session: nothing is kept of a text without --policy");
       eval_text(instance, model, *options);
     };
   });

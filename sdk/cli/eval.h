@@ -11,10 +11,12 @@
 
 #include "common.h"
 #include "interrupt.h"
+#include "saved_session.h"
 
 namespace leoam::cli {
 
 struct EvalOptions : CommonOptions {
+  SavedOptions saved;
   std::string text_file;
   std::string tokens_file;
   std::string recall_file;
@@ -50,14 +52,14 @@ std::string selection_name(const Selection& selection);
 class PolicyRuns {
  public:
   // Refuses what the library does not know before anything is computed. `room_tokens` may follow the context.
+  // With a session file the context is read once, for all policies and later calls: it is saved there.
   PolicyRuns(const Instance& instance, const Model& model, const EvalOptions& options,
              std::vector<int32_t> context, uint64_t room_tokens);
 
   const std::vector<Selection>& rows() const { return selections_; }
   uint64_t context_tokens() const { return context_.size(); }
-  // The context without a policy that leaves anything out.
-  Session exact() const { return exact_->fork(); }
-  // The context, to be gone on from with the selection.
+  // The context, to be gone on from with the selection. At most one at a time and its forks: a file is open
+  // in one session only.
   Session with(const Selection& selection) const;
   // The logits behind one more token. One at a time, because a piece of a prompt is attended to exactly.
   std::vector<float> step(Session& session, int32_t token) const;
@@ -69,8 +71,7 @@ class PolicyRuns {
   Json cost(const Session& session) const;
 
  private:
-  Session read(const SessionOptions& options) const;
-  SessionOptions options_of(const Selection& selection) const;
+  CommonOptions options_of(const Selection& selection) const;
 
   const Instance instance_;
   const Model model_;
@@ -80,7 +81,7 @@ class PolicyRuns {
   const std::vector<Selection> selections_;
   CancelFlag cancel_;
   const Interrupt interrupt_;
-  std::optional<Session> exact_;
+  mutable std::optional<Session> exact_;  // where no file keeps it
   leoam_instance_statistics before_{};
   std::chrono::steady_clock::time_point begun_;
 };

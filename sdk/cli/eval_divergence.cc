@@ -28,7 +28,7 @@ void eval_divergence(const Instance& instance, const Model& model, const EvalOpt
 
   std::vector<std::vector<float>> exact;
   {
-    Session session = runs.exact();
+    Session session = runs.with({"exact"});
     ProgressBar bar("exact", "tokens");
     for (const int32_t token : judged) {
       exact.push_back(runs.step(session, token));

@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "conversation.h"
+#include "divergence.h"
 #include "eval.h"
 #include "terminal.h"
 
@@ -79,15 +80,22 @@ std::vector<int32_t> common_beginning(const Model& model, const std::string& doc
   return common;
 }
 
-// What the model says behind the question and the beginning of its answer.
+// What the model says behind the question and the beginning of its answer, up to the end of its sentence.
 std::string answer(const Model& model, const PolicyRuns& runs, Session& session,
                    std::span<const int32_t> question, const Needle& needle) {
   runs.step(session, question);
-  runs.step(session, model.tokenize(needle.opening()));
-  SamplingOptions greedy;
-  greedy.max_tokens = kAnswer_tokens;
-  greedy.stop = {"\n", "."};
-  return generate(session, {}, greedy, false).text;
+  std::vector<float> logits = runs.step(session, model.tokenize(needle.opening()));
+  std::vector<int32_t> drawn;
+  std::string text;
+  while (drawn.size() < kAnswer_tokens) {
+    const int32_t token = likeliest(logits);
+    if ((model.token(token).flags & LEOAM_TOKEN_ENDS_GENERATION) != 0) break;
+    drawn.push_back(token);
+    text = model.detokenize(drawn, false, true);
+    if (text.find_first_of(".\n") != std::string::npos) break;
+    logits = runs.step(session, token);
+  }
+  return text;
 }
 
 std::vector<int32_t> next_question(const Model& model, Session& session, const std::string& question) {

@@ -59,37 +59,41 @@ PolicyRuns::PolicyRuns(const Instance& instance, const Model& model, const EvalO
       cancel_(instance),
       interrupt_(&cancel_) {
   for (const Selection& selection : selections_) {
-    const Session known(model_, options_of(selection));
+    const Session known(model_, session_options(options_of(selection)));
     // Rather no figures than those of another budget.
     if (selection.importance > 0 || selection.budget_tokens > 0 || selection.coverage_floor > 0)
       throw Failure(selection_name(selection) + ": this version of the library takes no budget of a policy");
   }
-  exact_.emplace(read(options_of({"exact"})));
 }
 
-SessionOptions PolicyRuns::options_of(const Selection& selection) const {
-  SessionOptions session = session_options(options_);
-  session.policy = selection.policy;
+CommonOptions PolicyRuns::options_of(const Selection& selection) const {
+  CommonOptions row = options_;
+  row.policy = selection.policy;
   const uint64_t all_tokens = context_.size() + room_tokens_;
-  if (session.context_tokens == 0 && all_tokens > model_.info().context_tokens)
-    session.context_tokens = static_cast<uint32_t>(all_tokens);
-  return session;
-}
-
-Session PolicyRuns::read(const SessionOptions& options) const {
-  Session session(model_, options);
-  if (context_.empty()) return session;
-  ProgressBar bar("read", "tokens");
-  EvaluateOptions evaluate;
-  evaluate.cancel = cancel_;
-  evaluate.on_progress = bar.follower();
-  session.evaluate(context_, evaluate);
-  return session;
+  if (row.context_tokens == 0 && all_tokens > model_.info().context_tokens)
+    row.context_tokens = static_cast<uint32_t>(all_tokens);
+  return row;
 }
 
 Session PolicyRuns::with(const Selection& selection) const {
-  // A fork keeps the policy of its origin, so another policy reads the context again, in pieces, exactly.
-  return selection.policy == "exact" ? exact() : read(options_of(selection));
+  if (exact_ && selection.policy == "exact") return exact_->fork();
+  SavedSession saved(instance_, model_, options_of(selection), options_.saved);
+  const std::vector<int32_t> held = saved.session().tokens();
+  if (held.size() > context_.size() || !std::equal(held.begin(), held.end(), context_.begin()))
+    throw Failure(options_.saved.file + ": holds other tokens than this context");
+  if (held.size() < context_.size()) {
+    ProgressBar bar("read", "tokens");
+    EvaluateOptions evaluate;
+    evaluate.cancel = cancel_;
+    evaluate.on_progress = bar.follower();
+    // In pieces, which are attended to exactly, whatever the policy.
+    saved.session().evaluate(std::span(context_).subspan(held.size()), evaluate);
+    bar.clear();
+    saved.save();
+  }
+  // A fork keeps the policy of its origin: another one reads the context again, or finds it in the file.
+  if (selection.policy == "exact" && options_.saved.file.empty()) exact_.emplace(saved.session().fork());
+  return saved.session().fork();
 }
 
 std::vector<float> PolicyRuns::step(Session& session, int32_t token) const {

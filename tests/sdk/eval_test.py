@@ -57,6 +57,26 @@ class Divergence(unittest.TestCase):
         self.assertEqual(row["kl_worst"], 0)
 
 
+class Sessions(unittest.TestCase):
+    def test_a_context_is_read_once(self):
+        key = write("key", "00112233445566778899aabbccddeeff" * 2 + "\n")
+        for name, protection in (("plain", ("--plaintext",)), ("sealed", ("--key-file", key))):
+            arguments = ("eval", MODEL, "--tokens-file", tokens_file(), "--policy", "exact,exact", "--positions", "8",
+                         "--session", path_of(name), *protection)
+            alone = run_json(*arguments[:-len(protection) - 2])["policies"][0]
+            for _ in range(2):
+                result = run_json(*arguments)["policies"]
+                for row in result:
+                    self.assertEqual(row["kl_worst"], 0)
+                    self.assertEqual(row["mean_nll"], alone["mean_nll"])
+            self.assertEqual(run_json("session", path_of(name), "info", *protection[:2 * (name == "sealed")])["tokens"], 292)
+        other = write("other.json", json.dumps(TOKENS[::-1]))
+        expect_failure(self, 1, "other tokens", "eval", MODEL, "--tokens-file", other, "--policy", "exact",
+                       "--positions", "8", "--session", path_of("plain"), "--plaintext")
+        expect_failure(self, 1, "--session", "eval", MODEL, "--tokens-file", other, "--session", path_of("more"),
+                       "--plaintext")
+
+
 class Refusals(unittest.TestCase):
     def expect(self, status, fragment, *arguments):
         expect_failure(self, status, fragment, "eval", MODEL, *arguments)
