@@ -10,21 +10,42 @@
 namespace leoam::cli {
 namespace {
 
-constexpr std::array<std::string_view, 24> kPlaces = {
-    "London",  "Paris",  "Tokyo",  "Chicago", "Madrid", "Berlin", "Vienna", "Moscow",
-    "Sydney",  "Cairo",  "Athens", "Dublin",  "Lisbon", "Warsaw", "Boston", "Toronto",
-    "Seattle", "Denver", "Delhi",  "Oslo",    "Havana", "Prague", "Geneva", "Miami"};
+// As unlike each other as they can be: small models mix up facts that share words.
+constexpr std::array<std::string_view, 24> kSubjects = {"zebra's secret code",
+                                                        "password of Alice",
+                                                        "phone number of the bakery",
+                                                        "price of the golden violin",
+                                                        "key of the blue house",
+                                                        "number of bees in the hive",
+                                                        "serial number of the old camera",
+                                                        "combination of the museum safe",
+                                                        "weight of the whale",
+                                                        "postal code of the lighthouse",
+                                                        "bank account of Doctor Miller",
+                                                        "winning lottery ticket",
+                                                        "order number of the pizza",
+                                                        "height of the glass tower",
+                                                        "frequency of the pirate radio",
+                                                        "licence of the taxi driver",
+                                                        "age of the dinosaur",
+                                                        "locker of the hockey player",
+                                                        "flight of the red balloon",
+                                                        "population of the tiny planet",
+                                                        "member number of the chess club",
+                                                        "score of the spelling contest",
+                                                        "volume of the chocolate lake",
+                                                        "distance to the frozen castle"};
 
 constexpr uint32_t kAnswer_tokens = 16;
 
 // Numbers, because small models find them again where they mix up words, and cannot guess them.
 struct Needle {
-  std::string place;
+  std::string subject;
   std::string code;  // seven digits
   std::string fact() const { return opening() + " " + code + "."; }
-  std::string question() const { return "What is the special magic number of " + place + "?"; }
+  std::string question() const { return "What is the " + subject + "?"; }
   // How the answer begins: without it small models talk about the question.
-  std::string opening() const { return "The special magic number of " + place + " is"; }
+  std::string opening() const { return "The " + subject + " is"; }
 };
 
 // The facts at even depths, each on a line of its own behind the end of a sentence or a line.
@@ -49,7 +70,7 @@ std::vector<Needle> needles_of(const EvalOptions& options) {
   std::vector<Needle> needles;
   for (size_t i = 0; i < options.n_needles; ++i)
     needles.push_back(
-        {std::string(kPlaces[i]), std::to_string(1'000'000 + (4'021'337 + i * 7'368'787) % 9'000'000)});
+        {std::string(kSubjects[i]), std::to_string(1'000'000 + (4'021'337 + i * 7'368'787) % 9'000'000)});
   return needles;
 }
 
