@@ -11,17 +11,6 @@
 namespace leoam::cli {
 namespace {
 
-// The document and the question in the model's own conversation format; a model without one gets plain words.
-std::vector<int32_t> prompt_tokens(const Model& model, const std::string& document,
-                                   const std::string& question) {
-  if ((model.info().flags & LEOAM_MODEL_HAS_CHAT_TEMPLATE) != 0) {
-    const ChatMessage message = {"user", document + "\n\n" + question};
-    return model.tokenize_chat(std::span(&message, 1));
-  }
-  return model.tokenize(document + "\n\nQuestion: " + question + "\nAnswer:",
-                        {.special = false, .bos = true});
-}
-
 std::string summary(uint64_t document_tokens, const Generated& answer, const Json& stats, uint64_t kv_bytes) {
   char figures[100];
   if (answer.tokens.empty())
@@ -50,7 +39,7 @@ uint64_t read_document(const Instance& instance, const Model& model, const AskOp
                        const std::string& document, const std::vector<int32_t>& prompt, SavedSession& saved) {
   Session& session = saved.session();
   const std::string other_question = options.question.starts_with('0') ? "1" : "0";
-  const std::vector<int32_t> other = prompt_tokens(model, document, other_question);
+  const std::vector<int32_t> other = document_prompt(model, document, other_question);
   const auto shorter = static_cast<std::ptrdiff_t>(std::min(prompt.size(), other.size())) - 1;
   const std::vector<int32_t> common(
       prompt.begin(), std::mismatch(prompt.begin(), prompt.begin() + shorter, other.begin()).first);
@@ -88,7 +77,7 @@ void add_ask(CLI::App& program, std::function<void()>& run) {
       const std::string document = read_text(options->document);
       const Instance instance = open_instance(*options);
       const Model model = open_model(instance, *options);
-      const std::vector<int32_t> prompt = prompt_tokens(model, document, options->question);
+      const std::vector<int32_t> prompt = document_prompt(model, document, options->question);
       const uint64_t document_tokens = model.tokenize(document).size();
       SavedSession saved(instance, model, *options, options->saved);
       uint64_t reused_tokens = 0;

@@ -76,14 +76,17 @@ std::string read_text(const std::string& path) {
 }
 
 std::vector<int32_t> read_tokens(const std::string& path) {
-  auto json = nlohmann::json::parse(read_text(path), nullptr, false);
-  if (json.is_object() && json.contains("tokens")) json = nlohmann::json(json["tokens"]);
-  if (!json.is_array()) throw Failure(path + ": expected a JSON array of token ids");
+  const auto json = nlohmann::json::parse(read_text(path), nullptr, false);
+  return token_ids(json.is_object() && json.contains("tokens") ? json["tokens"] : json, path);
+}
+
+std::vector<int32_t> token_ids(const nlohmann::json& json, const std::string& where) {
+  if (!json.is_array()) throw Failure(where + ": expected a JSON array of token ids");
   std::vector<int32_t> tokens;
   tokens.reserve(json.size());
   for (const auto& id : json) {
     if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() > INT32_MAX)
-      throw Failure(path + ": entry " + std::to_string(tokens.size()) + " is not a token id: " + id.dump());
+      throw Failure(where + ": entry " + std::to_string(tokens.size()) + " is not a token id: " + id.dump());
     tokens.push_back(id.get<int32_t>());
   }
   return tokens;

@@ -66,6 +66,8 @@ LoadOptions load_options(const CommonOptions& options);
 std::string read_text(const std::string& path);
 // A JSON array of token ids, or an object that has one as "tokens".
 std::vector<int32_t> read_tokens(const std::string& path);
+// The ids of such an array; `where` begins the words of a Failure.
+std::vector<int32_t> token_ids(const nlohmann::json& json, const std::string& where);
 
 // A failure of the command itself: its words, exit status 1.
 struct Failure : std::runtime_error {

@@ -28,6 +28,16 @@ size_t overlap(const Tokens& held, const Tokens& next, size_t most) {
 
 }  // namespace
 
+std::vector<int32_t> document_prompt(const Model& model, const std::string& document,
+                                     const std::string& question) {
+  if ((model.info().flags & LEOAM_MODEL_HAS_CHAT_TEMPLATE) != 0) {
+    const ChatMessage message = {"user", document + "\n\n" + question};
+    return model.tokenize_chat(std::span(&message, 1));
+  }
+  return model.tokenize(document + "\n\nQuestion: " + question + "\nAnswer:",
+                        {.special = false, .bos = true});
+}
+
 std::vector<int32_t> reuse_prefix(Session& session, std::vector<int32_t> wanted) {
   // At least one token is computed anew, for its logits.
   size_t same = std::min(common_prefix(session.tokens(), wanted), wanted.size() - 1);

@@ -28,6 +28,10 @@ class Conversation {
   std::vector<ChatMessage> messages_;
 };
 
+// The document and the question in the model's own conversation format; a model without one gets plain words.
+std::vector<int32_t> document_prompt(const Model& model, const std::string& document,
+                                     const std::string& question);
+
 // Cuts the session back to what `wanted` begins with, and returns what has to be added: at least one token.
 std::vector<int32_t> reuse_prefix(Session& session, std::vector<int32_t> wanted);
 

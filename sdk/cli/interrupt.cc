@@ -1,7 +1,6 @@
 #include "interrupt.h"
 
 #include <atomic>
-#include <csignal>
 
 namespace leoam::cli {
 namespace {
@@ -17,16 +16,15 @@ void on_interrupt(int) {
 
 }  // namespace
 
-Interrupt::Interrupt(CancelFlag* flag, Request* request) {
-  current_flag = flag ? flag->get() : nullptr;
-  current_request = request ? request->get() : nullptr;
-  std::signal(SIGINT, on_interrupt);
-}
+Interrupt::Interrupt(CancelFlag* flag, Request* request)
+    : outer_flag_(current_flag.exchange(flag ? flag->get() : nullptr)),
+      outer_request_(current_request.exchange(request ? request->get() : nullptr)),
+      outer_handler_(std::signal(SIGINT, on_interrupt)) {}
 
 Interrupt::~Interrupt() {
-  std::signal(SIGINT, SIG_DFL);
-  current_flag = nullptr;
-  current_request = nullptr;
+  std::signal(SIGINT, outer_handler_);
+  current_flag = outer_flag_;
+  current_request = outer_request_;
 }
 
 }  // namespace leoam::cli

@@ -12,35 +12,14 @@ import select
 import signal
 import subprocess
 import sys
-import tempfile
 import termios
 import time
 import unittest
 
-LEOAM, WRITE_TINY_MODEL = sys.argv[1:3]
-FOLDER = tempfile.TemporaryDirectory()
-os.environ["XDG_STATE_HOME"] = os.path.join(FOLDER.name, "state")
-MODEL = os.path.join(FOLDER.name, "tiny.gguf")
+from command import FOLDER, LEOAM, expect_failure, path_of, run, run_json, write
 
-
-def run(*arguments, text=None, check=True):
-    done = subprocess.run([LEOAM, *arguments], input=text, capture_output=True, text=True, timeout=120)
-    if check and done.returncode != 0:
-        raise AssertionError(f"{arguments}: exit {done.returncode}: {done.stderr}")
-    return done
-
-
-def run_json(*arguments, text=None):
-    """Exactly one JSON object on standard output."""
-    out = run(*arguments, "--json", text=text).stdout
-    assert out.endswith("\n") and out.count("\n") == 1, out
-    return json.loads(out)
-
-
-def write(name, content):
-    path = os.path.join(FOLDER.name, name)
-    pathlib.Path(path).write_text(content, encoding="utf-8")
-    return path
+WRITE_TINY_MODEL = sys.argv[2]
+MODEL = path_of("tiny.gguf")
 
 
 class Forms(unittest.TestCase):
@@ -279,11 +258,8 @@ class Sessions(unittest.TestCase):
 
 
 class Failures(unittest.TestCase):
-    def expect(self, status, fragment, *arguments, text=None):
-        done = run(*arguments, text=text, check=False)
-        self.assertEqual(done.returncode, status, done.stderr)
-        self.assertIn(fragment, done.stderr)
-        self.assertEqual(done.stdout, "")
+    def expect(self, *arguments, **more):
+        expect_failure(self, *arguments, **more)
 
     def test_usage_is_2(self):
         for arguments in ((), ("fly",), ("generate", MODEL), ("generate",), ("tokenize", MODEL),
