@@ -46,11 +46,13 @@ Result<SessionOptions> read_session_options(const leoam_session_options& c) {
   SessionOptions options;
   std::string_view policy;
   LEOAM_RETURN_IF_ERROR(read_text(c.policy, "policy", &policy));
-  if (!policy.empty()) options.policy = policy;
+  if (!policy.empty()) options.policy.name = policy;
   LEOAM_RETURN_IF_ERROR(read_kv_type(c.kv_type, &options.kv_type));
   LEOAM_RETURN_IF_ERROR(read_page_tokens(c.page_tokens, &options.page_tokens));
   options.context_tokens = c.context_tokens;
   options.piece_tokens = c.piece_tokens;
+  options.policy.budget_tokens = c.budget_tokens;
+  if (c.importance != 0) options.policy.importance = c.importance;
   return options;
 }
 

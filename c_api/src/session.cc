@@ -43,7 +43,7 @@ leoam_status leoam_session_get_info(leoam_session* session, leoam_session_info* 
     Session& engine_session = *object.session;
     leoam_session_info c{};
     c.kv_type = to_c(engine_session.options().kv_type);
-    c.policy = to_c(engine_session.options().policy);
+    c.policy = to_c(engine_session.options().policy.name);
     c.n_tokens = engine_session.n_tokens();
     c.context_tokens = engine_session.options().context_tokens;
     c.kv_bytes = engine_session.kv_bytes();
@@ -54,6 +54,12 @@ leoam_status leoam_session_get_info(leoam_session* session, leoam_session_info* 
     // Looks at every page: for those only who have room for it.
     if (out_info->struct_size > offsetof(leoam_session_info, resident_kv_bytes))
       c.resident_kv_bytes = engine_session.resident_kv_bytes();
+    const SelectionStatistics selection = engine_session.selection_statistics();
+    c.n_selections = selection.n_selections;
+    c.n_attended_tokens = selection.n_attended_tokens;
+    c.n_candidate_tokens = selection.n_context_tokens;
+    c.n_chunks_evaluated = selection.n_chunks_evaluated;
+    c.n_pages_needed = selection.n_pages_needed;
     write_struct(out_info, c);
     return {};
   });

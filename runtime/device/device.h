@@ -9,6 +9,8 @@
 #include <string>
 
 #include "kernels/attention/attention.h"
+#include "kernels/chunk_bounds/chunk_bounds.h"
+#include "kernels/key_codes/key_codes.h"
 #include "kernels/kv_layout.h"
 #include "kernels/matmul/matmul.h"
 #include "kernels/rope/rope.h"
@@ -51,6 +53,36 @@ struct SequenceSpan {
 struct LayerPages {
   const kernels::KvPageRef* pages = nullptr;
   uint32_t n_pages = 0;
+};
+
+// What one KV head of a layer attends to besides the fixed pages.
+struct SelectedHead {
+  std::span<const kernels::KvGranules> granules;
+  std::span<const kernels::AttentionEstimate> estimates;  // of what was not selected; records in RAM
+};
+
+// For a span of one token that does not attend to everything.
+struct SpanSelection {
+  bool selects = false;
+  LayerPages fixed;                     // attended to as a whole by all heads
+  std::span<const SelectedHead> heads;  // [n_kv_heads]; for attention, not yet for attend_fixed
+};
+
+// What attend_fixed tells of a span that selects. Valid until the next operation.
+struct FixedAttention {
+  const float* q = nullptr;        // [n_heads][head_dim], in RAM
+  const float* maximum = nullptr;  // [n_heads]: of the scores of the fixed pages
+  const float* sum = nullptr;      // [n_heads]: of exp(score - maximum)
+};
+
+// The abstract of one full page, to be made from its bytes.
+struct PageAbstract {
+  const uint8_t* page = nullptr;
+  uint8_t* codes = nullptr;    // a block, laid out by key_code_layout
+  uint32_t slot = 0;           // of the page in the block
+  uint8_t* records = nullptr;  // the page's of KV head 0, laid out by ChunkLayout; null: not wanted
+  size_t head_stride = 0;      // bytes from a head's record to the next head's
+  float* ranges = nullptr;     // [n_kv_heads][head_dim]
 };
 
 // x -> norm -> q, k, v (+ bias, per-head norm) -> rope -> q in the workspace, k and v into the pages.
@@ -104,7 +136,8 @@ struct StepShape {
   kernels::KvLayout kv;
   uint32_t n_tokens = 0;
   std::span<const SequenceSpan> spans;
-  std::span<const LayerPages> pages;  // of the current layer, one entry a span
+  std::span<const LayerPages> pages;  // of the current layer, one entry a span; none where a span selects
+  std::span<const SpanSelection> selections;  // one a span; empty: none selects
   const CancelFlag* cancel =
       nullptr;  // looked at between work items; a cancelled operation's results are void
 };
@@ -158,10 +191,15 @@ class Device {
                        const int32_t* tokens, float scale) = 0;
   virtual Status attention_input(const StepShape& step, DeviceWorkspace& workspace,
                                  const AttentionInputParams& params) = 0;
+  // Only for spans that select, before attention: attends to their fixed pages. out: one a span.
+  virtual Status attend_fixed(const StepShape& step, DeviceWorkspace& workspace,
+                              const AttentionParams& params, std::span<FixedAttention> out) = 0;
   virtual Status attention(const StepShape& step, DeviceWorkspace& workspace,
                            const AttentionParams& params) = 0;
   virtual Status feed_forward(const StepShape& step, DeviceWorkspace& workspace,
                               const FeedForwardParams& params) = 0;
+  // Codes and records into RAM; done when it returns.
+  virtual Status summarize(const kernels::KvLayout& layout, std::span<const PageAbstract> pages) = 0;
   // Rows of x named by `rows` -> norm -> head -> logits [rows.size()][n_vocab], multiplied by logit_scale.
   virtual Status logits(const StepShape& step, DeviceWorkspace& workspace, const float* norm,
                         const DeviceMatrix& head, std::span<const uint32_t> rows, float logit_scale,

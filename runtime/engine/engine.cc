@@ -41,8 +41,6 @@ Result<kernels::CpuLevel> choose_level(const std::optional<kernels::CpuLevel>& w
 }
 
 Status check_options(const SessionOptions& options) {
-  if (options.policy != "exact")
-    return error(ErrorKind::unsupported, "policy: expected exact, found {}", options.policy);
   const uint32_t page = options.page_tokens;
   if (page != 16 && page != 32 && page != 64 && page != 128)
     return error(ErrorKind::invalid_argument, "page_tokens: expected 16, 32, 64 or 128, found {}", page);
@@ -154,7 +152,10 @@ Result<std::shared_ptr<Session>> Engine::make_session(std::shared_ptr<const Mode
   shape.layout = {options.kv_type, config.n_kv_heads, config.head_dim, options.page_tokens};
   for (uint32_t layer = 0; layer < config.n_layers; ++layer)
     shape.windows.push_back(config.is_sliding(layer) ? config.sliding_window_tokens : 0);
-  session->kv_ = std::make_unique<SequenceKv>(*tiers_, std::move(shape), session->options_.context_tokens);
+  LEOAM_ASSIGN_OR_RETURN(std::unique_ptr<Selector> selector,
+                         Selector::create(options.policy, {*pool_, *kernels_}, shape.layout, shape.windows));
+  session->kv_ = std::make_unique<SequenceKv>(*tiers_, std::move(shape), session->options_.context_tokens,
+                                              std::move(selector));
   session->tokens_.reserve(session->options_.context_tokens);
   session->starts_pass_.reserve(session->options_.context_tokens);
   session->logits_.resize(config.n_vocab);

@@ -8,6 +8,10 @@ namespace {
 // The operations of one layer.
 constexpr uint32_t kLayerOperations = 3;
 
+bool is_attention(uint32_t operation) {
+  return operation > 0 && (operation - 1) % kLayerOperations == 1;
+}
+
 // Idle workspaces kept for one model and layout: one for the scheduler, one for a call on a user's thread.
 constexpr size_t kIdleForwards = 2;
 
@@ -86,6 +90,11 @@ Result<bool> Forward::advance(Deadline deadline) {
     Status status = run_operation();
     if (!status.ok()) {
       readers_.clear();
+      layer_selections_.clear();
+      shape_.selections = {};
+      // Attention reads, and can do so again.
+      if (status.kind() == ErrorKind::no_space && is_attention(next_operation_) && give_up_selecting())
+        continue;
       return status;
     }
     ++next_operation_;
@@ -96,6 +105,12 @@ Result<bool> Forward::advance(Deadline deadline) {
       return false;
   }
   return true;
+}
+
+bool Forward::give_up_selecting() {
+  bool any = false;
+  for (SequenceKv* kv : sequences_) any = kv->give_up_selecting() || any;
+  return any;
 }
 
 Status Forward::run_operation() {
@@ -150,22 +165,62 @@ Status Forward::attention(uint32_t layer) {
   params.o = &weights.o;
   params.o_bias = data_or_null(weights.o_bias);
   params.post_norm = data_or_null(weights.attention_post_norm);
+  LEOAM_RETURN_IF_ERROR(select(layer, params));
   readers_.clear();
-  for (SequenceKv* kv : sequences_) readers_.emplace_back(*kv, layer, &holds_);
+  for (SequenceKv* kv : sequences_)
+    if (!kv->selects(layer)) readers_.emplace_back(*kv, layer, &holds_);
   for (params.last = false; !params.last; params.first = false) {
     pages_.clear();
     params.last = true;
-    for (LayerReader& reader : readers_) {
-      LEOAM_ASSIGN_OR_RETURN(const std::span<const kernels::KvPageRef> pages, reader.next(shape_.cancel));
-      pages_.push_back({pages.data(), static_cast<uint32_t>(pages.size())});
-      params.last = params.last && reader.at_end();
+    auto reader = readers_.begin();
+    for (SequenceKv* kv : sequences_) {
+      pages_.emplace_back();
+      if (kv->selects(layer)) continue;
+      LEOAM_ASSIGN_OR_RETURN(const std::span<const kernels::KvPageRef> pages, reader->next(shape_.cancel));
+      pages_.back() = {pages.data(), static_cast<uint32_t>(pages.size())};
+      params.last = params.last && reader->at_end();
+      ++reader;
     }
     shape_.pages = pages_;
     LEOAM_RETURN_IF_ERROR(device_.attention(shape_, *workspace_, params));
     if (shape_.cancel && shape_.cancel->cancelled()) break;
   }
   readers_.clear();
-  for (SequenceKv* kv : sequences_) kv->close_layer(layer);
+  layer_selections_.clear();
+  shape_.selections = {};
+  for (SequenceKv* kv : sequences_) {
+    if (kv->selector() && kv->selector()->has_abstracts(layer))
+      LEOAM_RETURN_IF_ERROR(LayerSelection::summarize(*kv, layer, device_, &holds_, shape_.cancel));
+    kv->close_layer(layer);
+  }
+  return {};
+}
+
+Status Forward::select(uint32_t layer, const AttentionParams& params) {
+  layer_selections_.clear();
+  selections_.clear();
+  for (SequenceKv* kv : sequences_) {
+    if (!kv->selects(layer)) continue;
+    LEOAM_RETURN_IF_ERROR(LayerSelection::summarize(*kv, layer, device_, &holds_, shape_.cancel));
+    if (!kv->selects(layer)) continue;
+    selections_.resize(sequences_.size());
+    LEOAM_RETURN_IF_ERROR(layer_selections_.emplace_back(*kv, layer, device_, &holds_).begin(shape_.cancel));
+  }
+  if (selections_.empty()) return {};
+  const auto hand_over = [&] {
+    auto selection = layer_selections_.begin();
+    for (size_t i = 0; i < sequences_.size(); ++i)
+      if (sequences_[i]->selects(layer)) selections_[i] = selection++->span();
+    shape_.selections = selections_;
+  };
+  hand_over();
+  fixed_.assign(sequences_.size(), {});
+  LEOAM_RETURN_IF_ERROR(device_.attend_fixed(shape_, *workspace_, params, fixed_));
+  auto selection = layer_selections_.begin();
+  for (size_t i = 0; i < sequences_.size(); ++i)
+    if (sequences_[i]->selects(layer))
+      LEOAM_RETURN_IF_ERROR(selection++->choose(fixed_[i], shape_.n_heads, params.scale, shape_.cancel));
+  hand_over();
   return {};
 }
 

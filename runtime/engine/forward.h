@@ -15,6 +15,7 @@
 #include "runtime/device/device.h"
 #include "runtime/engine/rope_table.h"
 #include "runtime/kv/layer_reader.h"
+#include "runtime/kv/layer_selection.h"
 #include "runtime/kv/sequence_kv.h"
 #include "runtime/model/model.h"
 
@@ -58,6 +59,10 @@ class Forward {
   Status run_operation();
   Status attention_input(uint32_t layer);
   Status attention(uint32_t layer);
+  // For want of room; false: no sequence of the step selected.
+  bool give_up_selecting();
+  // Of the sequences that attend to a selection.
+  Status select(uint32_t layer, const AttentionParams& params);
   Status feed_forward(uint32_t layer);
 
   const Model& model_;
@@ -70,7 +75,10 @@ class Forward {
   StepShape shape_;
   uint32_t next_operation_ = 0;
   std::vector<SequenceKv*> sequences_;
-  std::deque<LayerReader> readers_;  // one a sequence
+  std::deque<LayerReader> readers_;              // one a sequence that attends to everything
+  std::deque<LayerSelection> layer_selections_;  // one a sequence that does not
+  std::vector<SpanSelection> selections_;        // one a span; empty: none selects
+  std::vector<FixedAttention> fixed_;            // likewise
   PassHolds holds_;
   std::vector<SequenceSpan> spans_;
   std::vector<LayerPages> pages_;

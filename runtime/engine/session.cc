@@ -22,6 +22,14 @@ void Session::publish() {
   kv_bytes_.store(kv_->bytes(), std::memory_order_relaxed);
   if (resident_wanted_.exchange(false, std::memory_order_relaxed))
     resident_kv_bytes_.store(kv_->resident_bytes(), std::memory_order_relaxed);
+  if (!kv_->selector()) return;
+  const std::lock_guard lock(selection_statistics_mutex_);
+  selection_statistics_ = kv_->selector()->statistics;
+}
+
+SelectionStatistics Session::selection_statistics() const {
+  const std::lock_guard lock(selection_statistics_mutex_);
+  return selection_statistics_;
 }
 
 uint64_t Session::resident_kv_bytes() {
@@ -77,6 +85,7 @@ void Session::take_prefix(std::unique_ptr<SequenceKv> kv) {
   {
     const std::lock_guard<ChangeLock> change(change_);
     kv_.swap(kv);
+    kv_->set_selector(kv->take_selector());
     starts_pass_.resize(kv_->n_tokens(), false);
     for (uint64_t i = kv->n_tokens(); i < kv_->n_tokens(); i += options_.piece_tokens) starts_pass_[i] = true;
   }
@@ -86,6 +95,8 @@ void Session::take_prefix(std::unique_ptr<SequenceKv> kv) {
 
 uint64_t Session::common_prefix(const Session& other) const {
   const uint64_t piece = options_.piece_tokens;
+  // Steps of one token may have attended to a part of what was there.
+  if (piece == 1 && (kv_->selector() || other.kv_->selector())) return 0;
   if (&other.model() != model_.get() || other.options_.kv_type != options_.kv_type ||
       other.options_.page_tokens != options_.page_tokens || other.options_.piece_tokens != piece)
     return 0;

@@ -30,7 +30,7 @@ class Scheduler;
 struct RequestOptions;
 
 struct SessionOptions {
-  std::string policy = "exact";  // unsupported for any other name
+  PolicyOptions policy;
   kernels::KvType kv_type = kernels::KvType::f16;
   uint32_t page_tokens = 32;    // 16, 32, 64 or 128
   uint32_t context_tokens = 0;  // most tokens the session may hold; 0: the model's trained context
@@ -96,6 +96,8 @@ class Session : public std::enable_shared_from_this<Session> {
   Status save(const std::string& path, const SecretKey* key, const MoveOptions& options);
   // All KV leaves RAM, to come back when it is needed. Fails with busy, no_space, io, cancelled.
   Status suspend(const MoveOptions& options);
+  // As of the last pass; zeros with the policy exact. Safe from any thread.
+  SelectionStatistics selection_statistics() const;
   // Of the file that the session has, as of the last save; not_found without one. Safe from any thread.
   Result<SessionFileInfo> file_info() const;
 
@@ -172,6 +174,8 @@ class Session : public std::enable_shared_from_this<Session> {
   std::vector<bool> logged_starts_;
   std::shared_ptr<SessionFile> file_;
   std::weak_ptr<SessionFile> given_up_;  // of a first save that failed; pages may still need it
+  mutable std::mutex selection_statistics_mutex_;
+  SelectionStatistics selection_statistics_;
   mutable std::mutex file_info_mutex_;
   std::optional<SessionFileInfo> file_info_;  // of file_, as of its last commit
   std::vector<float> logits_;                 // [n_vocab], of the newest token when has_logits_

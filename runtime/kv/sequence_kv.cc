@@ -13,8 +13,12 @@ constexpr uint64_t kProgressStep_bytes = uint64_t{16} << 20;
 
 }  // namespace
 
-SequenceKv::SequenceKv(Tiers& tiers, KvShape shape, uint64_t capacity_tokens)
-    : tiers_(&tiers), shape_(std::move(shape)), layers_(shape_.windows.size()) {
+SequenceKv::SequenceKv(Tiers& tiers, KvShape shape, uint64_t capacity_tokens,
+                       std::unique_ptr<Selector> selector)
+    : tiers_(&tiers),
+      shape_(std::move(shape)),
+      selector_(std::move(selector)),
+      layers_(shape_.windows.size()) {
   const size_t n_pages = static_cast<size_t>(page_count(capacity_tokens));
   for (size_t i = 0; i < layers_.size(); ++i) {
     if (shape_.windows[i] != 0) continue;
@@ -26,6 +30,7 @@ SequenceKv::SequenceKv(Tiers& tiers, KvShape shape, uint64_t capacity_tokens)
 SequenceKv::SequenceKv(const SequenceKv& other)
     : tiers_(other.tiers_),
       shape_(other.shape_),
+      selector_(other.selector_ ? std::make_unique<Selector>(*other.selector_) : nullptr),
       layers_(other.layers_),
       n_tokens_(other.n_tokens_),
       n_pages_(other.n_pages_) {
@@ -63,6 +68,18 @@ Status SequenceKv::reserve(uint32_t n) {
 }
 
 Status SequenceKv::open_layer(uint32_t index, const Tiers::Wait& wait) {
+  Status status = try_open_layer(index, wait);
+  if (status.kind() == ErrorKind::no_space && give_up_selecting()) status = try_open_layer(index, wait);
+  return status;
+}
+
+bool SequenceKv::give_up_selecting() {
+  if (!selector_ || selector_->has_given_up()) return false;
+  selector_->give_up();
+  return true;
+}
+
+Status SequenceKv::try_open_layer(uint32_t index, const Tiers::Wait& wait) {
   Layer& layer = layers_[index];
   const uint64_t page_tokens = shape_.layout.page_tokens;
   const uint64_t end = n_tokens_ + n_reserved_;
@@ -122,6 +139,9 @@ void SequenceKv::cut(Layer& layer, uint64_t n) {
   }
   set_counts(layer, n, n);
   if (n == 0) layer.first_page = 0;
+  if (selector_)
+    selector_->truncate(static_cast<uint32_t>(&layer - layers_.data()),
+                        static_cast<uint32_t>(n / shape_.layout.page_tokens));
 }
 
 void SequenceKv::drop_out_of_window(Layer& layer, uint32_t window) {

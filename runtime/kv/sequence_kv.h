@@ -10,6 +10,7 @@
 #include "kernels/kv_layout.h"
 #include "runtime/base/cancel.h"
 #include "runtime/base/status.h"
+#include "runtime/kv/selector.h"
 #include "runtime/kv/tiers.h"
 #include "runtime/store/session_file.h"
 
@@ -33,14 +34,25 @@ using KvProgress = std::function<bool(uint64_t done_bytes, uint64_t total_bytes)
 class SequenceKv {
  public:
   // `tiers` must outlive the sequence. Page lists have room for capacity_tokens from the start, so that
-  // growing up to there allocates pages only.
-  SequenceKv(Tiers& tiers, KvShape shape, uint64_t capacity_tokens);
+  // growing up to there allocates pages only. Without a selector every step attends to everything.
+  SequenceKv(Tiers& tiers, KvShape shape, uint64_t capacity_tokens,
+             std::unique_ptr<Selector> selector = nullptr);
   SequenceKv(const SequenceKv& other);
   SequenceKv& operator=(const SequenceKv&) = delete;
   ~SequenceKv();
 
   const KvShape& shape() const { return shape_; }
   uint64_t n_tokens() const { return n_tokens_; }
+  // May be null.
+  Selector* selector() const { return selector_.get(); }
+  // A selector that knows this sequence, or a part of its beginning.
+  void set_selector(std::unique_ptr<Selector> selector) { selector_ = std::move(selector); }
+  std::unique_ptr<Selector> take_selector() { return std::move(selector_); }
+  // Whether the reserved tokens attend to a selection in this layer.
+  bool selects(uint32_t layer) const {
+    return selector_ &&
+           selector_->selects(layer, n_tokens_ + n_reserved_, static_cast<uint32_t>(n_reserved_));
+  }
   // KV bytes of the pages that this sequence has, shared ones included, in whatever tier.
   uint64_t bytes() const { return n_pages_ * shape_.layout.page_bytes(); }
   // Of them, in RAM now.
@@ -50,8 +62,10 @@ class SequenceKv {
 
   // Room for n tokens behind n_tokens(), once before each commit or rollback. Fails with invalid_argument.
   Status reserve(uint32_t n);
-  // Pages for the reserved tokens of a layer, in RAM and open. Fails as Tiers::create and open_for_writing
-  // do.
+  // Abstracts leave RAM for good, and every step attends to everything; false: there was nothing to give up.
+  bool give_up_selecting();
+  // Pages for the reserved tokens of a layer, in RAM and open; where there is no other room, selecting is
+  // given up for it. Fails as Tiers::create and open_for_writing do.
   Status open_layer(uint32_t layer, const Tiers::Wait& wait);
   // Those pages, in ascending positions. Valid until close_layer.
   std::span<const kernels::KvPageRef> append_pages(uint32_t layer) const;
@@ -86,6 +100,7 @@ class SequenceKv {
 
  private:
   friend class LayerReader;
+  friend class LayerSelection;
   struct Layer {
     std::vector<PageHandle> pages;
     std::vector<kernels::KvPageRef> refs;  // one a page; addresses hold while the page is pinned or in use
@@ -96,6 +111,7 @@ class SequenceKv {
     return (n_tokens + shape_.layout.page_tokens - 1) / shape_.layout.page_tokens;
   }
   uint32_t page_bytes() const { return static_cast<uint32_t>(shape_.layout.page_bytes()); }
+  Status try_open_layer(uint32_t layer, const Tiers::Wait& wait);
   // Drops a layer's pages behind the first n tokens and sets the token counts of the rest.
   void cut(Layer& layer, uint64_t n);
   void set_counts(Layer& layer, uint64_t first_changed_token, uint64_t n);
@@ -109,6 +125,7 @@ class SequenceKv {
 
   Tiers* tiers_;
   KvShape shape_;
+  std::unique_ptr<Selector> selector_;
   std::vector<Layer> layers_;
   uint64_t n_tokens_ = 0;
   uint64_t n_reserved_ = 0;

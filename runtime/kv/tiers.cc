@@ -23,6 +23,14 @@ PageHandle::~PageHandle() {
   if (page_ && page_->n_owners.fetch_sub(1, std::memory_order_acq_rel) == 1) page_->tiers->release(page_);
 }
 
+TierShare::~TierShare() {
+  if (!tiers_) return;
+  const Tiers::Lock lock(tiers_->mutex_);
+  tiers_->host_.give_back(bytes_);
+  tiers_->shared_bytes_ -= bytes_;
+  tiers_->tell_change();
+}
+
 Tiers::Tiers(Device& device, FileSystem& files, DiskAccount& disk, TierOptions options)
     : device_(device),
       link_(device.link()),
@@ -301,6 +309,16 @@ Status Tiers::create(uint32_t layer, uint32_t first_number, uint32_t bytes, size
   lock.unlock();
   if (!status.ok()) out->erase(out->begin() + static_cast<std::ptrdiff_t>(before), out->end());
   return status;
+}
+
+Result<TierShare> Tiers::share(uint64_t bytes, const Wait& wait) {
+  Lock lock(mutex_);
+  // Pages that a pass needs must find their place beside it.
+  if (shared_bytes_ + bytes > host_.budget_bytes() / 2) return no_room(host_, bytes);
+  LEOAM_RETURN_IF_ERROR(make_room(lock, host_, bytes, wait));
+  host_.charge(bytes);
+  shared_bytes_ += bytes;
+  return TierShare(this, bytes);
 }
 
 Status Tiers::open_for_writing(PageHandle* handle, const Wait& wait) {

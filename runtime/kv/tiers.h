@@ -57,6 +57,27 @@ struct PassHolds {
   uint32_t n = 0;
 };
 
+class Tiers;
+
+// Bytes in RAM that count against the host budget as long as this lives. Must not outlive its Tiers.
+class TierShare {
+ public:
+  TierShare() = default;
+  TierShare(Tiers* tiers, uint64_t bytes) : tiers_(tiers), bytes_(bytes) {}
+  TierShare(TierShare&& other) noexcept
+      : tiers_(std::exchange(other.tiers_, nullptr)), bytes_(other.bytes_) {}
+  TierShare& operator=(TierShare other) noexcept {
+    std::swap(tiers_, other.tiers_);
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
+  ~TierShare();
+
+ private:
+  Tiers* tiers_ = nullptr;
+  uint64_t bytes_ = 0;
+};
+
 // Thread rule: all calls are thread-safe. Must outlive its pages.
 class Tiers {
  public:
@@ -79,6 +100,8 @@ class Tiers {
   // A sealed page that is in a file only; a record that is not present makes a damaged page.
   PageHandle adopt(uint32_t layer, uint32_t number, uint32_t bytes, std::shared_ptr<PageFile> file,
                    const PageRecord& record);
+  // Room in RAM for what is not a page; all of it together may take half of the budget. Fails as create does.
+  Result<TierShare> share(uint64_t bytes, const Wait& wait);
   // Opens a page for writing: in the top tier and nowhere else, of one owner. A shared page is copied first,
   // `*page` is the copy. Fails as create and as pin do.
   Status open_for_writing(PageHandle* page, const Wait& wait);
@@ -131,6 +154,7 @@ class Tiers {
 
  private:
   friend class PageHandle;
+  friend class TierShare;
   using Lock = std::unique_lock<std::mutex>;
   // What the jobs of one save tell it.
   struct Save {
@@ -254,6 +278,7 @@ class Tiers {
   };
   std::vector<const RoomWait*> room_waits_;
   uint64_t n_changes_ = 0;  // after which there may be room
+  uint64_t shared_bytes_ = 0;
   uint32_t n_moving_ = 0;
   uint32_t n_writing_ = 0;
   uint32_t n_lowering_ = 0;

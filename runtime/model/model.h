@@ -42,6 +42,9 @@ struct ModelOptions {
   std::optional<uint32_t> rope_original_context_tokens;
   std::optional<float> rope_base;
   std::optional<uint32_t> context_tokens;
+  // Weights as 32-bit floats, which meet activations that are floats too: many times the memory and the time;
+  // for judging, as quantised activations make a noise of their own.
+  bool float_weights = false;
 };
 
 // Called on the loading thread with bytes done and in all, from (0, total) to (total, total); at least every

@@ -14,6 +14,7 @@ class ModelLoader {
 
   Result<std::unique_ptr<Model>> load(const ModelOptions& options) {
     LEOAM_ASSIGN_OR_RETURN(ModelSource source, read_model_source(file_, options));
+    float_weights_ = options.float_weights;
     LEOAM_RETURN_IF_ERROR(check_cancelled(cancel_));
     LEOAM_RETURN_IF_ERROR(create_text_parts(source));
     LEOAM_RETURN_IF_ERROR(check_cancelled(cancel_));
@@ -76,7 +77,8 @@ class ModelLoader {
     if (transfer.matrix) {
       transfer.n_rows = plan.n_rows;
       LEOAM_ASSIGN_OR_RETURN(*transfer.matrix,
-                             device_.create_matrix(transfer.type, plan.n_rows, plan.n_cols));
+                             device_.create_matrix(float_weights_ ? kernels::WeightType::f32 : transfer.type,
+                                                   plan.n_rows, plan.n_cols));
       model_->device_bytes_ += transfer.matrix->storage->bytes();
     } else {
       transfer.vector = vector_of(plan);
@@ -91,6 +93,7 @@ class ModelLoader {
   ThreadPool& pool_;
   const LoadProgress& progress_;
   const CancelFlag* cancel_;
+  bool float_weights_ = false;
   std::unique_ptr<Model> model_{new Model};
 };
 

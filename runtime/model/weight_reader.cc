@@ -128,7 +128,14 @@ class WeightReader {
     LEOAM_RETURN_IF_ERROR(
         file_.read_at(transfer.offset_bytes + item.row_begin * transfer.row_bytes, staging));
     add_to_digest(item, staging);
-    if (transfer.matrix) return device_.pack_rows(*transfer.matrix, item.row_begin, item.row_end, staging);
+    if (transfer.matrix && transfer.matrix->packed.type == transfer.type)
+      return device_.pack_rows(*transfer.matrix, item.row_begin, item.row_end, staging);
+    if (transfer.matrix) {
+      std::vector<float> rows(size_t{item.row_end - item.row_begin} * transfer.matrix->packed.n_cols);
+      kernels::dequantize(transfer.type, staging.data(), rows.size(), rows.data());
+      return device_.pack_rows(*transfer.matrix, item.row_begin, item.row_end,
+                               {reinterpret_cast<const uint8_t*>(rows.data()), rows.size() * sizeof(float)});
+    }
     std::vector<float>& out = *transfer.vector;
     kernels::dequantize(transfer.type, staging.data(), out.size(), out.data());
     for (size_t i = 0; i < out.size(); ++i)

@@ -59,13 +59,23 @@ void add_model_options(CLI::App& command, CommonOptions& options) {
   add_instance_options(command, options);
   command.add_option("--kv", options.kv_type, "Type of the KV cache")->check(CLI::IsMember({"f16", "f32"}));
   command.add_option("--context", options.context_tokens, "Most tokens of a session; 0: the model's context");
-  command.add_option("--policy", options.policy, "Which KV is attended to: exact");
+  command.add_option("--policy", options.policy,
+                     "Which KV a drawn token attends to: exact, leoam, quest or window");
   command.add_option("--rope-scaling", options.rope_scaling, "Override of the file")
       ->check(CLI::IsMember({"none", "linear", "yarn"}));
   command.add_option("--rope-factor", options.rope_factor, "Override of the file: context extension, >= 1");
   command.add_option("--rope-base", options.rope_base, "Override of the file: frequency base");
   command.add_option("--rope-original-context", options.rope_original_context_tokens,
                      "Override of the file: context before the extension");
+}
+
+void add_budget_options(CLI::App& command, CommonOptions& options) {
+  CLI::Option* importance =
+      command
+          .add_option("--importance", options.importance,
+                      "Share of the context that a policy other than exact attends to; default: 0.1")
+          ->check(CLI::Range(1e-6, 1.0));
+  command.add_option("--budget-tokens", options.budget_tokens, "The same in tokens")->excludes(importance);
 }
 
 void add_sampling_options(CLI::App& command, SamplingOptions& options) {

@@ -68,6 +68,7 @@ void add_ask(CLI::App& program, std::function<void()>& run) {
   CLI::App* command = program.add_subcommand(
       "ask", "Ask a question about a document: prints the answer as it comes, then one line of figures");
   add_model_options(*command, *options);
+  add_budget_options(*command, *options);
   add_saved_options(*command, options->saved);
   command->add_option("--document", options->document, "Text file; -: standard input")->required();
   command->add_option("QUESTION", options->question, "The question")->required();

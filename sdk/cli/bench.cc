@@ -287,6 +287,7 @@ void add_bench(CLI::App& program, std::function<void()>& run) {
   CLI::App* command =
       program.add_subcommand("bench", "How fast a model runs here, beside what the memory allows");
   add_model_options(*command, *options);
+  add_budget_options(*command, *options);
   command->add_option("--prompt", options->prompt_tokens, "Tokens of a timed prefill")->capture_default_str();
   command->add_option("--generate", options->generate_tokens, "Tokens of a timed decode")
       ->capture_default_str();

@@ -18,6 +18,7 @@ void add_chat(CLI::App& program, std::function<void()>& run) {
                                              "Talk: one line of standard input a turn (--json: one object a "
                                              "turn); Ctrl-C stops an answer, Ctrl-D ends");
   add_model_options(*command, *options);
+  add_budget_options(*command, *options);
   add_saved_options(*command, options->saved);
   command->add_option("--system", options->system, "System message of a new conversation");
   add_sampling_options(*command, *options);

@@ -54,6 +54,8 @@ Model open_model(const Instance& instance, const CommonOptions& options) {
 SessionOptions session_options(const CommonOptions& options) {
   SessionOptions session;
   session.policy = options.policy;
+  session.importance = options.importance;
+  session.budget_tokens = options.budget_tokens;
   session.kv_type = options.kv_type == "f32" ? KvType::f32 : KvType::f16;
   session.context_tokens = options.context_tokens;
   return session;

@@ -31,6 +31,8 @@ struct CommonOptions {
   std::string kv_type = "f16";
   uint32_t context_tokens = 0;
   std::string policy = "exact";
+  double importance = 0;
+  uint32_t budget_tokens = 0;
   std::string rope_scaling;
   float rope_factor = 0;
   float rope_base = 0;
@@ -48,6 +50,7 @@ struct SamplingOptions {
 void add_instance_options(CLI::App& command, CommonOptions& options);
 void add_tier_options(CLI::App& command, CommonOptions& options);
 void add_model_options(CLI::App& command, CommonOptions& options);
+void add_budget_options(CLI::App& command, CommonOptions& options);
 void add_sampling_options(CLI::App& command, SamplingOptions& options);
 
 // "512", "64KiB", "1.5 GiB" -> bytes. Throws CLI::ValidationError.

@@ -90,7 +90,8 @@ void add_eval(CLI::App& program, std::function<void()>& run) {
   command->get_option("--session")
       ->description("File that keeps the context once it is read, for policies and for later calls");
   CLI::Option* policy = command->get_option("--policy");
-  policy->description("Which KV is attended to: exact; several, split by commas, are compared");
+  policy->description(
+      "Which KV is attended to: exact, leoam, quest, window; several, split by commas, are compared");
   CLI::Option_group* source = command->add_option_group("input");
   CLI::Option* text = source->add_option("--text-file", options->text_file, "Text; -: standard input");
   source->add_option("--tokens-file", options->tokens_file, "JSON array of token ids, used as it is");
@@ -111,11 +112,6 @@ void add_eval(CLI::App& program, std::function<void()>& run) {
       ->check(CLI::Range(1e-6, 1.0))
       ->needs(policy);
   command->add_option("--budget-tokens", options->budget_tokens, "Most tokens that a policy attends to")
-      ->needs(policy);
-  command
-      ->add_option("--coverage-floor", options->coverage_floor,
-                   "Share of the attention mass below which a selection widens")
-      ->check(CLI::Range(0.0, 1.0))
       ->needs(policy);
   CLI::Option* positions =
       command->add_option("--positions", options->n_positions, "How many last positions are judged")

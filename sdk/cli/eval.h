@@ -25,7 +25,6 @@ struct EvalOptions : CommonOptions {
   size_t top = 20;
   std::vector<double> importance;
   uint64_t budget_tokens = 0;
-  double coverage_floor = 0;
   uint64_t n_positions = 256;
   uint32_t n_needles = 0;
   bool second_question = false;
@@ -39,11 +38,10 @@ struct Selection {
   std::string policy;
   double importance = 0;
   uint64_t budget_tokens = 0;
-  double coverage_floor = 0;
 };
 // Each policy with each budget, `exact` once. Throws Failure where the options contradict each other.
 std::vector<Selection> selections(const EvalOptions& options);
-// {"policy", "importance", "budget_tokens", "coverage_floor"}, null where the policy chooses.
+// {"policy", "importance", "budget_tokens"}, null where the policy chooses.
 Json selection_json(const Selection& selection);
 std::string selection_name(const Selection& selection);
 

@@ -10,7 +10,7 @@ std::vector<Selection> selections(const EvalOptions& options) {
   std::vector<double> shares = options.importance;
   if (shares.empty()) shares.push_back(0);
   std::vector<Selection> rows;
-  bool budget_used = options.importance.empty() && options.budget_tokens == 0 && options.coverage_floor == 0;
+  bool budget_used = options.importance.empty() && options.budget_tokens == 0;
   for (size_t begin = 0; begin <= options.policy.size();) {
     const size_t end = std::min(options.policy.find(',', begin), options.policy.size());
     const std::string policy = options.policy.substr(begin, end - begin);
@@ -21,11 +21,9 @@ std::vector<Selection> selections(const EvalOptions& options) {
       continue;
     }
     budget_used = true;
-    for (const double share : shares)
-      rows.push_back({policy, share, options.budget_tokens, options.coverage_floor});
+    for (const double share : shares) rows.push_back({policy, share, options.budget_tokens});
   }
-  if (!budget_used)
-    throw Failure("--importance, --budget-tokens and --coverage-floor need a policy other than exact");
+  if (!budget_used) throw Failure("--importance and --budget-tokens need a policy other than exact");
   return rows;
 }
 
@@ -33,8 +31,7 @@ Json selection_json(const Selection& selection) {
   const auto chosen = [](auto value) { return value > 0 ? Json(value) : Json(nullptr); };
   return {{"policy", selection.policy},
           {"importance", chosen(selection.importance)},
-          {"budget_tokens", chosen(selection.budget_tokens)},
-          {"coverage_floor", chosen(selection.coverage_floor)}};
+          {"budget_tokens", chosen(selection.budget_tokens)}};
 }
 
 std::string selection_name(const Selection& selection) {
@@ -44,7 +41,6 @@ std::string selection_name(const Selection& selection) {
   };
   if (selection.importance > 0) add("importance", selection.importance);
   if (selection.budget_tokens > 0) add("tokens", selection.budget_tokens);
-  if (selection.coverage_floor > 0) add("floor", selection.coverage_floor);
   return name;
 }
 
@@ -60,15 +56,14 @@ PolicyRuns::PolicyRuns(const Instance& instance, const Model& model, const EvalO
       interrupt_(&cancel_) {
   for (const Selection& selection : selections_) {
     const Session known(model_, session_options(options_of(selection)));
-    // Rather no figures than those of another budget.
-    if (selection.importance > 0 || selection.budget_tokens > 0 || selection.coverage_floor > 0)
-      throw Failure(selection_name(selection) + ": this version of the library takes no budget of a policy");
   }
 }
 
 CommonOptions PolicyRuns::options_of(const Selection& selection) const {
   CommonOptions row = options_;
   row.policy = selection.policy;
+  row.importance = selection.importance;
+  row.budget_tokens = static_cast<uint32_t>(std::min<uint64_t>(selection.budget_tokens, UINT32_MAX));
   const uint64_t all_tokens = context_.size() + room_tokens_;
   if (row.context_tokens == 0 && all_tokens > model_.info().context_tokens)
     row.context_tokens = static_cast<uint32_t>(all_tokens);
@@ -117,7 +112,14 @@ void PolicyRuns::begin_row() {
 Json PolicyRuns::cost(const Session& session) const {
   const leoam_instance_statistics now = instance_.statistics();
   const leoam_session_info info = session.info();
-  return {{"kv_bytes", info.kv_bytes},
+  const auto of_context = [&info](uint64_t n_tokens) {
+    if (info.n_candidate_tokens == 0) return Json(nullptr);
+    return Json(static_cast<double>(n_tokens) / static_cast<double>(info.n_candidate_tokens));
+  };
+  return {{"attended_share", of_context(info.n_attended_tokens)},
+          {"needed_pages_share", of_context(info.n_pages_needed * info.page_tokens)},
+          {"chunks_evaluated", info.n_chunks_evaluated},
+          {"kv_bytes", info.kv_bytes},
           {"resident_kv_bytes", info.resident_kv_bytes},
           {"disk_read_bytes", now.disk_read_bytes - before_.disk_read_bytes},
           {"raised_bytes", now.raised_bytes - before_.raised_bytes},

@@ -14,6 +14,7 @@ void add_generate(CLI::App& program, std::function<void()>& run) {
   auto options = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("generate", "Continue a text");
   add_model_options(*command, *options);
+  add_budget_options(*command, *options);
   CLI::Option_group* source = command->add_option_group("prompt");
   source->add_option("--prompt", options->prompt, "Text to continue");
   source->add_option("--prompt-file", options->prompt_file, "File with the text; -: standard input");

@@ -91,7 +91,7 @@ class Refusals(unittest.TestCase):
 
     def test_a_budget_of_exact(self):
         text = ("--tokens-file", tokens_file(), "--policy", "exact")
-        for budget in (("--importance", "0.1"), ("--budget-tokens", "64"), ("--coverage-floor", "0.9")):
+        for budget in (("--importance", "0.1"), ("--budget-tokens", "64")):
             self.expect(1, "other than exact", *text, *budget)
 
     def test_too_few_tokens(self):
@@ -102,7 +102,7 @@ class Refusals(unittest.TestCase):
         text = ("--text-file", write("t", "some words"))
         for arguments in (("--importance", "0.1"), ("--positions", "5"), ("--policy", "exact", "--positions", "0"),
                           ("--policy", "exact", "--importance", "1.5"), ("--second-question",), ("--needles", "25"),
-                          ("--policy", "exact", "--coverage-floor", "-1"), ("--policy", "exact", "--logits-at", "1"),
+                          ("--policy", "exact", "--logits-at", "1"),
                           ("--recall", "r.json")):
             self.expect(2, "", *text, *arguments)
         self.expect(2, "", "--tokens-file", tokens_file(), "--needles", "2")
@@ -118,6 +118,15 @@ class Refusals(unittest.TestCase):
 
 
 QUESTIONS = json.dumps({"tokens": [1, 2, 3], "questions": [{"kind": "a", "ask": [4], "answer": [5]}]})
+
+
+class Selections(unittest.TestCase):
+    def test_a_budget_that_covers_the_context_changes_nothing(self):
+        text = ("--tokens-file", tokens_file(), "--positions", "8")
+        rows = run_json("eval", MODEL, *text, "--policy", "leoam,quest,window", "--importance", "1")["policies"]
+        self.assertEqual(["leoam", "quest", "window"], [row["policy"] for row in rows])
+        for row in rows:
+            self.assertEqual((0, 1, None), (row["kl_mean"], row["top1_agreement"], row["attended_share"]), row)
 
 
 class Questions(unittest.TestCase):

@@ -27,8 +27,9 @@ def model(flat=True):
     return path
 
 
-def answers(text, flat=True):
-    row, = run_json("eval", model(flat), "--recall", write("text.json", json.dumps(text)), timeout=3000)["policies"]
+def answers(text, *options, flat=True):
+    row, = run_json("eval", model(flat), "--recall", write("text.json", json.dumps(text)), *options,
+                    timeout=3000)["policies"]
     return row
 
 
@@ -40,6 +41,22 @@ class Recall(unittest.TestCase):
                     row = answers(make_text(n_tokens, clustered))
                     self.assertEqual(row["wrong"], [])
                     self.assertEqual(row["kinds"], {kind: {"asked": n, "right": n} for kind, n in KINDS.items()})
+
+    def test_a_tenth_chosen_by_codes_recalls_and_counts_as_well(self):
+        for n_tokens in LENGTHS:
+            for clustered in (True, False):
+                with self.subTest(n_tokens=n_tokens, clustered=clustered):
+                    row = answers(make_text(max(n_tokens, 4000), clustered), "--policy", "leoam", "--importance", "0.1")
+                    self.assertEqual(row["wrong"], [])
+
+    def test_bounds_recall_where_they_are_tight_and_recency_nothing(self):
+        def right(clustered, policy):
+            kinds = answers(make_text(4000, clustered), "--policy", policy, "--importance", "0.1")["kinds"]
+            return sum(kinds[kind]["right"] for kind in ("pair", "near", "hops"))
+
+        self.assertGreaterEqual(right(True, "quest"), 26)
+        self.assertLess(right(False, "quest"), 14)
+        self.assertLess(right(True, "window"), 3)
 
     def test_peaked_heads_alone_recall_and_do_not_count(self):
         kinds = answers(make_text(2000, False), flat=False)["kinds"]

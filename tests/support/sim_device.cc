@@ -96,17 +96,44 @@ Result<std::unique_ptr<DeviceWorkspace>> SimDevice::create_workspace(const Works
   return cpu_->create_workspace(shape);
 }
 
+LayerPages SimDevice::translated(const LayerPages& pages) {
+  std::vector<kernels::KvPageRef>& refs = refs_.emplace_back(pages.pages, pages.pages + pages.n_pages);
+  for (kernels::KvPageRef& ref : refs) ref.data = real(ref.data);
+  return {refs.data(), pages.n_pages};
+}
+
 const StepShape& SimDevice::translated(const StepShape& step) {
   step_ = step;
-  refs_.resize(step.pages.size());
+  refs_.clear();
+  heads_.clear();
+  granules_.clear();
   pages_.assign(step.pages.begin(), step.pages.end());
-  for (size_t i = 0; i < pages_.size(); ++i) {
-    refs_[i].assign(pages_[i].pages, pages_[i].pages + pages_[i].n_pages);
-    for (kernels::KvPageRef& ref : refs_[i]) ref.data = real(ref.data);
-    pages_[i].pages = refs_[i].data();
-  }
+  for (LayerPages& pages : pages_) pages = translated(pages);
   step_.pages = pages_;
+  selections_.assign(step.selections.begin(), step.selections.end());
+  for (SpanSelection& selection : selections_) {
+    selection.fixed = translated(selection.fixed);
+    std::vector<SelectedHead>& heads = heads_.emplace_back(selection.heads.begin(), selection.heads.end());
+    for (SelectedHead& head : heads) {
+      auto& granules = granules_.emplace_back(head.granules.begin(), head.granules.end());
+      for (kernels::KvGranules& entry : granules) entry.page = real(entry.page);
+      head.granules = granules;
+    }
+    selection.heads = heads;
+  }
+  step_.selections = selections_;
   return step_;
+}
+
+Status SimDevice::attend_fixed(const StepShape& step, DeviceWorkspace& workspace,
+                               const AttentionParams& params, std::span<FixedAttention> out) {
+  return cpu_->attend_fixed(translated(step), workspace, params, out);
+}
+
+Status SimDevice::summarize(const kernels::KvLayout& layout, std::span<const PageAbstract> pages) {
+  std::vector<PageAbstract> real_pages(pages.begin(), pages.end());
+  for (PageAbstract& page : real_pages) page.page = real(page.page);
+  return cpu_->summarize(layout, real_pages);
 }
 
 Status SimDevice::embed(const StepShape& step, DeviceWorkspace& workspace, const DeviceMatrix& embedding,

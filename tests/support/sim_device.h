@@ -44,9 +44,12 @@ class SimDevice final : public Device, public DeviceLink {
                const int32_t* tokens, float scale) override;
   Status attention_input(const StepShape& step, DeviceWorkspace& workspace,
                          const AttentionInputParams& params) override;
+  Status attend_fixed(const StepShape& step, DeviceWorkspace& workspace, const AttentionParams& params,
+                      std::span<FixedAttention> out) override;
   Status attention(const StepShape& step, DeviceWorkspace& workspace, const AttentionParams& params) override;
   Status feed_forward(const StepShape& step, DeviceWorkspace& workspace,
                       const FeedForwardParams& params) override;
+  Status summarize(const kernels::KvLayout& layout, std::span<const PageAbstract> pages) override;
   Status logits(const StepShape& step, DeviceWorkspace& workspace, const float* norm,
                 const DeviceMatrix& head, std::span<const uint32_t> rows, float logit_scale,
                 float* logits) override;
@@ -60,6 +63,7 @@ class SimDevice final : public Device, public DeviceLink {
   void carry_out(DeviceCopy* copy);
   // The step as the CPU sees it, until the next call.
   const StepShape& translated(const StepShape& step);
+  LayerPages translated(const LayerPages& pages);
 
   const std::unique_ptr<Device> cpu_;
   const Options options_;
@@ -71,7 +75,10 @@ class SimDevice final : public Device, public DeviceLink {
 
   StepShape step_;
   std::vector<LayerPages> pages_;
-  std::vector<std::vector<kernels::KvPageRef>> refs_;
+  std::deque<std::vector<kernels::KvPageRef>> refs_;
+  std::vector<SpanSelection> selections_;
+  std::deque<std::vector<SelectedHead>> heads_;
+  std::deque<std::vector<kernels::KvGranules>> granules_;
 
   std::mutex queue_mutex_;
   std::condition_variable wake_;

@@ -406,7 +406,8 @@ LEOAM_API leoam_status leoam_model_tokenize_chat(leoam_model* model, const leoam
 typedef struct leoam_session_options {
   uint32_t struct_size;
   leoam_kv_type kv_type;
-  leoam_string policy;     /* which KV is attended to; empty: "exact" */
+  leoam_string policy;     /* which KV a drawn token attends to: "exact" (empty means it), "leoam", "quest",
+                              "window"; prompts attend to everything */
   uint32_t page_tokens;    /* 16, 32, 64 or 128; 0: 32 */
   uint32_t context_tokens; /* most tokens the session may hold; 0: the model's context */
   uint32_t piece_tokens; /* tokens of a prefill piece; 0: 256, or what leoam_plan says where the context does
@@ -414,6 +415,11 @@ typedef struct leoam_session_options {
                             Logits are byte-identical for one number, whatever the budgets, and agree
                             within 1e-3 in log-probability between numbers */
   uint32_t reserved;
+  double importance;      /* share of the context that a policy attends to in a layer, the first and the most
+                             recent tokens counted, on average over its KV heads: above 0, at most 1; 0: 0.1 */
+  uint32_t budget_tokens; /* the same as a number of tokens; 0: by importance. A context that fits it has the
+                             bytes of "exact" */
+  uint32_t reserved2;
 } leoam_session_options;
 
 /* Flags of leoam_session_info. */
@@ -433,6 +439,12 @@ typedef struct leoam_session_info {
   uint32_t piece_tokens; /* of a prefill piece */
   uint32_t reserved;
   uint64_t resident_kv_bytes; /* of kv_bytes, in memory: now, or during a forward pass as of an earlier one */
+  /* What a policy chose, summed over tokens and the layers that select; 0 with "exact". */
+  uint64_t n_selections;
+  uint64_t n_attended_tokens;  /* mean over KV heads */
+  uint64_t n_candidate_tokens; /* the context at that time */
+  uint64_t n_chunks_evaluated; /* over all KV heads */
+  uint64_t n_pages_needed;     /* by any KV head */
 } leoam_session_info;
 
 /* Logits [n_vocab] of one position, in ascending order of positions; valid during the call. */

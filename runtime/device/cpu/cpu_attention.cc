@@ -50,7 +50,7 @@ size_t for_each_decode_token(const Context& context, int32_t window, const Visit
   size_t used = 0;
   for (uint32_t s = 0; s < step.spans.size(); ++s) {
     const SequenceSpan& span = step.spans[s];
-    if (!is_decode(span)) continue;
+    if (!is_decode(span) || selects(step, s)) continue;
     for (uint32_t i = 0; i < span.n_tokens; ++i) {
       const int32_t position = span.first_position + static_cast<int32_t>(i);
       const int32_t lowest = window > 0 ? std::max(0, position - window + 1) : 0;
@@ -102,6 +102,7 @@ bool worth_a_region(const Context& context) {
   size_t bytes = 0;
   for (size_t s = 0; s < context.step.spans.size(); ++s) {
     if (!is_decode(context.step.spans[s])) return true;
+    if (selects(context.step, s)) continue;
     bytes += context.step.pages[s].n_pages * context.step.kv.page_bytes() * context.step.spans[s].n_tokens;
   }
   return bytes > kOneThread_bytes;
@@ -190,6 +191,7 @@ Status attention(const Context& context, const AttentionParams& params) {
     LEOAM_RETURN_IF_ERROR(
         w.reserve_partials(for_each_decode_token(context, params.window, [](const DecodeToken&) {})));
   if (params.first && !params.last) LEOAM_RETURN_IF_ERROR(w.reserve_states());
+  if (params.last) LEOAM_RETURN_IF_ERROR(reserve_selected(context));
   if (!params.last && !worth_a_region(context)) {
     decode_spans_alone(context, params);
     return {};
@@ -198,6 +200,7 @@ Status attention(const Context& context, const AttentionParams& params) {
     decode_spans(context, params, 0);
     prefill_spans(context, params, thread, 1);
     if (!params.last) return;
+    attend_selected(context, params, 5);
     context.pool.barrier();
     // A step of one token merges it in every thread's own row; others into mixed_ first.
     if (step.n_tokens != 1) {
@@ -208,12 +211,18 @@ Status attention(const Context& context, const AttentionParams& params) {
         merge_token(context, token, w.mixed_ + token.token * width);
         item = context.pool.next_item(2);
       });
+      for (size_t span = static_cast<size_t>(thread); span < step.spans.size();
+           span += static_cast<size_t>(context.pool.n_threads()))
+        if (selects(step, span))
+          merge_selected(context, span, w.mixed_ + step.spans[span].token_begin * width);
       context.pool.barrier();
     }
     const ActivationRows rows = prepare_rows(
         context, thread, step.n_tokens, static_cast<uint32_t>(width), {params.o},
         [&](uint32_t token, float* out) {
-          if (step.n_tokens == 1)
+          if (step.n_tokens == 1 && selects(step, 0))
+            merge_selected(context, 0, out);
+          else if (step.n_tokens == 1)
             for_each_decode_token(context, params.window,
                                   [&](const DecodeToken& only) { merge_token(context, only, out); });
           else

@@ -68,11 +68,27 @@ Result<std::unique_ptr<DeviceWorkspace>> CpuWorkspace::create(const Device::Work
   return std::unique_ptr<DeviceWorkspace>(std::move(workspace));
 }
 
-Status CpuWorkspace::reserve_partials(size_t n_floats) {
+namespace {
+
+Status reserve(size_t n_floats, AlignedBuffer* buffer) {
   const size_t bytes = n_floats * sizeof(float);
-  if (bytes <= partials_.bytes()) return {};
-  LEOAM_ASSIGN_OR_RETURN(partials_, AlignedBuffer::allocate(std::max(bytes, 2 * partials_.bytes())));
+  if (bytes <= buffer->bytes()) return {};
+  LEOAM_ASSIGN_OR_RETURN(*buffer, AlignedBuffer::allocate(std::max(bytes, 2 * buffer->bytes())));
   return {};
+}
+
+}  // namespace
+
+Status CpuWorkspace::reserve_partials(size_t n_floats) {
+  return reserve(n_floats, &partials_);
+}
+
+Status CpuWorkspace::reserve_fixed(size_t n_floats) {
+  return reserve(n_floats, &fixed_);
+}
+
+Status CpuWorkspace::reserve_selected(size_t n_floats) {
+  return reserve(n_floats, &selected_);
 }
 
 Status CpuWorkspace::reserve_states() {

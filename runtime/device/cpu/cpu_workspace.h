@@ -22,7 +22,9 @@ class CpuWorkspace final : public DeviceWorkspace {
                                                          const kernels::CpuTable& kernels);
 
   float* x() override { return x_; }
-  size_t bytes() const override { return block_.bytes() + partials_.bytes() + states_.bytes(); }
+  size_t bytes() const override {
+    return block_.bytes() + partials_.bytes() + states_.bytes() + selected_.bytes() + fixed_.bytes();
+  }
 
   // Room for partial attention states; grows by doubling, so a growing context seldom allocates.
   Status reserve_partials(size_t n_floats);
@@ -30,6 +32,12 @@ class CpuWorkspace final : public DeviceWorkspace {
   // Room for the running states of prefill attention whose pages come in several calls.
   Status reserve_states();
   float* state_of(uint32_t token) { return states_.as<float>() + token * state_floats_; }
+
+  // Of spans that select: states of their fixed pages, which stay while room for the others is taken.
+  Status reserve_fixed(size_t n_floats);
+  float* fixed() { return fixed_.as<float>(); }
+  Status reserve_selected(size_t n_floats);
+  float* selected() { return selected_.as<float>(); }
 
   float* q_ = nullptr;                   // [max_tokens][n_heads * head_dim]
   float* k_ = nullptr;                   // [max_tokens][n_kv_heads * head_dim]
@@ -51,6 +59,8 @@ class CpuWorkspace final : public DeviceWorkspace {
   size_t attention_scratch_bytes_ = 0;
   AlignedBuffer block_;
   AlignedBuffer partials_;
+  AlignedBuffer fixed_;
+  AlignedBuffer selected_;
   size_t max_tokens_ = 0;
   size_t state_floats_ = 0;  // of one token
   AlignedBuffer states_;     // [max_tokens_][state_floats_]

@@ -19,11 +19,13 @@ namespace leoam {
 inline namespace v1 {
 
 struct SessionOptions {
-  std::string policy{};  // empty: "exact"
+  std::string policy{};  // "exact" (empty means it), "leoam", "quest", "window"
   KvType kv_type = KvType::f16;
   uint32_t page_tokens = 0;     // 0: 32
   uint32_t context_tokens = 0;  // 0: the model's
   uint32_t piece_tokens = 0;    // 0: the library's choice, as leoam_session_options says
+  uint32_t budget_tokens = 0;   // that a policy attends to in a layer; 0: by importance
+  double importance = 0;        // the same as a share of the context; 0: 0.1
 };
 
 struct EvaluateOptions {
@@ -204,6 +206,8 @@ class Session {
     auto c = detail::make<leoam_session_options>();
     c.kv_type = static_cast<leoam_kv_type>(options.kv_type);
     c.policy = detail::view(options.policy);
+    c.budget_tokens = options.budget_tokens;
+    c.importance = options.importance;
     c.page_tokens = options.page_tokens;
     c.context_tokens = options.context_tokens;
     c.piece_tokens = options.piece_tokens;

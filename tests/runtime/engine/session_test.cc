@@ -172,7 +172,7 @@ TEST_F(SessionTest, BadArgumentsChangeNothing) {
   std::vector<int32_t> out(1);
   EXPECT_EQ(s->copy_tokens(0, out).kind(), ErrorKind::invalid_argument);
   SessionOptions options;
-  options.policy = "psychic";
+  options.policy.name = "psychic";
   EXPECT_EQ(engine_->create_session(model_, options).status().kind(), ErrorKind::unsupported);
   options = {};
   options.page_tokens = 33;

@@ -56,7 +56,12 @@ class PickyDevice final : public Device {
   Status attention_input(const StepShape&, DeviceWorkspace&, const AttentionInputParams&) override {
     return {};
   }
+  Status attend_fixed(const StepShape&, DeviceWorkspace&, const AttentionParams&,
+                      std::span<FixedAttention>) override {
+    return {};
+  }
   Status attention(const StepShape&, DeviceWorkspace&, const AttentionParams&) override { return {}; }
+  Status summarize(const kernels::KvLayout&, std::span<const PageAbstract>) override { return {}; }
   Status feed_forward(const StepShape&, DeviceWorkspace&, const FeedForwardParams&) override { return {}; }
   Status logits(const StepShape&, DeviceWorkspace&, const float*, const DeviceMatrix&,
                 std::span<const uint32_t>, float, float*) override {

@@ -1,0 +1,154 @@
+// Attention of spans that select: first over their fixed pages, then over what was selected.
+#include <algorithm>
+
+#include "runtime/device/cpu/cpu_operations.h"
+
+namespace leoam::cpu {
+namespace {
+
+// Entries of a list that are one work item; fixed, so that the order of sums does not depend on threads.
+constexpr size_t kPartEntries = 32;
+
+size_t state_floats(const StepShape& step) {
+  return kernels::attention_partial_floats(step.kv.head_dim);
+}
+
+// Of all heads of a token.
+size_t part_floats(const StepShape& step) {
+  return state_floats(step) * step.n_heads;
+}
+
+// maximum and sum of all heads, for attend_fixed's answer, padded to whole cache lines.
+size_t summary_floats(const StepShape& step) {
+  return (size_t{2} * step.n_heads + 15) / 16 * 16;
+}
+
+size_t fixed_floats(const StepShape& step) {
+  return part_floats(step) + summary_floats(step);
+}
+
+// The states of a token: its fixed pages, the parts of its lists, the estimates.
+size_t n_list_parts(const SpanSelection& selection) {
+  size_t most = 0;
+  for (const SelectedHead& head : selection.heads)
+    most = std::max(most, (head.granules.size() + kPartEntries - 1) / kPartEntries);
+  return most;
+}
+
+size_t n_parts(const SpanSelection& selection) {
+  return n_list_parts(selection) + 2;
+}
+
+// Where a span's states begin, in floats.
+size_t selected_offset(const StepShape& step, size_t span) {
+  size_t offset = 0;
+  for (size_t s = 0; s < span; ++s)
+    if (selects(step, s)) offset += n_parts(step.selections[s]) * part_floats(step);
+  return offset;
+}
+
+const float* q_of(const Context& context, size_t span) {
+  const StepShape& step = context.step;
+  return context.workspace.q_ + size_t{step.spans[span].token_begin} * step.n_heads * step.kv.head_dim;
+}
+
+// One KV head over one part of its list, or over its estimates, which are the last part.
+void attend_part(const Context& context, const AttentionParams& params, size_t span, size_t part,
+                 uint32_t kv_head, float* states) {
+  const StepShape& step = context.step;
+  const SpanSelection& selection = step.selections[span];
+  const SelectedHead& head = selection.heads[kv_head];
+  const uint32_t group = step.n_heads / step.kv.n_kv_heads;
+  float* const state = states + part * part_floats(step) + kv_head * group * state_floats(step);
+  if (part == n_parts(selection) - 1) {
+    const float* q = q_of(context, span) + size_t{kv_head} * group * step.kv.head_dim;
+    context.kernels.attention_estimates({step.kv.head_dim, group, params.scale, q, head.estimates.data(),
+                                         static_cast<uint32_t>(head.estimates.size())},
+                                        state);
+    return;
+  }
+  const size_t begin = std::min((part - 1) * kPartEntries, head.granules.size());
+  const size_t n = std::min(kPartEntries, head.granules.size() - begin);
+  context.kernels.attention_granules({step.kv, step.n_heads, params.scale, q_of(context, span),
+                                      head.granules.data() + begin, static_cast<uint32_t>(n)},
+                                     kv_head, state);
+}
+
+}  // namespace
+
+Status attend_fixed(const Context& context, const AttentionParams& params, std::span<FixedAttention> out) {
+  const StepShape& step = context.step;
+  LEOAM_RETURN_IF_ERROR(context.workspace.reserve_fixed(step.spans.size() * fixed_floats(step)));
+  const uint32_t group = step.n_heads / step.kv.n_kv_heads;
+  context.pool.run([&](int) {
+    const auto n_items = static_cast<int64_t>(step.spans.size() * step.kv.n_kv_heads);
+    for (int64_t item = context.pool.next_item(0); item < n_items; item = context.pool.next_item(0)) {
+      const size_t span = static_cast<size_t>(item) / step.kv.n_kv_heads;
+      const uint32_t kv_head = static_cast<uint32_t>(item) % step.kv.n_kv_heads;
+      if (!selects(step, span)) continue;
+      const LayerPages& pages = step.selections[span].fixed;
+      kernels::AttentionDecodeParams decode;
+      decode.layout = step.kv;
+      decode.n_heads = step.n_heads;
+      decode.scale = params.scale;
+      decode.q = q_of(context, span);
+      decode.position = step.spans[span].first_position;
+      decode.pages = pages.pages;
+      decode.n_pages = pages.n_pages;
+      float* const states = context.workspace.fixed() + span * fixed_floats(step);
+      float* const summary = states + part_floats(step);
+      context.kernels.attention_decode(decode, kv_head, 0, pages.n_pages,
+                                       states + size_t{kv_head} * group * state_floats(step));
+      for (uint32_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
+        summary[head] = states[head * state_floats(step) + kernels::kPartialMaximum];
+        summary[step.n_heads + head] = states[head * state_floats(step) + kernels::kPartialSum];
+      }
+    }
+  });
+  for (size_t span = 0; span < step.spans.size(); ++span) {
+    if (!selects(step, span)) continue;
+    const float* summary = context.workspace.fixed() + span * fixed_floats(step) + part_floats(step);
+    out[span] = {q_of(context, span), summary, summary + step.n_heads};
+  }
+  return {};
+}
+
+Status reserve_selected(const Context& context) {
+  const StepShape& step = context.step;
+  if (step.selections.empty()) return {};
+  LEOAM_RETURN_IF_ERROR(context.workspace.reserve_selected(selected_offset(step, step.spans.size())));
+  for (size_t span = 0; span < step.spans.size(); ++span)
+    if (selects(step, span))
+      std::copy_n(context.workspace.fixed() + span * fixed_floats(step), part_floats(step),
+                  context.workspace.selected() + selected_offset(step, span));
+  return {};
+}
+
+void attend_selected(const Context& context, const AttentionParams& params, int loop) {
+  const StepShape& step = context.step;
+  if (step.selections.empty()) return;
+  int64_t item = context.pool.next_item(loop);
+  int64_t first = 0;
+  for (size_t span = 0; span < step.spans.size(); ++span) {
+    if (!selects(step, span)) continue;
+    const auto n = static_cast<int64_t>((n_parts(step.selections[span]) - 1) * step.kv.n_kv_heads);
+    float* const states = context.workspace.selected() + selected_offset(step, span);
+    for (; item < first + n; item = context.pool.next_item(loop)) {
+      const auto index = static_cast<size_t>(item - first);
+      attend_part(context, params, span, 1 + index / step.kv.n_kv_heads,
+                  static_cast<uint32_t>(index % step.kv.n_kv_heads), states);
+    }
+    first += n;
+  }
+}
+
+void merge_selected(const Context& context, size_t span, float* out) {
+  const StepShape& step = context.step;
+  const float* states = context.workspace.selected() + selected_offset(step, span);
+  for (uint32_t head = 0; head < step.n_heads; ++head)
+    context.kernels.attention_merge(states + head * state_floats(step),
+                                    static_cast<uint32_t>(n_parts(step.selections[span])), part_floats(step),
+                                    step.kv.head_dim, out + size_t{head} * step.kv.head_dim);
+}
+
+}  // namespace leoam::cpu

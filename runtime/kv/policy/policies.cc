@@ -1,0 +1,45 @@
+#include "runtime/kv/policy/policies.h"
+
+#include <fmt/ranges.h>
+
+#include <array>
+
+namespace leoam {
+namespace {
+
+struct Entry {
+  std::string_view name;
+  CreatePolicy* create;
+};
+constexpr Entry kEntries[] = {
+    {"exact", nullptr}, {"leoam", create_leoam}, {"quest", create_quest}, {"window", create_window}};
+
+constexpr auto kNames = [] {
+  std::array<std::string_view, std::size(kEntries)> names;
+  for (size_t i = 0; i < names.size(); ++i) names[i] = kEntries[i].name;
+  return names;
+}();
+
+Status check(const PolicyOptions& options) {
+  if (!(options.importance > 0 && options.importance <= 1))
+    return error(ErrorKind::invalid_argument, "importance: expected above 0 and at most 1, found {}",
+                 options.importance);
+  return {};
+}
+
+}  // namespace
+
+std::span<const std::string_view> policy_names() {
+  return kNames;
+}
+
+Result<std::unique_ptr<Policy>> create_policy(const PolicyOptions& options, const PolicyMeans& means) {
+  LEOAM_RETURN_IF_ERROR(check(options));
+  for (const Entry& entry : kEntries)
+    if (entry.name == options.name)
+      return entry.create ? entry.create(options, means) : std::unique_ptr<Policy>();
+  return error(ErrorKind::unsupported, "policy: expected {}, found {}", fmt::join(kNames, ", "),
+               options.name);
+}
+
+}  // namespace leoam

@@ -1,0 +1,86 @@
+// Policy: which KV the newest token of a sequence attends to in a layer. A new policy is one file with a
+// class, and one line in policies.cc.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernels/cpu_table.h"
+#include "runtime/base/thread_pool.h"
+#include "runtime/kv/layer_abstracts.h"
+
+namespace leoam {
+
+struct PolicyOptions {
+  std::string name = "exact";
+  // Tokens that a layer attends to, sinks and window counted: budget_tokens, or else this share of the
+  // context.
+  double importance = 0.1;
+  uint32_t budget_tokens = 0;
+  // Channels of a key whose codes are read; 0: a quarter.
+  uint32_t n_channels = 0;
+  uint32_t n_dense_layers = 2;  // the first layers attend to everything
+  uint32_t n_sink_tokens = 32;
+  uint32_t n_window_tokens = 128;
+  // A head takes no more once it estimates that it leaves out no more than this share of its attention.
+  double rest = 0;
+  bool estimates = true;  // pages that are not selected count with their mean keys and values
+
+  uint64_t budget(uint64_t n_tokens) const {
+    return budget_tokens > 0 ? budget_tokens
+                             : static_cast<uint64_t>(importance * static_cast<double>(n_tokens));
+  }
+};
+
+// Granules of a page of one KV head.
+struct PageGranules {
+  uint32_t page = 0;
+  uint32_t mask = 0;  // bit i: tokens [8 i, 8 i + 8)
+};
+
+struct Selection {
+  struct Head {
+    std::vector<PageGranules> granules;  // ascending pages
+    std::vector<kernels::AttentionEstimate> estimates;
+  };
+  std::vector<Head> heads;  // [n_kv_heads]
+  uint64_t n_chunks_evaluated = 0;
+};
+
+// What a policy chooses for: candidates are the full pages [first_page, end_page), which lie between the
+// fixed ones.
+struct SelectionQuery {
+  uint32_t n_heads = 0;
+  float scale = 0;
+  FixedAttention fixed;
+  uint32_t first_page = 0;
+  uint32_t end_page = 0;
+  uint64_t n_granules = 0;  // to be chosen for each KV head on average, at most
+};
+
+// What policies compute with.
+struct PolicyMeans {
+  ThreadPool& pool;
+  const kernels::CpuTable& kernels;
+};
+
+// Of one sequence. Thread rule: one thread at a time.
+class Policy {
+ public:
+  virtual ~Policy() = default;
+  virtual std::unique_ptr<Policy> clone() const = 0;
+  // out->heads has an entry for each KV head, empty or of an earlier call.
+  // Fails with out_of_memory.
+  virtual Status select(const SelectionQuery& query, const LayerAbstracts& abstracts, Selection* out) = 0;
+};
+
+// The names of all policies, exact first.
+std::span<const std::string_view> policy_names();
+// Null for exact. Fails with unsupported (the name), invalid_argument.
+Result<std::unique_ptr<Policy>> create_policy(const PolicyOptions& options, const PolicyMeans& means);
+
+}  // namespace leoam

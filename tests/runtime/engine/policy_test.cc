@@ -1,0 +1,211 @@
+// Policies in the engine: what they must not change, and how near they come to exact.
+#include <cmath>
+#include <fstream>
+#include <sstream>
+
+#include "runtime/model/tokenizer/tokenizer.h"
+#include "tests/runtime/engine/engine_fixture.h"
+#include "tests/support/real_models.h"
+#include "tests/support/sim_device.h"
+
+namespace leoam {
+namespace {
+
+using Logits = std::vector<std::vector<float>>;
+
+class PolicyTest : public testing::EngineTest {
+ protected:
+  static constexpr size_t kPrompt = 1500;
+  static constexpr size_t kSteps = 40;
+
+  static testing::TinyModelOptions model(const std::string& architecture = "llama") {
+    testing::TinyModelOptions options;
+    options.architecture = architecture;
+    options.n_layers = 10;
+    options.context_tokens = 4096;
+    return options;
+  }
+  static SessionOptions with(std::string_view policy, double importance, uint32_t budget_tokens = 0) {
+    SessionOptions options;
+    options.policy.name = policy;
+    options.policy.importance = importance;
+    options.policy.budget_tokens = budget_tokens;
+    return options;
+  }
+  Logits go_on(Session& session, size_t begin, size_t end) {
+    const std::vector<int32_t> all = tokens(end);
+    Logits out;
+    for (size_t i = begin; i < end; ++i) {
+      const Status status = session.evaluate(std::span(all).subspan(i, 1), {});
+      EXPECT_TRUE(status.ok()) << i << ": " << status.message();
+      if (!status.ok()) break;
+      out.push_back(logits(session));
+    }
+    return out;
+  }
+  Logits run(Session& session) {
+    const Status status = session.evaluate(tokens(kPrompt), {});
+    EXPECT_TRUE(status.ok()) << status.message();
+    return go_on(session, kPrompt, kPrompt + kSteps);
+  }
+};
+
+TEST_F(PolicyTest, ABudgetThatCoversTheContextGivesTheBytesOfExact) {
+  for (const char* architecture : {"llama", "gemma3"}) {
+    start(model(architecture));
+    const Logits exact = run(*session());
+    for (const std::string_view policy : policy_names()) {
+      EXPECT_TRUE(run(*session(with(policy, 1))) == exact) << policy;
+      EXPECT_TRUE(run(*session(with(policy, 0.01, 4096))) == exact) << policy;
+    }
+  }
+}
+
+TEST_F(PolicyTest, ASelectionIsMadeAndStaysInItsBudget) {
+  start(model());
+  for (const std::string_view policy : policy_names()) {
+    auto s = session(with(policy, 0.25));
+    run(*s);
+    const SelectionStatistics chosen = s->selection_statistics();
+    if (policy == "exact") {
+      EXPECT_EQ(chosen.n_selections, 0u);
+      continue;
+    }
+    EXPECT_EQ(chosen.n_selections, 8 * kSteps) << policy;  // the first two layers are dense
+    EXPECT_LE(chosen.n_attended_tokens, chosen.n_context_tokens / 4) << policy;
+    EXPECT_GT(chosen.n_attended_tokens, chosen.n_context_tokens / 6) << policy;
+  }
+}
+
+TEST_F(PolicyTest, PlacementChangesNoByteOfASelection) {
+  for (const std::string_view policy : policy_names()) {
+    start(model());
+    auto all = session(with(policy, 0.25));
+    const Logits expected = run(*all);
+    const uint64_t kv_bytes = all->kv_bytes();
+    all.reset();
+
+    EngineOptions two_tiers;
+    two_tiers.host_kv_budget_bytes = kv_bytes / 3;
+    start(model(), two_tiers);
+    EXPECT_TRUE(run(*session(with(policy, 0.25))) == expected) << policy;
+    EXPECT_GT(engine_->statistics().disk_read_bytes, 0u);
+
+    EngineOptions three_tiers;
+    three_tiers.device_kv_budget_bytes = kv_bytes / 4;
+    three_tiers.host_kv_budget_bytes = kv_bytes / 3;
+    three_tiers.create_device = testing::sim_device_factory({});
+    start(model(), three_tiers);
+    EXPECT_TRUE(run(*session(with(policy, 0.25))) == expected) << policy;
+  }
+}
+
+TEST_F(PolicyTest, WithoutRoomForAbstractsEverythingIsAttendedTo) {
+  start(model());
+  auto all = session();
+  const Logits exact = run(*all);
+  const uint64_t kv_bytes = all->kv_bytes();
+  all.reset();
+  EngineOptions little;
+  little.host_kv_budget_bytes = kv_bytes / 7;
+  start(model(), little);
+  auto s = session(with("leoam", 0.25));
+  EXPECT_TRUE(run(*s) == exact);
+  EXPECT_EQ(s->selection_statistics().n_selections, 0u);
+  EXPECT_LE(engine_->statistics().host_kv_peak_bytes, kv_bytes / 7);
+}
+
+TEST_F(PolicyTest, AForkAndAReopenedSessionGoOnAsTheFirst) {
+  start(model());
+  auto first = session(with("leoam", 0.2));
+  ASSERT_TRUE(first->evaluate(tokens(kPrompt), {}).ok());
+  go_on(*first, kPrompt, kPrompt + 10);
+  const std::string path = state_.path() + "/a.session";
+  ASSERT_TRUE(first->save(path, nullptr, {}).ok());
+  auto fork = first->fork();
+  ASSERT_TRUE(fork.ok());
+  const Logits expected = go_on(*first, kPrompt + 10, kPrompt + kSteps);
+  EXPECT_TRUE(go_on(**fork, kPrompt + 10, kPrompt + kSteps) == expected);
+  first.reset();
+  fork->reset();
+  auto reopened = engine_->open_session(model_, path, nullptr, with("leoam", 0.2));
+  ASSERT_TRUE(reopened.ok()) << reopened.status().message();
+  EXPECT_TRUE(go_on(**reopened, kPrompt + 10, kPrompt + kSteps) == expected);
+}
+
+TEST_F(PolicyTest, ACutIsForgotten) {
+  start(model());
+  auto s = session(with("leoam", 0.2));
+  ASSERT_TRUE(s->evaluate(tokens(kPrompt), {}).ok());
+  ASSERT_TRUE(s->evaluate(tokens(200, 7), {}).ok());
+  ASSERT_TRUE(s->truncate(kPrompt).ok());
+  auto fresh = session(with("leoam", 0.2));
+  ASSERT_TRUE(fresh->evaluate(tokens(kPrompt), {}).ok());
+  // Which channels are read may differ a little: their ranges are means over all pages that ever were.
+  const Logits a = go_on(*s, kPrompt, kPrompt + 5);
+  const Logits b = go_on(*fresh, kPrompt, kPrompt + 5);
+  for (size_t i = 0; i < a.size(); ++i) EXPECT_LT(largest_difference(a[i], b[i]), 0.5);
+}
+
+TEST_F(PolicyTest, OptionsAreChecked) {
+  start(model());
+  EXPECT_EQ(engine_->create_session(model_, with("other", 0.1)).status().kind(), ErrorKind::unsupported);
+  for (const double importance : {-0.1, 0.0, 1.1, std::nan("")})
+    EXPECT_EQ(engine_->create_session(model_, with("leoam", importance)).status().kind(),
+              ErrorKind::invalid_argument)
+        << importance;
+}
+
+double divergence(const std::vector<float>& p, const std::vector<float>& q) {
+  const auto log_sum = [](const std::vector<float>& logits) {
+    double sum = 0;
+    for (const float value : logits) sum += std::exp(double{value} - double{logits[0]});
+    return std::log(sum) + double{logits[0]};
+  };
+  const double p_sum = log_sum(p);
+  const double q_sum = log_sum(q);
+  double sum = 0;
+  for (size_t i = 0; i < p.size(); ++i) sum += std::exp(p[i] - p_sum) * ((p[i] - p_sum) - (q[i] - q_sum));
+  return sum;
+}
+
+// On real text: far nearer to exact than whole pages by their bounds, which are nearer than recency alone.
+TEST_F(PolicyTest, CodesChooseBetterThanBoundsOnRealText) {
+  LEOAM_REAL_MODEL_OR_SKIP(path, testing::kSmolLm2);
+  std::ifstream file("/usr/share/common-licenses/GPL-3");
+  if (!file) GTEST_SKIP() << "no text of a licence on this machine";
+  std::stringstream text;
+  text << file.rdbuf();
+  EngineOptions options;
+  options.n_threads = 2;
+  engine_ = std::move(Engine::create(options)).value();
+  model_ = std::move(engine_->load_model(path, {}, {}, nullptr)).value();
+  const auto all = std::move(model_->tokenizer()->tokenize(text.str(), {})).value();
+  constexpr size_t kContext = 2000;
+  constexpr size_t kJudged = 24;
+  const auto judge = [&](const SessionOptions& wanted) {
+    auto s = session(wanted);
+    EXPECT_TRUE(s->evaluate(std::span(all).first(kContext), {}).ok());
+    Logits out;
+    for (size_t i = kContext; i < kContext + kJudged; ++i) {
+      EXPECT_TRUE(s->evaluate(std::span(all).subspan(i, 1), {}).ok());
+      out.push_back(logits(*s));
+    }
+    return out;
+  };
+  const Logits exact = judge({});
+  const auto mean = [&](std::string_view policy) {
+    const Logits other = judge(with(policy, 0.2));
+    double sum = 0;
+    for (size_t i = 0; i < kJudged; ++i) sum += divergence(exact[i], other[i]) / kJudged;
+    return sum;
+  };
+  const double leoam = mean("leoam");
+  const double quest = mean("quest");
+  std::printf("mean divergence from exact: leoam %.4f, quest %.4f\n", leoam, quest);
+  EXPECT_LT(leoam, 0.03);
+  EXPECT_LT(leoam * 2, quest);
+}
+
+}  // namespace
+}  // namespace leoam
