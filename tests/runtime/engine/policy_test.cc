@@ -3,6 +3,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "runtime/engine/request.h"
 #include "runtime/model/tokenizer/tokenizer.h"
 #include "tests/runtime/engine/engine_fixture.h"
 #include "tests/support/real_models.h"
@@ -131,6 +132,39 @@ TEST_F(PolicyTest, AForkAndAReopenedSessionGoOnAsTheFirst) {
   auto reopened = engine_->open_session(model_, path, nullptr, with("leoam", 0.2));
   ASSERT_TRUE(reopened.ok()) << reopened.status().message();
   EXPECT_TRUE(go_on(**reopened, kPrompt + 10, kPrompt + kSteps) == expected);
+}
+
+TEST_F(PolicyTest, SequencesOfOneStepKeepTheirOwnPolicies) {
+  start(model());
+  const auto submit = [&](Session& s, uint32_t seed) {
+    RequestOptions options;
+    options.prompt = tokens(700, seed);
+    options.max_tokens = 30;
+    options.ignore_end = true;
+    return s.submit(options).value();
+  };
+  const auto finish = [](Session& s, Request& request) {
+    Event event;
+    while (request.finish_reason() == FinishReason::none)
+      while (request.poll(&event)) {
+      }
+    std::vector<int32_t> all(s.n_tokens());
+    EXPECT_TRUE(s.copy_tokens(0, all).ok());
+    return all;
+  };
+  std::vector<std::vector<int32_t>> alone;
+  for (uint32_t i = 0; i < policy_names().size(); ++i) {
+    auto s = session(with(policy_names()[i], 0.3));
+    alone.push_back(finish(*s, *submit(*s, i + 1)));
+  }
+  std::vector<std::shared_ptr<Session>> sessions;
+  std::vector<std::shared_ptr<Request>> requests;
+  for (uint32_t i = 0; i < policy_names().size(); ++i) {
+    sessions.push_back(session(with(policy_names()[i], 0.3)));
+    requests.push_back(submit(*sessions.back(), i + 1));
+  }
+  for (size_t i = 0; i < sessions.size(); ++i)
+    EXPECT_TRUE(finish(*sessions[i], *requests[i]) == alone[i]) << policy_names()[i];
 }
 
 TEST_F(PolicyTest, ACutIsForgotten) {
