@@ -204,7 +204,7 @@ Status Forward::select(uint32_t layer, const AttentionParams& params) {
     LEOAM_RETURN_IF_ERROR(LayerSelection::summarize(*kv, layer, device_, &holds_, shape_.cancel));
     if (!kv->selects(layer)) continue;
     selections_.resize(sequences_.size());
-    LEOAM_RETURN_IF_ERROR(layer_selections_.emplace_back(*kv, layer, device_, &holds_).begin(shape_.cancel));
+    LEOAM_RETURN_IF_ERROR(layer_selections_.emplace_back(*kv, layer, &holds_).begin(shape_.cancel));
   }
   if (selections_.empty()) return {};
   const auto hand_over = [&] {

@@ -65,13 +65,12 @@ void FramePool::trim() {
   for (FrameSlab* slab : with_room_) {
     std::sort(slab->free.begin(), slab->free.end(), std::greater<>());
     for (const uint32_t frame : slab->free) {
-      const uintptr_t begin =
-          reinterpret_cast<uintptr_t>(slab->buffer->data()) + size_t{frame} * slab->frame_bytes;
-      const uintptr_t end = begin + slab->frame_bytes;
-      const uintptr_t first = (begin + kSystemPage_bytes - 1) / kSystemPage_bytes * kSystemPage_bytes;
-      const uintptr_t last = end / kSystemPage_bytes * kSystemPage_bytes;
+      uint8_t* const begin = slab->buffer->data() + size_t{frame} * slab->frame_bytes;
+      const uintptr_t address = reinterpret_cast<uintptr_t>(begin);
+      const uintptr_t first = (address + kSystemPage_bytes - 1) / kSystemPage_bytes * kSystemPage_bytes;
+      const uintptr_t last = (address + slab->frame_bytes) / kSystemPage_bytes * kSystemPage_bytes;
       // Advice only: memory that cannot be given back stays.
-      if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+      if (first < last) madvise(begin + (first - address), last - first, MADV_DONTNEED);
     }
   }
 }

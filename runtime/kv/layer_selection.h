@@ -14,8 +14,8 @@ namespace leoam {
 class LayerSelection {
  public:
   // Of a sequence with a selector.
-  LayerSelection(SequenceKv& kv, uint32_t layer, Device& device, PassHolds* holds)
-      : kv_(kv), layer_(layer), device_(device), holds_(holds), buffers_(kv.selector()->buffers) {}
+  LayerSelection(SequenceKv& kv, uint32_t layer, PassHolds* holds)
+      : kv_(kv), layer_(layer), holds_(holds), buffers_(kv.selector()->buffers) {}
   LayerSelection(const LayerSelection&) = delete;
   LayerSelection& operator=(const LayerSelection&) = delete;
   ~LayerSelection();
@@ -37,7 +37,6 @@ class LayerSelection {
 
   SequenceKv& kv_;
   const uint32_t layer_;
-  Device& device_;
   PassHolds* holds_;
   SelectionBuffers& buffers_;
   SpanSelection span_;

@@ -24,6 +24,7 @@ Json top_row(std::span<const float> logits, double normaliser, size_t k) {
                     });
   ids.resize(k);
   std::vector<double> logprob;
+  logprob.reserve(ids.size());
   for (const int32_t id : ids) logprob.push_back(logits[static_cast<size_t>(id)] - normaliser);
   return {{"top", ids}, {"logprob", logprob}};
 }

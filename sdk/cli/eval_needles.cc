@@ -137,6 +137,7 @@ void eval_needles(const Instance& instance, const Model& model, const EvalOption
   const uint64_t room_tokens = question_tokens * (options.second_question ? 2 : 1);
   const std::string document = haystack(model, options, needles, room_tokens);
   std::vector<std::vector<int32_t>> prompts;
+  prompts.reserve(needles.size());
   for (const Needle& one : needles) prompts.push_back(document_prompt(model, document, one.question()));
   PolicyRuns runs(instance, model, options, common_beginning(model, document, prompts), room_tokens);
 
