@@ -165,17 +165,22 @@ Status Forward::attention(uint32_t layer) {
   params.o = &weights.o;
   params.o_bias = data_or_null(weights.o_bias);
   params.post_norm = data_or_null(weights.attention_post_norm);
-  LEOAM_RETURN_IF_ERROR(select(layer, params));
-  readers_.clear();
+  // The step's keys are in their pages: those that are full now get their abstracts.
   for (SequenceKv* kv : sequences_)
-    if (!kv->selects(layer)) readers_.emplace_back(*kv, layer, &holds_);
+    if (kv->selector() && kv->selector()->has_abstracts(layer))
+      LEOAM_RETURN_IF_ERROR(LayerSelection::summarize(*kv, layer, device_, &holds_, shape_.cancel));
+  LEOAM_RETURN_IF_ERROR(select(layer, params));
+  const auto selects = [this](size_t i) { return !selections_.empty() && selections_[i].selects; };
+  readers_.clear();
+  for (size_t i = 0; i < sequences_.size(); ++i)
+    if (!selects(i)) readers_.emplace_back(*sequences_[i], layer, &holds_);
   for (params.last = false; !params.last; params.first = false) {
     pages_.clear();
     params.last = true;
     auto reader = readers_.begin();
-    for (SequenceKv* kv : sequences_) {
+    for (size_t i = 0; i < sequences_.size(); ++i) {
       pages_.emplace_back();
-      if (kv->selects(layer)) continue;
+      if (selects(i)) continue;
       LEOAM_ASSIGN_OR_RETURN(const std::span<const kernels::KvPageRef> pages, reader->next(shape_.cancel));
       pages_.back() = {pages.data(), static_cast<uint32_t>(pages.size())};
       params.last = params.last && reader->at_end();
@@ -188,39 +193,30 @@ Status Forward::attention(uint32_t layer) {
   readers_.clear();
   layer_selections_.clear();
   shape_.selections = {};
-  for (SequenceKv* kv : sequences_) {
-    if (kv->selector() && kv->selector()->has_abstracts(layer))
-      LEOAM_RETURN_IF_ERROR(LayerSelection::summarize(*kv, layer, device_, &holds_, shape_.cancel));
-    kv->close_layer(layer);
-  }
+  for (SequenceKv* kv : sequences_) kv->close_layer(layer);
   return {};
 }
 
 Status Forward::select(uint32_t layer, const AttentionParams& params) {
   layer_selections_.clear();
   selections_.clear();
-  for (SequenceKv* kv : sequences_) {
-    if (!kv->selects(layer)) continue;
-    LEOAM_RETURN_IF_ERROR(LayerSelection::summarize(*kv, layer, device_, &holds_, shape_.cancel));
-    if (!kv->selects(layer)) continue;
+  for (size_t i = 0; i < sequences_.size(); ++i) {
+    if (!sequences_[i]->selects(layer)) continue;
+    LayerSelection& selection = layer_selections_.emplace_back(*sequences_[i], layer, &holds_);
+    LEOAM_RETURN_IF_ERROR(selection.begin(shape_.cancel));
     selections_.resize(sequences_.size());
-    LEOAM_RETURN_IF_ERROR(layer_selections_.emplace_back(*kv, layer, &holds_).begin(shape_.cancel));
+    selections_[i] = selection.span();
   }
   if (selections_.empty()) return {};
-  const auto hand_over = [&] {
-    auto selection = layer_selections_.begin();
-    for (size_t i = 0; i < sequences_.size(); ++i)
-      if (sequences_[i]->selects(layer)) selections_[i] = selection++->span();
-    shape_.selections = selections_;
-  };
-  hand_over();
+  shape_.selections = selections_;
   fixed_.assign(sequences_.size(), {});
   LEOAM_RETURN_IF_ERROR(device_.attend_fixed(shape_, *workspace_, params, fixed_));
   auto selection = layer_selections_.begin();
-  for (size_t i = 0; i < sequences_.size(); ++i)
-    if (sequences_[i]->selects(layer))
-      LEOAM_RETURN_IF_ERROR(selection++->choose(fixed_[i], shape_.n_heads, params.scale, shape_.cancel));
-  hand_over();
+  for (size_t i = 0; i < sequences_.size(); ++i) {
+    if (!selections_[i].selects) continue;
+    LEOAM_RETURN_IF_ERROR(selection->choose(fixed_[i], shape_.n_heads, params.scale, shape_.cancel));
+    selections_[i] = selection++->span();
+  }
   return {};
 }
 

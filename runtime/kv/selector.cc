@@ -2,15 +2,6 @@
 
 namespace leoam {
 
-SelectionStatistics& SelectionStatistics::operator+=(const SelectionStatistics& other) {
-  n_selections += other.n_selections;
-  n_attended_tokens += other.n_attended_tokens;
-  n_context_tokens += other.n_context_tokens;
-  n_chunks_evaluated += other.n_chunks_evaluated;
-  n_pages_needed += other.n_pages_needed;
-  return *this;
-}
-
 Result<std::unique_ptr<Selector>> Selector::create(const PolicyOptions& options, const PolicyMeans& means,
                                                    const kernels::KvLayout& layout,
                                                    const std::vector<uint32_t>& windows) {

@@ -19,8 +19,6 @@ struct SelectionStatistics {
   uint64_t n_context_tokens = 0;
   uint64_t n_chunks_evaluated = 0;  // all KV heads
   uint64_t n_pages_needed = 0;      // by any head, fixed ones included
-
-  SelectionStatistics& operator+=(const SelectionStatistics& other);
 };
 
 // What one layer's selection is made in, one layer after the other; kept, so that a token takes nothing from

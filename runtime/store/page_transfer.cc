@@ -73,7 +73,6 @@ class Transfer final : public PageTransfer {
   enum class Started { one, none };
   void work();
   void reap();
-  bool finish_one();
   Started start_run();
   Run* take_run(PageJob** refused);
   Status check(const PageJob& job) const;
@@ -176,7 +175,7 @@ void Transfer::work() {
     while (start_run() == Started::one) {
     }
     if (queue_->n_in_flight() > 0) reap();
-    if (finish_one() || queue_->n_in_flight() > 0) continue;
+    if (help() || queue_->n_in_flight() > 0) continue;
     std::unique_lock lock(mutex_);
     wake_.wait(lock, [this] {
       return !ended_.empty() || (urgent_.first || ordinary_.first ? !lacks_room_ : stop_);
@@ -204,7 +203,7 @@ void Transfer::reap() {
   if (backlog && on_backlog_) on_backlog_();
 }
 
-bool Transfer::finish_one() {
+bool Transfer::help() {
   Run* run = nullptr;
   {
     const std::lock_guard lock(mutex_);
@@ -217,10 +216,6 @@ bool Transfer::finish_one() {
   }
   finish(run);
   return true;
-}
-
-bool Transfer::help() {
-  return finish_one();
 }
 
 // `none`: there is no job, or no room to start one before another has ended.

@@ -51,6 +51,21 @@ class EngineTest : public ::testing::Test {
     return out;
   }
 
+  using Logits = std::vector<std::vector<float>>;
+
+  // Logits after each of tokens [begin, end) of one text, one by one.
+  static Logits go_on(Session& session, size_t begin, size_t end) {
+    const std::vector<int32_t> all = tokens(end);
+    Logits out;
+    for (size_t i = begin; i < end; ++i) {
+      const Status status = session.evaluate(std::span(all).subspan(i, 1), {});
+      EXPECT_TRUE(status.ok()) << i << ": " << status.message();
+      if (!status.ok()) break;
+      out.push_back(logits(session));
+    }
+    return out;
+  }
+
   static double largest_difference(const std::vector<float>& a, const std::vector<float>& b) {
     double largest = 0;
     for (size_t i = 0; i < a.size(); ++i) largest = std::max(largest, std::abs(double{a[i]} - double{b[i]}));

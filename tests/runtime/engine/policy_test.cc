@@ -12,8 +12,6 @@
 namespace leoam {
 namespace {
 
-using Logits = std::vector<std::vector<float>>;
-
 class PolicyTest : public testing::EngineTest {
  protected:
   static constexpr size_t kPrompt = 1500;
@@ -32,17 +30,6 @@ class PolicyTest : public testing::EngineTest {
     options.policy.importance = importance;
     options.policy.budget_tokens = budget_tokens;
     return options;
-  }
-  Logits go_on(Session& session, size_t begin, size_t end) {
-    const std::vector<int32_t> all = tokens(end);
-    Logits out;
-    for (size_t i = begin; i < end; ++i) {
-      const Status status = session.evaluate(std::span(all).subspan(i, 1), {});
-      EXPECT_TRUE(status.ok()) << i << ": " << status.message();
-      if (!status.ok()) break;
-      out.push_back(logits(session));
-    }
-    return out;
   }
   Logits run(Session& session) {
     const Status status = session.evaluate(tokens(kPrompt), {});

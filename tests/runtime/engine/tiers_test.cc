@@ -25,20 +25,6 @@ class EngineTiersTest : public testing::EngineTest {
     return options;
   }
 
-  using Logits = std::vector<std::vector<float>>;
-
-  // Logits after each of tokens [begin, end) of one text, one by one.
-  Logits go_on(Session& session, size_t begin, size_t end) {
-    const std::vector<int32_t> all = tokens(end);
-    Logits out;
-    for (size_t i = begin; i < end; ++i) {
-      const Status status = session.evaluate(std::span(all).subspan(i, 1), {});
-      EXPECT_TRUE(status.ok()) << i << ": " << status.message();
-      if (!status.ok()) break;
-      out.push_back(logits(session));
-    }
-    return out;
-  }
   // Logits after the prompt and after each of `n` more tokens.
   Logits run(Session& session, size_t n_prompt, size_t n) {
     const Status status = session.evaluate(tokens(n_prompt), {});
