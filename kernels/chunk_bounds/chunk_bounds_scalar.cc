@@ -97,26 +97,20 @@ void chunk_of_page_scalar(const KvLayout& kv, const uint8_t* page, uint32_t kv_h
 
 void chunk_merge_scalar(const ChunkLayout& layout, const uint8_t* const* children, uint32_t n_children,
                         uint8_t* record) {
-  bool bounded = true;
-  uint32_t n_tokens = 0;
-  for (uint32_t i = 0; i < n_children; ++i) {
-    const ChunkHeader header = chunk_header(children[i]);
-    bounded = bounded && header.spread_base != kUnboundedChunk;
-    n_tokens += header.n_tokens;
-  }
+  const ChunkTotals totals = chunk_totals(children, n_children);
   const auto channel = [&](uint32_t c) {
     Channel x{INFINITY, -INFINITY, 0, 0};
     for (uint32_t i = 0; i < n_children; ++i) {
       const uint8_t* child = children[i];
       const ChunkHeader header = chunk_header(child);
-      const float share = static_cast<float>(header.n_tokens) / static_cast<float>(n_tokens);
+      const float share = static_cast<float>(header.n_tokens) / static_cast<float>(totals.n_tokens);
       const float mean =
           static_cast<float>(static_cast<int8_t>(child[layout.mean_key_offset() + c])) * header.key_scale;
       const float value =
           static_cast<float>(static_cast<int8_t>(child[layout.mean_value_offset() + c])) * header.value_scale;
       x.mean_key += mean * share;
       x.mean_value += value * share;
-      if (!bounded) continue;
+      if (!totals.bounded) continue;
       const float above = chunk_spread(header.spread_base, child[layout.above_offset() + c]);
       const float below = chunk_spread(header.spread_base, child[layout.below_offset() + c]);
       const float greatest = (mean + above) + (std::fabs(mean) + above) * kSpreadMargin;
@@ -126,7 +120,7 @@ void chunk_merge_scalar(const ChunkLayout& layout, const uint8_t* const* childre
     }
     return x;
   };
-  write_record(layout, bounded, n_tokens, channel, record);
+  write_record(layout, totals.bounded, totals.n_tokens, channel, record);
 }
 
 void chunk_score_scalar(const ChunkScoreParams& params) {

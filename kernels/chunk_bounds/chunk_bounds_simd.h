@@ -122,13 +122,7 @@ LEOAM_INLINE Simd::Float signed_numbers(const uint8_t* at) {
 LEOAM_INLINE void chunk_merge_simd(const ChunkLayout& layout, const uint8_t* const* children,
                                    uint32_t n_children, uint8_t* record) {
   if (layout.head_dim > kMaxChannels) return chunk_merge_scalar(layout, children, n_children, record);
-  bool bounded = true;
-  uint32_t n_tokens = 0;
-  for (uint32_t i = 0; i < n_children; ++i) {
-    const ChunkHeader header = chunk_header(children[i]);
-    bounded = bounded && header.spread_base != kUnboundedChunk;
-    n_tokens += header.n_tokens;
-  }
+  const ChunkTotals totals = chunk_totals(children, n_children);
   const Simd::Float margin = Simd::broadcast(kSpreadMargin);
   ChunkChannels x;
   for (uint32_t c = 0; c < layout.head_dim; c += Simd::kLanes) {
@@ -140,14 +134,14 @@ LEOAM_INLINE void chunk_merge_simd(const ChunkLayout& layout, const uint8_t* con
       const uint8_t* child = children[i] + c;
       const ChunkHeader header = chunk_header(children[i]);
       const Simd::Float share =
-          Simd::broadcast(static_cast<float>(header.n_tokens) / static_cast<float>(n_tokens));
+          Simd::broadcast(static_cast<float>(header.n_tokens) / static_cast<float>(totals.n_tokens));
       const Simd::Float mean =
           signed_numbers(child + layout.mean_key_offset()) * Simd::broadcast(header.key_scale);
       const Simd::Float value =
           signed_numbers(child + layout.mean_value_offset()) * Simd::broadcast(header.value_scale);
       mean_key = mean_key + mean * share;
       mean_value = mean_value + value * share;
-      if (!bounded) continue;
+      if (!totals.bounded) continue;
       const Simd::Int base = Simd::broadcast_int(header.spread_base);
       const Simd::Float above = spreads(child + layout.above_offset(), base);
       const Simd::Float below = spreads(child + layout.below_offset(), base);
@@ -161,7 +155,7 @@ LEOAM_INLINE void chunk_merge_simd(const ChunkLayout& layout, const uint8_t* con
     Simd::store(x.key.greatest + c, Simd::select_lanes(greatest, 0, n, Simd::zero()));
     Simd::store(x.key.least + c, Simd::select_lanes(least, 0, n, Simd::zero()));
   }
-  write_record(layout, bounded, n_tokens, x, record);
+  write_record(layout, totals.bounded, totals.n_tokens, x, record);
 }
 
 // Query heads computed together; larger groups are cut into equal parts.

@@ -18,6 +18,21 @@ constexpr uint32_t kRecordsAhead = 8;
     __builtin_prefetch(record + (line < bytes ? line : bytes - 1));
 }
 
+// What a chunk has of all its children.
+struct ChunkTotals {
+  uint32_t n_tokens = 0;
+  bool bounded = true;
+};
+[[maybe_unused]] static inline ChunkTotals chunk_totals(const uint8_t* const* children, uint32_t n_children) {
+  ChunkTotals totals;
+  for (uint32_t i = 0; i < n_children; ++i) {
+    const ChunkHeader header = chunk_header(children[i]);
+    totals.bounded = totals.bounded && header.spread_base != kUnboundedChunk;
+    totals.n_tokens += header.n_tokens;
+  }
+  return totals;
+}
+
 // Distances are computed in floats: these shares of what they are computed from are more than their
 // roundings.
 constexpr float kSpreadMargin = 0x1p-22f;
