@@ -53,6 +53,10 @@ Result<SessionOptions> read_session_options(const leoam_session_options& c) {
   options.piece_tokens = c.piece_tokens;
   options.policy.budget_tokens = c.budget_tokens;
   if (c.importance != 0) options.policy.importance = c.importance;
+  options.policy.n_channels = c.n_channels;
+  if (c.breadth != 0) options.policy.breadth = c.breadth;
+  options.policy.page_spread = c.page_spread;
+  options.policy.coverage_floor = c.coverage_floor;
   return options;
 }
 

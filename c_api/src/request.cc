@@ -19,6 +19,7 @@ leoam_event to_c(const Event& event) {
   c.finish_reason = static_cast<leoam_finish_reason>(event.reason);
   c.done_tokens = event.done_tokens;
   c.total_tokens = event.total_tokens;
+  c.coverage = event.coverage;
   return c;
 }
 

@@ -60,6 +60,11 @@ leoam_status leoam_session_get_info(leoam_session* session, leoam_session_info* 
     c.n_candidate_tokens = selection.n_context_tokens;
     c.n_chunks_evaluated = selection.n_chunks_evaluated;
     c.n_pages_needed = selection.n_pages_needed;
+    c.n_pages_fetched = selection.n_pages_fetched;
+    c.n_pages_guessed = selection.n_pages_guessed;
+    c.n_widened = selection.n_widened;
+    c.coverage_sum = selection.coverage;
+    c.least_coverage = selection.least_coverage;
     write_struct(out_info, c);
     return {};
   });
@@ -106,6 +111,20 @@ leoam_status leoam_session_copy_logits(leoam_session* session, float* logits, ui
       return leoam::error(ErrorKind::invalid_argument, "count: {}, expected n_vocab {}", count, n_vocab);
     }
     return object.session->copy_logits({logits, static_cast<size_t>(count)});
+  });
+}
+
+leoam_status leoam_session_copy_coverage(leoam_session* session, float* coverage, uint64_t count,
+                                         leoam_error* error) noexcept {
+  return guarded_with<SessionObject>(session, error, [&](SessionObject& object) -> Status {
+    LEOAM_RETURN_IF_ERROR(check_pointer(coverage, "coverage"));
+    const ModelConfig& config = object.session->model().config();
+    const uint64_t expected = uint64_t{config.n_layers} * config.n_heads;
+    if (count != expected) {
+      return leoam::error(ErrorKind::invalid_argument, "count: {}, expected n_layers * n_heads = {}", count,
+                          expected);
+    }
+    return object.session->copy_coverage({coverage, static_cast<size_t>(count)});
   });
 }
 

@@ -37,7 +37,6 @@ void encode(const KeyCodeEncodeParams& params, uint32_t kv_head) {
     const Element* row = keys + kv.key_element(c, 0);
     const KeyRange range = key_range(row, kv.page_tokens);
     const float width = range.greatest - range.least;
-    if (params.range != nullptr) params.range[c] = width;
     const int8_t mean_code = signed_code(range.mean, mean_scale.inverse);
     const float mean = static_cast<float>(mean_code) * mean_scale.scale;
     const uint8_t scale = nearest_scale(width * (1.0f / 3));

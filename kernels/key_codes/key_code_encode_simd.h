@@ -67,9 +67,6 @@ LEOAM_INLINE void encode(const KeyCodeEncodeParams& params, uint32_t kv_head) {
   uint8_t* head = params.block + layout.head_offset(kv_head);
   __builtin_memcpy(head + layout.mean_scale_offset() + params.slot * sizeof(float), &mean_scale.scale,
                    sizeof(float));
-  for (uint32_t c = 0; c < kv.head_dim && params.range != nullptr; ++c) {
-    params.range[c] = ranges.greatest[c] - ranges.least[c];
-  }
   ChannelCodes codes;
   for (uint32_t c = 0; c < kv.head_dim; ++c) {
     const uint32_t lane = c % kLanes;

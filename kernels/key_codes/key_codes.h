@@ -21,7 +21,6 @@ struct KeyCodeEncodeParams {
   const uint8_t* page = nullptr;  // 64-byte aligned
   uint8_t* block = nullptr;       // laid out by key_code_layout(kv), 64-byte aligned
   uint32_t slot = 0;              // of the page in the block
-  float* range = nullptr;         // [head_dim]: greatest - least key of each channel; null: not wanted
 };
 using KeyCodeEncodeFunction = void(const KeyCodeEncodeParams& params, uint32_t kv_head);
 KeyCodeEncodeFunction key_code_encode_scalar, key_code_encode_avx2, key_code_encode_avx512;

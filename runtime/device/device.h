@@ -65,13 +65,13 @@ struct SelectedHead {
 struct SpanSelection {
   bool selects = false;
   LayerPages fixed;                     // attended to as a whole by all heads
-  std::span<const SelectedHead> heads;  // [n_kv_heads]; for attention, not yet for attend_fixed
+  std::span<const SelectedHead> heads;  // [n_kv_heads]; before anything was chosen: none
 };
 
-// What attend_fixed tells of a span that selects. Valid until the next operation.
-struct FixedAttention {
+// What is known of the attention of a span that selects. Valid until the next operation.
+struct AttentionSums {
   const float* q = nullptr;        // [n_heads][head_dim], in RAM
-  const float* maximum = nullptr;  // [n_heads]: of the scores of the fixed pages
+  const float* maximum = nullptr;  // [n_heads]: of the scores of what was attended to, nothing estimated
   const float* sum = nullptr;      // [n_heads]: of exp(score - maximum)
 };
 
@@ -80,9 +80,8 @@ struct PageAbstract {
   const uint8_t* page = nullptr;
   uint8_t* codes = nullptr;    // a block, laid out by key_code_layout
   uint32_t slot = 0;           // of the page in the block
-  uint8_t* records = nullptr;  // the page's of KV head 0, laid out by ChunkLayout; null: not wanted
+  uint8_t* records = nullptr;  // the page's of KV head 0, laid out by ChunkLayout
   size_t head_stride = 0;      // bytes from a head's record to the next head's
-  float* ranges = nullptr;     // [n_kv_heads][head_dim]
 };
 
 // x -> norm -> q, k, v (+ bias, per-head norm) -> rope -> q in the workspace, k and v into the pages.
@@ -114,7 +113,8 @@ struct AttentionParams {
   int32_t window = 0;
   const DeviceMatrix* o = nullptr;
   const float* o_bias = nullptr;
-  const float* post_norm = nullptr;  // [n_embd] or nullptr
+  const float* post_norm = nullptr;   // [n_embd] or nullptr
+  std::span<AttentionSums> selected;  // out: one a span, of those that select
 };
 
 // x -> norm -> act(gate) * up -> down -> post norm -> added to x.
@@ -191,9 +191,10 @@ class Device {
                        const int32_t* tokens, float scale) = 0;
   virtual Status attention_input(const StepShape& step, DeviceWorkspace& workspace,
                                  const AttentionInputParams& params) = 0;
-  // Only for spans that select, before attention: attends to their fixed pages. out: one a span.
-  virtual Status attend_fixed(const StepShape& step, DeviceWorkspace& workspace,
-                              const AttentionParams& params, std::span<FixedAttention> out) = 0;
+  // Only for spans that select, before attention, once or more: attends to their fixed pages and to the
+  // granules that are chosen by now. out: one a span.
+  virtual Status attend_selected(const StepShape& step, DeviceWorkspace& workspace,
+                                 const AttentionParams& params, std::span<AttentionSums> out) = 0;
   virtual Status attention(const StepShape& step, DeviceWorkspace& workspace,
                            const AttentionParams& params) = 0;
   virtual Status feed_forward(const StepShape& step, DeviceWorkspace& workspace,

@@ -152,8 +152,9 @@ Result<std::shared_ptr<Session>> Engine::make_session(std::shared_ptr<const Mode
   shape.layout = {options.kv_type, config.n_kv_heads, config.head_dim, options.page_tokens};
   for (uint32_t layer = 0; layer < config.n_layers; ++layer)
     shape.windows.push_back(config.is_sliding(layer) ? config.sliding_window_tokens : 0);
-  LEOAM_ASSIGN_OR_RETURN(std::unique_ptr<Selector> selector,
-                         Selector::create(options.policy, {*pool_, *kernels_}, shape.layout, shape.windows));
+  LEOAM_ASSIGN_OR_RETURN(
+      std::unique_ptr<Selector> selector,
+      Selector::create(*tiers_, options.policy, {*pool_, *kernels_}, shape.layout, shape.windows));
   session->kv_ = std::make_unique<SequenceKv>(*tiers_, std::move(shape), session->options_.context_tokens,
                                               std::move(selector));
   session->tokens_.reserve(session->options_.context_tokens);

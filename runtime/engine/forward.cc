@@ -93,7 +93,8 @@ Result<bool> Forward::advance(Deadline deadline) {
       layer_selections_.clear();
       shape_.selections = {};
       // Attention reads, and can do so again.
-      if (status.kind() == ErrorKind::no_space && is_attention(next_operation_) && give_up_selecting())
+      if (is_attention(next_operation_) && ((status.kind() == ErrorKind::no_space && give_up_selecting()) ||
+                                            (status.kind() == ErrorKind::corrupt && lost_abstracts())))
         continue;
       return status;
     }
@@ -110,6 +111,13 @@ Result<bool> Forward::advance(Deadline deadline) {
 bool Forward::give_up_selecting() {
   bool any = false;
   for (SequenceKv* kv : sequences_) any = kv->give_up_selecting() || any;
+  return any;
+}
+
+bool Forward::lost_abstracts() {
+  bool any = false;
+  for (SequenceKv* kv : sequences_)
+    if (kv->selector()) any = std::exchange(kv->selector()->abstracts_lost, false) || any;
   return any;
 }
 
@@ -170,6 +178,7 @@ Status Forward::attention(uint32_t layer) {
     if (kv->selector() && kv->selector()->has_abstracts(layer))
       LEOAM_RETURN_IF_ERROR(LayerSelection::summarize(*kv, layer, device_, &holds_, shape_.cancel));
   LEOAM_RETURN_IF_ERROR(select(layer, params));
+  if (!selections_.empty()) params.selected = sums_;
   const auto selects = [this](size_t i) { return !selections_.empty() && selections_[i].selects; };
   readers_.clear();
   for (size_t i = 0; i < sequences_.size(); ++i)
@@ -190,6 +199,9 @@ Status Forward::attention(uint32_t layer) {
     LEOAM_RETURN_IF_ERROR(device_.attention(shape_, *workspace_, params));
     if (shape_.cancel && shape_.cancel->cancelled()) break;
   }
+  auto selection = layer_selections_.begin();
+  for (size_t i = 0; i < sequences_.size(); ++i)
+    if (selects(i)) selection++->certify(sums_[i]);
   readers_.clear();
   layer_selections_.clear();
   shape_.selections = {};
@@ -209,12 +221,25 @@ Status Forward::select(uint32_t layer, const AttentionParams& params) {
   }
   if (selections_.empty()) return {};
   shape_.selections = selections_;
-  fixed_.assign(sequences_.size(), {});
-  LEOAM_RETURN_IF_ERROR(device_.attend_fixed(shape_, *workspace_, params, fixed_));
+  sums_.assign(sequences_.size(), {});
+  LEOAM_RETURN_IF_ERROR(device_.attend_selected(shape_, *workspace_, params, sums_));
+  bool floor = false;
   auto selection = layer_selections_.begin();
   for (size_t i = 0; i < sequences_.size(); ++i) {
     if (!selections_[i].selects) continue;
-    LEOAM_RETURN_IF_ERROR(selection->choose(fixed_[i], shape_.n_heads, params.scale, shape_.cancel));
+    LEOAM_RETURN_IF_ERROR(selection->choose(sums_[i], shape_.n_heads, params.scale, shape_.cancel));
+    floor = floor || sequences_[i]->selector()->options().coverage_floor > 0;
+    selections_[i] = selection++->span();
+  }
+  return floor ? widen(params) : Status();
+}
+
+Status Forward::widen(const AttentionParams& params) {
+  LEOAM_RETURN_IF_ERROR(device_.attend_selected(shape_, *workspace_, params, sums_));
+  auto selection = layer_selections_.begin();
+  for (size_t i = 0; i < sequences_.size(); ++i) {
+    if (!selections_[i].selects) continue;
+    if (selection->is_too_narrow(sums_[i])) LEOAM_RETURN_IF_ERROR(selection->widen(shape_.cancel));
     selections_[i] = selection++->span();
   }
   return {};

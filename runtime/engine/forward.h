@@ -61,8 +61,12 @@ class Forward {
   Status attention(uint32_t layer);
   // For want of room; false: no sequence of the step selected.
   bool give_up_selecting();
+  // They are made again when attention is tried again.
+  bool lost_abstracts();
   // Of the sequences that attend to a selection.
   Status select(uint32_t layer, const AttentionParams& params);
+  // Where a coverage floor asks for it.
+  Status widen(const AttentionParams& params);
   Status feed_forward(uint32_t layer);
 
   const Model& model_;
@@ -78,7 +82,7 @@ class Forward {
   std::deque<LayerReader> readers_;              // one a sequence that attends to everything
   std::deque<LayerSelection> layer_selections_;  // one a sequence that does not
   std::vector<SpanSelection> selections_;        // one a span; empty: none selects
-  std::vector<FixedAttention> fixed_;            // likewise
+  std::vector<AttentionSums> sums_;              // likewise
   PassHolds holds_;
   std::vector<SequenceSpan> spans_;
   std::vector<LayerPages> pages_;

@@ -131,6 +131,7 @@ void Generation::draw() {
   event.text = text_;
   event.done_tokens = drawn_;
   event.total_tokens = max_tokens_;
+  event.coverage = session_.newest_coverage();
   const bool go_on = deliver_(event);
   text_.clear();
   if (end_token || stop_found) {

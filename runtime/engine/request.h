@@ -39,6 +39,9 @@ struct Event {
   uint64_t done_tokens = 0;   // prefill; for token: generated so far
   uint64_t total_tokens = 0;  // prefill; for token: max_tokens
   FinishReason reason = FinishReason::none;
+  // Of the step that a token was drawn from: least certain share of attention that a head's selection has;
+  // 1 where everything was attended to.
+  float coverage = 1;
 };
 
 enum class Delivery : int32_t {

@@ -258,6 +258,28 @@ Status Session::copy_logits(std::span<float> out) {
   return status;
 }
 
+float Session::newest_coverage() const {
+  const Selector* selector = kv_->selector();
+  return selector ? static_cast<float>(selector->statistics.least_coverage) : 1.0f;
+}
+
+Status Session::copy_coverage(std::span<float> out) {
+  if (!enter()) return busy();
+  Status status;
+  const ModelConfig& config = model_->config();
+  const size_t n = size_t{config.n_layers} * config.n_heads;
+  const Selector* selector = kv_->selector();
+  if (out.size() != n)
+    status =
+        error(ErrorKind::invalid_argument, "coverage: expected room for {} floats, found {}", n, out.size());
+  else if (selector && selector->coverage.size() == n)
+    std::copy(selector->coverage.begin(), selector->coverage.end(), out.begin());
+  else
+    std::fill(out.begin(), out.end(), 1.0f);
+  leave();
+  return status;
+}
+
 Result<std::shared_ptr<Request>> Session::submit(RequestOptions options) {
   if (!enter()) return busy();
   const size_t before = tokens_.size();

@@ -98,6 +98,9 @@ class Session : public std::enable_shared_from_this<Session> {
   Status suspend(const MoveOptions& options);
   // As of the last pass; zeros with the policy exact. Safe from any thread.
   SelectionStatistics selection_statistics() const;
+  // [n_layers][n_heads]: of the newest step, the certain share of a head's attention that lies in what it
+  // attends to. Fails with busy, invalid_argument (the size).
+  Status copy_coverage(std::span<float> out);
   // Of the file that the session has, as of the last save; not_found without one. Safe from any thread.
   Result<SessionFileInfo> file_info() const;
 
@@ -141,6 +144,7 @@ class Session : public std::enable_shared_from_this<Session> {
   Status deliver_logits(Forward& forward, const EvaluateOptions& options, uint64_t first_position,
                         uint32_t first_row, uint32_t n_rows);
   // Lets other threads see the counts.
+  float newest_coverage() const;
   void publish();
   // Tokens without KV that the next pass takes, at most `most`.
   uint32_t next_pass_tokens(uint32_t most) const;

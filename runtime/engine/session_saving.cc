@@ -79,8 +79,8 @@ Status Session::save(const std::string& path, const SecretKey* key, const MoveOp
 }
 
 Status Session::save_to_file(const MoveOptions& options) {
-  std::vector<LayerIndex> layers;
-  LEOAM_RETURN_IF_ERROR(kv_->save(file_, {options.cancel, nullptr}, options.on_progress, &layers));
+  SequenceKv::Saved saved;
+  LEOAM_RETURN_IF_ERROR(kv_->save(file_, {options.cancel, nullptr}, options.on_progress, &saved));
   const std::vector<LoggedToken>& logged = file_->tokens();
   const auto now = [this](size_t i) {
     // With the first token that has no KV yet the next pass begins.
@@ -99,7 +99,8 @@ Status Session::save_to_file(const MoveOptions& options) {
   for (size_t i = commit.n_kept_tokens; i < tokens_.size(); ++i) tokens.push_back(now(i));
   commit.tokens = tokens;
   commit.n_kv_tokens = kv_->n_tokens();
-  commit.layers = layers;
+  commit.streams = saved.streams;
+  commit.page_bytes = saved.page_bytes;
   if (has_logits_) commit.logits = logits_;
   return file_->commit(commit);
 }

@@ -4,52 +4,234 @@
 #include <cstring>
 
 namespace leoam {
+namespace {
 
-Status LayerAbstracts::make_writable(uint32_t index, const TakeRoom& take_room) {
-  if (index < blocks_.size() && blocks_[index].use_count() == 1) return {};
-  auto block = std::make_shared<Block>();
-  LEOAM_ASSIGN_OR_RETURN(block->room, take_room(block_bytes()));
-  LEOAM_ASSIGN_OR_RETURN(block->memory, AlignedBuffer::allocate(block_bytes()));
-  if (index == blocks_.size()) {
-    blocks_.push_back(std::move(block));
-  } else {
-    std::memcpy(block->memory.data(), blocks_[index]->memory.data(), block_bytes());
-    blocks_[index] = std::move(block);
-  }
-  return {};
+constexpr uint32_t kBlockPages = kernels::kCodeBlock_pages;
+// Records of levels 0 and 1 of one KV head.
+constexpr uint32_t kHeadRecords = kBlockPages + kBlockPages / Chunk::kChildren;
+
+kernels::ChunkLayout chunk_layout_of(const kernels::KvLayout& layout) {
+  return {layout.head_dim};
 }
 
-Status LayerAbstracts::append(uint32_t n, const TakeRoom& take_room, std::vector<PageAbstract>* out) {
-  const size_t width = size_t{codes_.n_kv_heads} * codes_.head_dim;
-  new_ranges_.resize(n * width);
+}  // namespace
+
+uint32_t LayerAbstracts::block_bytes(const kernels::KvLayout& layout, AbstractPart part) {
+  return static_cast<uint32_t>(part == AbstractPart::codes ? kernels::key_code_layout(layout).block_bytes()
+                                                           : size_t{layout.n_kv_heads} * kHeadRecords *
+                                                                 chunk_layout_of(layout).record_bytes());
+}
+
+LayerAbstracts::LayerAbstracts(Tiers& tiers, const kernels::CpuTable& kernels,
+                               const kernels::KvLayout& layout,
+                               const std::array<uint32_t, kAbstractParts>& streams)
+    : tiers_(&tiers),
+      kernels_(&kernels),
+      codes_(kernels::key_code_layout(layout)),
+      chunk_(chunk_layout_of(layout)) {
+  for (const AbstractPart part : {AbstractPart::records, AbstractPart::codes}) {
+    const auto i = static_cast<size_t>(part);
+    streams_[i] = stream(streams[i], part);
+    block_bytes_[i] = block_bytes(layout, part);
+  }
+}
+
+size_t LayerAbstracts::record_stride(uint32_t level) const {
+  return chunk_.record_bytes() * (level < Chunk::kBlockLevel ? kHeadRecords : 1);
+}
+
+size_t LayerAbstracts::node_bytes(uint32_t level) const {
+  return codes_.n_kv_heads * chunk_.record_bytes() +
+         (level == Chunk::kBlockLevel ? width() * sizeof(float) : 0);
+}
+
+const uint8_t* LayerAbstracts::records(Chunk chunk) const {
+  if (chunk.level >= Chunk::kBlockLevel)
+    return nodes_[chunk.level - Chunk::kBlockLevel][chunk.index]->memory.data();
+  const uint32_t block = chunk.block();
+  const uint32_t slot =
+      chunk.level == 0 ? chunk.index % kBlockPages : kBlockPages + chunk.index % Chunk::kChildren;
+  return data(AbstractPart::records, block) + slot * chunk_.record_bytes();
+}
+
+Result<std::shared_ptr<LayerAbstracts::Node>> LayerAbstracts::make_node(uint32_t level,
+                                                                        const Tiers::Wait& wait) const {
+  auto node = std::make_shared<Node>();
+  LEOAM_ASSIGN_OR_RETURN(node->room, tiers_->share(node_bytes(level), wait));
+  LEOAM_ASSIGN_OR_RETURN(node->memory, AlignedBuffer::allocate(node_bytes(level)));
+  return node;
+}
+
+Status LayerAbstracts::append(uint32_t n, const Tiers::Wait& wait, std::vector<PageAbstract>* out) {
+  const uint32_t block = n_pages_ / kBlockPages;
+  const uint32_t slot = n_pages_ % kBlockPages;
+  // All that may fail comes before anything is written.
+  if (slot + n == kBlockPages) {
+    for (uint32_t level = Chunk::kBlockLevel;
+         (block + 1) % Chunk{level - Chunk::kBlockLevel, 0}.n_pages() == 0; ++level) {
+      if (next_nodes_.size() > level - Chunk::kBlockLevel) continue;
+      LEOAM_ASSIGN_OR_RETURN(std::shared_ptr<Node> node, make_node(level, wait));
+      next_nodes_.push_back(std::move(node));
+    }
+  }
+  for (size_t part = 0; part < kAbstractParts; ++part) {
+    if (block < blocks_[part].size())
+      LEOAM_RETURN_IF_ERROR(tiers_->open_for_writing(&blocks_[part][block], wait));
+    else
+      LEOAM_RETURN_IF_ERROR(
+          tiers_->create(streams_[part], block, block_bytes_[part], 1, wait, &blocks_[part]));
+  }
   for (uint32_t i = 0; i < n; ++i) {
-    const uint32_t page = n_pages_ + i;
-    const uint32_t block = page / kernels::kCodeBlock_pages;
-    LEOAM_RETURN_IF_ERROR(make_writable(block, take_room));
     PageAbstract abstract;
-    abstract.codes = blocks_[block]->memory.data();
-    abstract.slot = page % kernels::kCodeBlock_pages;
-    abstract.records = const_cast<uint8_t*>(record(page, 0));
-    abstract.head_stride = record_stride();
-    abstract.ranges = &new_ranges_[i * width];
+    abstract.codes = data(AbstractPart::codes, block);
+    abstract.slot = slot + i;
+    abstract.records = data(AbstractPart::records, block) + (slot + i) * chunk_.record_bytes();
+    abstract.head_stride = record_stride(0);
     out->push_back(abstract);
   }
   return {};
 }
 
-void LayerAbstracts::commit(uint32_t n) {
-  const size_t width = size_t{codes_.n_kv_heads} * codes_.head_dim;
-  ranges_.resize(width);
-  for (uint32_t i = 0; i < n; ++i) {
-    const float weight = 1.0f / static_cast<float>(++n_ranges_);
-    for (size_t k = 0; k < width; ++k) ranges_[k] += (new_ranges_[i * width + k] - ranges_[k]) * weight;
+void LayerAbstracts::merge(Chunk chunk, uint8_t* records) const {
+  const size_t stride = record_stride(chunk.level);
+  for (uint32_t head = 0; head < codes_.n_kv_heads; ++head) {
+    const uint8_t* children[Chunk::kChildren];
+    for (uint32_t i = 0; i < Chunk::kChildren; ++i) children[i] = record(chunk.child(i), head);
+    kernels_->chunk_merge(chunk_, children, Chunk::kChildren, records + head * stride);
   }
+}
+
+void LayerAbstracts::add_ranges(const uint8_t* codes, uint32_t slot, float* sums) const {
+  for (uint32_t head = 0; head < codes_.n_kv_heads; ++head)
+    for (uint32_t c = 0; c < codes_.head_dim; ++c)
+      sums[size_t{head} * codes_.head_dim + c] +=
+          kernels::key_code_scale(codes[codes_.head_offset(head) + codes_.scale_offset(c) + slot]);
+}
+
+void LayerAbstracts::update_ranges() {
+  ranges_.assign(width(), 0);
+  if (nodes_.empty() || nodes_[0].empty()) {
+    for (uint32_t page = 0; page < n_pages_; ++page) add_ranges(codes(0), page, ranges_.data());
+    return;
+  }
+  for (const std::shared_ptr<Node>& node : nodes_[0])
+    for (size_t i = 0; i < width(); ++i) ranges_[i] += ranges_of(*node)[i];
+}
+
+void LayerAbstracts::commit(uint32_t n) {
+  const uint32_t before = n_pages_;
   n_pages_ += n;
+  for (uint32_t i = before / Chunk::kChildren; i < n_pages_ / Chunk::kChildren; ++i)
+    merge({1, i}, const_cast<uint8_t*>(records({1, i})));
+  if (n_pages_ % kBlockPages == 0) {
+    const uint32_t block = n_pages_ / kBlockPages - 1;
+    for (size_t i = 0; i < next_nodes_.size(); ++i) {
+      const auto level = static_cast<uint32_t>(Chunk::kBlockLevel + i);
+      if (nodes_.size() <= i) nodes_.emplace_back();
+      nodes_[i].push_back(std::move(next_nodes_[i]));
+      merge({level, static_cast<uint32_t>(nodes_[i].size() - 1)}, nodes_[i].back()->memory.data());
+    }
+    next_nodes_.clear();
+    float* const ranges = ranges_of(*nodes_[0].back());
+    std::fill_n(ranges, width(), 0.0f);
+    for (uint32_t slot = 0; slot < kBlockPages; ++slot) add_ranges(codes(block), slot, ranges);
+    for (const std::vector<PageHandle>& blocks : blocks_)
+      tiers_->seal(std::span<const PageHandle>(blocks).subspan(block, 1));
+    update_ranges();
+  } else if (nodes_.empty() || nodes_[0].empty()) {
+    update_ranges();
+  }
 }
 
 void LayerAbstracts::truncate(uint32_t n) {
-  n_pages_ = std::min(n_pages_, n);
-  blocks_.resize(std::min<size_t>(blocks_.size(), n_blocks()));
+  const bool cuts = n < n_pages_;
+  // Ranges are made of blocks, or of pages whose codes are in RAM for sure only while they are being made.
+  if (cuts) n_pages_ = n < kBlockPages ? 0 : n;
+  for (std::vector<PageHandle>& blocks : blocks_)
+    blocks.resize(std::min<size_t>(blocks.size(), (n_pages_ + kBlockPages - 1) / kBlockPages));
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    const Chunk first = {static_cast<uint32_t>(Chunk::kBlockLevel + i), 0};
+    nodes_[i].resize(std::min<size_t>(nodes_[i].size(), n_pages_ / first.n_pages()));
+  }
+  next_nodes_.clear();
+  if (cuts && n_pages_ > 0) update_ranges();
+}
+
+bool LayerAbstracts::forget_damaged() {
+  for (uint32_t block = 0; block < n_blocks(); ++block) {
+    for (const std::vector<PageHandle>& blocks : blocks_) {
+      if (!tiers_->damaged(*blocks[block].get())) continue;
+      truncate(block * kBlockPages);
+      return true;
+    }
+  }
+  return false;
+}
+
+namespace {
+
+// What precedes the nodes of blocks in the bytes of a layer.
+struct Head {
+  uint32_t version;
+  uint32_t n_pages;
+  uint32_t n_kv_heads;
+  uint32_t head_dim;
+};
+constexpr uint32_t kVersion = 1;
+
+}  // namespace
+
+std::vector<uint8_t> LayerAbstracts::encode() const {
+  if (nodes_.empty() || nodes_[0].empty()) return {};
+  const size_t bytes = node_bytes(Chunk::kBlockLevel);
+  std::vector<uint8_t> out(sizeof(Head) + nodes_[0].size() * bytes);
+  const Head head = {kVersion, n_pages_, codes_.n_kv_heads, codes_.head_dim};
+  std::memcpy(out.data(), &head, sizeof head);
+  for (size_t i = 0; i < nodes_[0].size(); ++i)
+    std::memcpy(out.data() + sizeof head + i * bytes, nodes_[0][i]->memory.data(), bytes);
+  return out;
+}
+
+Status LayerAbstracts::adopt(std::span<const uint8_t> bytes, uint32_t n_most_pages, const Tiers::Wait& wait,
+                             std::array<std::vector<PageHandle>, kAbstractParts> blocks) {
+  Head head = {};
+  if (bytes.size() < sizeof head)
+    return error(ErrorKind::corrupt, "abstracts: {} bytes expected at least, found {}", sizeof head,
+                 bytes.size());
+  std::memcpy(&head, bytes.data(), sizeof head);
+  if (head.version != kVersion || head.n_kv_heads != codes_.n_kv_heads || head.head_dim != codes_.head_dim)
+    return error(ErrorKind::corrupt, "abstracts: version {} of {} heads of {} expected, found {} of {} of {}",
+                 kVersion, codes_.n_kv_heads, codes_.head_dim, head.version, head.n_kv_heads, head.head_dim);
+  const size_t n_blocks = (size_t{head.n_pages} + kBlockPages - 1) / kBlockPages;
+  const size_t n_nodes = head.n_pages / kBlockPages;
+  const size_t each = node_bytes(Chunk::kBlockLevel);
+  if (head.n_pages > n_most_pages || n_nodes == 0 || bytes.size() != sizeof head + n_nodes * each ||
+      blocks[0].size() != n_blocks || blocks[1].size() != n_blocks)
+    return error(ErrorKind::corrupt, "abstracts: {} pages of at most {} in {} bytes, {} and {} blocks",
+                 head.n_pages, n_most_pages, bytes.size(), blocks[0].size(), blocks[1].size());
+  std::vector<std::vector<std::shared_ptr<Node>>> nodes(1);
+  for (size_t i = 0; i < n_nodes; ++i) {
+    LEOAM_ASSIGN_OR_RETURN(std::shared_ptr<Node> node, make_node(Chunk::kBlockLevel, wait));
+    nodes[0].push_back(std::move(node));
+    std::memcpy(nodes[0].back()->memory.data(), bytes.data() + sizeof head + i * each, each);
+  }
+  for (uint32_t level = Chunk::kBlockLevel + 1; nodes.back().size() >= Chunk::kChildren; ++level) {
+    const size_t n = nodes.back().size() / Chunk::kChildren;
+    nodes.emplace_back();
+    for (size_t i = 0; i < n; ++i) {
+      LEOAM_ASSIGN_OR_RETURN(std::shared_ptr<Node> node, make_node(level, wait));
+      nodes.back().push_back(std::move(node));
+    }
+  }
+  nodes_ = std::move(nodes);
+  n_pages_ = head.n_pages;
+  blocks_ = std::move(blocks);
+  for (size_t k = 1; k < nodes_.size(); ++k) {
+    const auto level = static_cast<uint32_t>(Chunk::kBlockLevel + k);
+    for (uint32_t i = 0; i < nodes_[k].size(); ++i) merge({level, i}, nodes_[k][i]->memory.data());
+  }
+  update_ranges();
+  return {};
 }
 
 }  // namespace leoam

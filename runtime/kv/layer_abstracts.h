@@ -1,71 +1,126 @@
-// LayerAbstracts: what is known in RAM of the full pages of one layer without reading them: key codes, and a
-// record with bounds and means for each page and KV head.
+// LayerAbstracts: what is known of the full pages of one layer without reading their KV: a tree of chunks.
+//
+// A chunk of level k is 4^k pages, aligned, all of them full. Each has a record for each KV head
+// (kernels/chunk_bounds), pages have key codes too (kernels/key_codes). The 16 pages of a chunk of level 2
+// are a block: its records of levels 0 and 1 are a page of the layer's stream of records, its codes one of
+// the stream of codes; both come and go through the tiers as KV does. What stands above, of level 2 and up,
+// stays in RAM: 0.4 % of the KV of 64 channels.
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
 
+#include "kernels/cpu_table.h"
 #include "runtime/base/aligned_buffer.h"
 #include "runtime/device/device.h"
 #include "runtime/kv/tiers.h"
 
 namespace leoam {
 
-// Pages are counted from the first of the sequence. Copies share all blocks until one of them writes.
+struct Chunk {
+  static constexpr uint32_t kFanOut_log2 = 2;
+  static constexpr uint32_t kBlockLevel = 2;
+
+  uint32_t level = 0;
+  uint32_t index = 0;
+
+  uint32_t n_pages() const { return 1u << (kFanOut_log2 * level); }
+  uint32_t first_page() const { return index << (kFanOut_log2 * level); }
+  uint32_t block() const { return index >> (kFanOut_log2 * (kBlockLevel - level)); }  // level <= kBlockLevel
+  Chunk child(uint32_t i) const { return {level - 1, (index << kFanOut_log2) + i}; }
+  static constexpr uint32_t kChildren = 1u << kFanOut_log2;
+  bool operator==(const Chunk&) const = default;
+};
+static_assert(1u << (Chunk::kFanOut_log2 * Chunk::kBlockLevel) == kernels::kCodeBlock_pages);
+
+// The two parts of a block.
+enum class AbstractPart : uint8_t { records, codes };
+inline constexpr size_t kAbstractParts = 2;
+
+// Pages are counted from the first of the sequence. Copies share everything until one of them writes.
 //
 // Thread rule: one thread at a time; copies are independent of each other.
 class LayerAbstracts {
  public:
-  explicit LayerAbstracts(const kernels::KvLayout& layout)
-      : codes_(kernels::key_code_layout(layout)), chunk_{layout.head_dim} {}
+  // `streams`: the numbers of the layer's two. Tiers and table must outlive it.
+  LayerAbstracts(Tiers& tiers, const kernels::CpuTable& kernels, const kernels::KvLayout& layout,
+                 const std::array<uint32_t, kAbstractParts>& streams);
 
   const kernels::KeyCodeLayout& code_layout() const { return codes_; }
   const kernels::ChunkLayout& chunk_layout() const { return chunk_; }
   uint32_t n_pages() const { return n_pages_; }
-  // What a block of kernels::kCodeBlock_pages takes.
-  uint64_t block_bytes() const { return codes_.block_bytes() + record_stride() * codes_.n_kv_heads; }
-
-  // Room for the next n pages; out: where their abstracts go, in order, without `page`. They count once
-  // `commit` is called. `take_room`(bytes) lets the memory of a block be taken. Fails as it does, and with
-  // out_of_memory.
-  using TakeRoom = std::function<Result<TierShare>(uint64_t bytes)>;
-  Status append(uint32_t n, const TakeRoom& take_room, std::vector<PageAbstract>* out);
-  void commit(uint32_t n);
-  // Forgets pages from n on.
-  void truncate(uint32_t n);
-
-  uint32_t n_blocks() const { return (n_pages_ + kernels::kCodeBlock_pages - 1) / kernels::kCodeBlock_pages; }
-  const uint8_t* code_block(uint32_t block) const { return blocks_[block]->memory.data(); }
-  const uint8_t* record(uint32_t page, uint32_t kv_head) const {
-    return records_of(*blocks_[page / kernels::kCodeBlock_pages]) + kv_head * record_stride() +
-           page % kernels::kCodeBlock_pages * chunk_.record_bytes();
+  // The last one may be partly filled.
+  uint32_t n_blocks() const { return static_cast<uint32_t>(blocks(AbstractPart::records).size()); }
+  std::span<const PageHandle> blocks(AbstractPart part) const { return blocks_[static_cast<size_t>(part)]; }
+  static uint32_t block_bytes(const kernels::KvLayout& layout, AbstractPart part);
+  static Stream stream(uint32_t number, AbstractPart part) {
+    return {number, Home::ram, part == AbstractPart::records ? Retention::records : Retention::codes};
   }
-  // [head_dim]: how far the channels of a KV head reach in a page, on average.
+
+  // Room for the next n pages, all of one block; out: where their abstracts go, in order, without `page`.
+  // They count once `commit` is called. Fails as Tiers::create and open_for_writing do; with corrupt when the
+  // block that they continue is damaged.
+  Status append(uint32_t n, const Tiers::Wait& wait, std::vector<PageAbstract>* out);
+  // Their abstracts are made: makes those of the chunks that are full now.
+  void commit(uint32_t n);
+  // Forgets pages from n on, or more.
+  void truncate(uint32_t n);
+  // Forgets what was found damaged, and what is behind it; false: nothing was.
+  bool forget_damaged();
+
+  // [n_kv_heads] records, record_stride() apart. Those of a level below kBlockLevel are in their block's
+  // records, which must be held.
+  const uint8_t* records(Chunk chunk) const;
+  const uint8_t* record(Chunk chunk, uint32_t kv_head) const {
+    return records(chunk) + kv_head * record_stride(chunk.level);
+  }
+  // Of a block whose codes are held.
+  const uint8_t* codes(uint32_t block) const { return data(AbstractPart::codes, block); }
+  // [head_dim]: how far the channels of a KV head reach in a page, on average, of which there is one at
+  // least. A function of the pages alone.
   std::span<const float> ranges(uint32_t kv_head) const {
     return std::span<const float>(ranges_).subspan(size_t{kv_head} * codes_.head_dim, codes_.head_dim);
   }
 
- private:
-  struct Block {
-    TierShare room;
-    AlignedBuffer memory;  // codes, then records [n_kv_heads][16 pages]
-  };
-  size_t record_stride() const { return kernels::kCodeBlock_pages * chunk_.record_bytes(); }
-  uint8_t* records_of(const Block& block) const {
-    return const_cast<uint8_t*>(block.memory.data()) + codes_.block_bytes();
-  }
-  Status make_writable(uint32_t block, const TakeRoom& take_room);
+  // What is above blocks, as bytes, and back: `adopt` makes a layer of these and of blocks in a file. Empty:
+  // no block is full. Fails with corrupt when they do not fit each other or n_most_pages.
+  std::vector<uint8_t> encode() const;
+  Status adopt(std::span<const uint8_t> bytes, uint32_t n_most_pages, const Tiers::Wait& wait,
+               std::array<std::vector<PageHandle>, kAbstractParts> blocks);
 
+ private:
+  // A chunk of kBlockLevel or above.
+  struct Node {
+    TierShare room;
+    AlignedBuffer memory;  // records [n_kv_heads], then of blocks ranges f32 [n_kv_heads][head_dim]
+  };
+  size_t width() const { return size_t{codes_.n_kv_heads} * codes_.head_dim; }
+  size_t record_stride(uint32_t level) const;
+  size_t node_bytes(uint32_t level) const;
+  uint8_t* data(AbstractPart part, uint32_t block) const { return tiers_->data(*blocks(part)[block].get()); }
+  float* ranges_of(Node& node) const {
+    return reinterpret_cast<float*>(node.memory.data() + codes_.n_kv_heads * chunk_.record_bytes());
+  }
+  // Adds the part of the range of page `slot` of a block's codes to sums [n_kv_heads][head_dim].
+  void add_ranges(const uint8_t* codes, uint32_t slot, float* sums) const;
+  void update_ranges();
+  void merge(Chunk chunk, uint8_t* records) const;
+  Result<std::shared_ptr<Node>> make_node(uint32_t level, const Tiers::Wait& wait) const;
+
+  Tiers* tiers_;
+  const kernels::CpuTable* kernels_;
   kernels::KeyCodeLayout codes_;
   kernels::ChunkLayout chunk_;
+  Stream streams_[kAbstractParts];
+  uint32_t block_bytes_[kAbstractParts];
   uint32_t n_pages_ = 0;
-  std::vector<std::shared_ptr<Block>> blocks_;
-  std::vector<float> ranges_;      // [n_kv_heads][head_dim]: mean over the pages that were ever committed
-  std::vector<float> new_ranges_;  // [pages being appended][n_kv_heads][head_dim]
-  uint64_t n_ranges_ = 0;
+  std::array<std::vector<PageHandle>, kAbstractParts> blocks_;
+  std::vector<std::vector<std::shared_ptr<Node>>> nodes_;  // [level - kBlockLevel][index]
+  std::vector<std::shared_ptr<Node>> next_nodes_;          // [level - kBlockLevel]: of the block being filled
+  std::vector<float> ranges_;                              // [n_kv_heads][head_dim]
 };
 
 }  // namespace leoam

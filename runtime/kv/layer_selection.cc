@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 
 namespace leoam {
 
@@ -15,12 +16,14 @@ LayerSelection::~LayerSelection() {
     kv_.tiers_->unpin(pinned_[i]);
     --holds_->n;
   }
+  reader_.reset();
   buffers_.chosen.clear();
+  buffers_.more.clear();
 }
 
 Status LayerSelection::pin(std::span<const PageHandle> pages, const CancelFlag* cancel) {
   if (pages.empty()) return {};
-  LEOAM_RETURN_IF_ERROR(kv_.tiers_->pin(pages, {cancel, holds_}));
+  LEOAM_RETURN_IF_ERROR(kv_.tiers_->pin(pages, {cancel, holds_}, Retention::chosen));
   pinned_[n_pinned_++] = pages;
   ++holds_->n;
   return {};
@@ -34,16 +37,13 @@ Status LayerSelection::summarize(SequenceKv& kv, uint32_t layer, Device& device,
   const auto n_full = static_cast<uint32_t>((kv.n_tokens_ + kv.n_reserved_) / layout.page_tokens);
   while (abstracts.n_pages() < n_full && !kv.selector_->has_given_up()) {
     const uint32_t begin = abstracts.n_pages();
-    const uint32_t n = std::min(n_full - begin, kernels::kCodeBlock_pages);
+    const uint32_t n =
+        std::min(n_full - begin, kernels::kCodeBlock_pages - begin % kernels::kCodeBlock_pages);
     const std::span<const PageHandle> run = pages.subspan(begin, n);
     std::vector<PageAbstract>& jobs = kv.selector_->buffers.abstracts;
     jobs.clear();
-    const Status room = abstracts.append(
-        n,
-        [&](uint64_t bytes) {
-          return kv.tiers_->share(bytes, {cancel, holds});
-        },
-        &jobs);
+    const Status room = abstracts.append(n, {cancel, holds}, &jobs);
+    if (room.kind() == ErrorKind::corrupt && abstracts.forget_damaged()) continue;
     if (room.kind() == ErrorKind::no_space) {
       kv.selector_->give_up();
       return {};
@@ -84,46 +84,64 @@ Status LayerSelection::begin(const CancelFlag* cancel) {
     fixed.push_back(layer.refs[i]);
     n_fixed_tokens_ += static_cast<uint64_t>(layer.refs[i].n_tokens);
   }
+  if (!using_) kv_.selector_->ahead.look(*kv_.tiers_, layer_);
   span_.selects = true;
   span_.fixed = {fixed.data(), static_cast<uint32_t>(fixed.size())};
   return {};
 }
 
-Status LayerSelection::choose(const FixedAttention& fixed, uint32_t n_heads, float scale,
+Status LayerSelection::choose(const AttentionSums& fixed, uint32_t n_heads, float scale,
                               const CancelFlag* cancel) {
   Selector& selector = *kv_.selector_;
-  const kernels::KvLayout& layout = kv_.shape_.layout;
   const uint64_t n_tokens = kv_.n_tokens_ + kv_.n_reserved_;
   const uint64_t budget = selector.options().budget(n_tokens);
-  const SelectionQuery query = {
-      n_heads,     scale,     fixed,
-      first_page_, end_page_, (budget - std::min(budget, n_fixed_tokens_)) / kernels::kGranule_tokens};
+  SelectionQuery query;
+  query.n_heads = n_heads;
+  query.scale = scale;
+  query.fixed = fixed;
+  query.first_page = first_page_;
+  query.end_page = end_page_;
+  query.budget_tokens = budget;
+  query.n_granules = (budget - std::min(budget, n_fixed_tokens_)) / kernels::kGranule_tokens;
+  n_heads_ = n_heads;
   Selection& selection = buffers_.selection;
-  selection.heads.resize(layout.n_kv_heads);
-  LEOAM_RETURN_IF_ERROR(selector.policy().select(query, selector.abstracts(layer_), &selection));
+  selection.heads.resize(kv_.shape_.layout.n_kv_heads);
+  selection.outside.resize(n_heads);
+  reader_.emplace(*kv_.tiers_, selector.abstracts(layer_), holds_, cancel);
+  LEOAM_RETURN_IF_ERROR(forget_if_damaged(selector.policy().select(query, *reader_, &selection)));
+  return place(&buffers_.chosen, cancel);
+}
 
+Status LayerSelection::forget_if_damaged(Status status) {
+  if (status.kind() != ErrorKind::corrupt) return status;
+  reader_.reset();
+  kv_.selector_->abstracts_lost = kv_.selector_->abstracts(layer_).forget_damaged();
+  return status;
+}
+
+Status LayerSelection::place(std::vector<PageHandle>* pages, const CancelFlag* cancel) {
+  const Selection& selection = buffers_.selection;
   SequenceKv::Layer& layer = kv_.layers_[layer_];
   std::vector<bool>& needed = buffers_.needed;
-  needed.assign(layer.refs.size(), false);
-  uint64_t n_granules = 0;
+  if (!widened_) needed.assign(layer.refs.size(), false);
+  n_granules_ = 0;
+  pages->clear();
   for (const Selection::Head& head : selection.heads) {
     for (const PageGranules& page : head.granules) {
+      n_granules_ += static_cast<uint64_t>(std::popcount(page.mask));
+      if (needed[page.page]) continue;
       needed[page.page] = true;
-      n_granules += static_cast<uint64_t>(std::popcount(page.mask));
+      if (!using_) pages->push_back(layer.pages[page.page]);
     }
   }
-  const auto n_needed = static_cast<uint64_t>(std::count(needed.begin(), needed.end(), true));
-  if (!using_) {
-    buffers_.chosen.clear();
-    for (size_t i = 0; i < needed.size(); ++i)
-      if (needed[i]) buffers_.chosen.push_back(layer.pages[i]);
-    LEOAM_RETURN_IF_ERROR(pin(buffers_.chosen, cancel));
-    for (size_t i = 0; i < needed.size(); ++i)
-      if (needed[i]) layer.refs[i].data = kv_.tiers_->data(*layer.pages[i].get());
-  }
-  buffers_.granules.resize(layout.n_kv_heads);
-  buffers_.heads.resize(layout.n_kv_heads);
-  for (uint32_t h = 0; h < layout.n_kv_heads; ++h) {
+  std::ranges::sort(*pages, {}, [](const PageHandle& page) { return page->number; });
+  LEOAM_RETURN_IF_ERROR(pin(*pages, cancel));
+  for (const PageHandle& page : *pages)
+    layer.refs[page->number - layer.first_page].data = kv_.tiers_->data(*page.get());
+  const size_t n_heads = selection.heads.size();
+  buffers_.granules.resize(n_heads);
+  buffers_.heads.resize(n_heads);
+  for (size_t h = 0; h < n_heads; ++h) {
     std::vector<kernels::KvGranules>& granules = buffers_.granules[h];
     granules.clear();
     for (const PageGranules& page : selection.heads[h].granules)
@@ -131,14 +149,69 @@ Status LayerSelection::choose(const FixedAttention& fixed, uint32_t n_heads, flo
     buffers_.heads[h] = {granules, selection.heads[h].estimates};
   }
   span_.heads = buffers_.heads;
-
-  SelectionStatistics& statistics = selector.statistics;
-  ++statistics.n_selections;
-  statistics.n_attended_tokens += n_fixed_tokens_ + n_granules * kernels::kGranule_tokens / layout.n_kv_heads;
-  statistics.n_context_tokens += n_tokens;
-  statistics.n_chunks_evaluated += selection.n_chunks_evaluated;
-  statistics.n_pages_needed += n_needed + buffers_.fixed.size();
+  if (!using_) kv_.selector_->ahead.look(*kv_.tiers_, layer_);
   return {};
+}
+
+double LayerSelection::coverage(const AttentionSums& sums, uint32_t head) const {
+  const double inside = double{sums.maximum[head]} + std::log(double{sums.sum[head]});
+  return 1 / (1 + std::exp(double{buffers_.selection.outside[head]} - inside));
+}
+
+bool LayerSelection::is_too_narrow(const AttentionSums& sums) {
+  const double floor = kv_.selector_->options().coverage_floor;
+  bool narrow = false;
+  buffers_.inside.resize(n_heads_);
+  for (uint32_t head = 0; head < n_heads_; ++head) {
+    buffers_.inside[head] = sums.maximum[head] + std::log(sums.sum[head]);
+    narrow = narrow || coverage(sums, head) < floor;
+  }
+  return narrow;
+}
+
+Status LayerSelection::widen(const CancelFlag* cancel) {
+  Selector& selector = *kv_.selector_;
+  widened_ = true;
+  LEOAM_RETURN_IF_ERROR(forget_if_damaged(selector.policy().widen(
+      buffers_.inside, selector.options().coverage_floor, *reader_, &buffers_.selection)));
+  return place(&buffers_.more, cancel);
+}
+
+void LayerSelection::certify(const AttentionSums& sums) {
+  Selector& selector = *kv_.selector_;
+  const uint64_t n_tokens = kv_.n_tokens_ + kv_.n_reserved_;
+  SelectionStatistics& statistics = selector.statistics;
+  selector.coverage.resize(kv_.layers_.size() * n_heads_, 1.0f);
+  double total = 0;
+  for (uint32_t head = 0; head < n_heads_; ++head) {
+    const double one = coverage(sums, head);
+    selector.coverage[size_t{layer_} * n_heads_ + head] = static_cast<float>(one);
+    statistics.least_coverage = std::min(statistics.least_coverage, one);
+    total += one;
+  }
+  statistics.coverage += total / n_heads_;
+  ++statistics.n_selections;
+  statistics.n_attended_tokens +=
+      n_fixed_tokens_ + n_granules_ * kernels::kGranule_tokens / kv_.shape_.layout.n_kv_heads;
+  statistics.n_context_tokens += n_tokens;
+  statistics.n_chunks_evaluated += buffers_.selection.n_chunks_evaluated;
+  statistics.n_pages_needed +=
+      static_cast<uint64_t>(std::count(buffers_.needed.begin(), buffers_.needed.end(), true)) +
+      buffers_.fixed.size();
+  statistics.n_widened += widened_ ? 1 : 0;
+
+  std::vector<PageHandle>& brought_in = buffers_.brought_in;
+  brought_in.clear();
+  // Not the block that is still being filled: whoever writes it wants to be its only owner.
+  const uint32_t n_full_blocks = selector.abstracts(layer_).n_pages() / kernels::kCodeBlock_pages;
+  for (const std::vector<PageHandle>& blocks : reader_->pinned())
+    for (const PageHandle& block : blocks)
+      if (block->number < n_full_blocks) brought_in.push_back(block);
+  brought_in.insert(brought_in.end(), buffers_.chosen.begin(), buffers_.chosen.end());
+  brought_in.insert(brought_in.end(), buffers_.more.begin(), buffers_.more.end());
+  statistics.n_pages_fetched += brought_in.size();
+  statistics.n_pages_guessed += selector.ahead.selected(*kv_.tiers_, layer_, brought_in);
+  brought_in.clear();
 }
 
 }  // namespace leoam

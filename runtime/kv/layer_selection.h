@@ -2,6 +2,7 @@
 // place, then what the policy chooses.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -10,7 +11,9 @@
 
 namespace leoam {
 
-// One at a time of a sequence. Thread rule: one thread at a time; the sequence must not change meanwhile.
+// One at a time of a sequence. begin, choose, perhaps widen, certify, in this order.
+//
+// Thread rule: one thread at a time; the sequence must not change meanwhile.
 class LayerSelection {
  public:
   // Of a sequence with a selector.
@@ -27,26 +30,42 @@ class LayerSelection {
 
   // The layer has its abstracts. The fixed pages are in place from now on. Fails as LayerReader::next does.
   Status begin(const CancelFlag* cancel);
-  // And so is what is chosen. Fails likewise.
-  Status choose(const FixedAttention& fixed, uint32_t n_heads, float scale, const CancelFlag* cancel);
+  // And so is what is chosen. Fails likewise; with corrupt also when abstracts are damaged, which are
+  // forgotten then.
+  Status choose(const AttentionSums& fixed, uint32_t n_heads, float scale, const CancelFlag* cancel);
+  // Whether more is to be selected; then `widen` does so. sums: of the fixed pages and what is chosen.
+  bool is_too_narrow(const AttentionSums& sums);
+  Status widen(const CancelFlag* cancel);
+  // The layer's attention is done: what part of it was certainly selected goes to the statistics.
+  void certify(const AttentionSums& sums);
   // For the device. Valid as long as this is.
   const SpanSelection& span() const { return span_; }
 
  private:
   Status pin(std::span<const PageHandle> pages, const CancelFlag* cancel);
+  // Abstracts that a policy found damaged are to be made again.
+  Status forget_if_damaged(Status status);
+  // What the policy has selected is in place, and in the lists of span().
+  Status place(std::vector<PageHandle>* pages, const CancelFlag* cancel);
+  // Of a query head: certain share of what was selected.
+  double coverage(const AttentionSums& sums, uint32_t head) const;
 
   SequenceKv& kv_;
   const uint32_t layer_;
   PassHolds* holds_;
   SelectionBuffers& buffers_;
+  std::optional<AbstractReader> reader_;
   SpanSelection span_;
+  uint32_t n_heads_ = 0;
   uint64_t n_fixed_tokens_ = 0;
+  uint64_t n_granules_ = 0;
   uint32_t first_page_ = 0;  // of the candidates
   uint32_t end_page_ = 0;
+  bool widened_ = false;
   Tiers::LayerUse use_;
   bool using_ = false;  // the whole layer is in place
-  // Otherwise: those before and behind the candidates, and those chosen.
-  std::span<const PageHandle> pinned_[3];
+  // Otherwise: those before and behind the candidates, those chosen, those that were added.
+  std::span<const PageHandle> pinned_[4];
   uint32_t n_pinned_ = 0;
 };
 

@@ -1,5 +1,6 @@
-// Page: page_tokens consecutive tokens of one layer, wherever its bytes are now: on
-// the device, in RAM, in files, or in several of them.
+// Page: a part of one stream of a sequence, wherever its bytes are now: on the device, in RAM, in files, or
+// in several of them. The KV of a layer is a stream, page_tokens consecutive tokens a page; its abstracts are
+// two more (layer_abstracts.h).
 #pragma once
 
 #include <atomic>
@@ -25,6 +26,24 @@ struct SavedCopy {
 enum class Level : uint8_t { host, device };
 inline constexpr size_t kLevels = 2;
 
+// Where passes use a page.
+enum class Home : uint8_t {
+  top,  // where the device computes
+  ram,  // in RAM, whatever the device
+};
+
+// What a tier drops first: pages of layers that are read from end to end, then those that are chosen, then
+// codes, then records, without which nothing can be chosen.
+enum class Retention : uint8_t { streamed, chosen, codes, records };
+inline constexpr size_t kRetentions = 4;
+
+// Pages of one kind of one layer, whose neighbours are read together.
+struct Stream {
+  uint32_t number = 0;  // among those of a session file (session_file.h)
+  Home home = Home::top;
+  Retention retention = Retention::streamed;  // of new pages
+};
+
 enum class Movement : uint8_t {
   none,
   reading,   // file -> host
@@ -41,6 +60,7 @@ struct Residence {
   bool filled = false;    // the frame has the page's bytes
   bool wanted = false;    // brought in ahead of its use: dropped last
   uint32_t n_pins = 0;    // a pinned page stays
+  uint64_t last_use = 0;  // among the pages that may be dropped with it
   Page* newer = nullptr;  // by last use, while it may be dropped
   Page* older = nullptr;
   Page* next_dirty = nullptr;  // by age, while it has to move down before it may be dropped
@@ -51,8 +71,9 @@ struct Residence {
 // belong to whoever writes an open page, and do not change in a sealed one. Kept alive by PageHandles.
 struct Page {
   std::atomic<uint32_t> n_owners{0};
-  uint32_t layer = 0;
-  uint32_t number = 0;  // position of its first token / page_tokens
+  Stream stream;
+  Retention retention = Retention::streamed;
+  uint32_t number = 0;  // in its stream, from 0
   uint32_t bytes = 0;
   uint64_t id = 0;  // never used again in its Tiers
   Tiers* tiers = nullptr;

@@ -1,16 +1,23 @@
 #include "runtime/kv/selector.h"
 
+#include <algorithm>
+
 namespace leoam {
 
-Result<std::unique_ptr<Selector>> Selector::create(const PolicyOptions& options, const PolicyMeans& means,
-                                                   const kernels::KvLayout& layout,
+Result<std::unique_ptr<Selector>> Selector::create(Tiers& tiers, const PolicyOptions& options,
+                                                   const PolicyMeans& means, const kernels::KvLayout& layout,
                                                    const std::vector<uint32_t>& windows) {
   LEOAM_ASSIGN_OR_RETURN(std::unique_ptr<Policy> policy, create_policy(options, means));
   if (!policy) return std::unique_ptr<Selector>();
   std::unique_ptr<Selector> selector(new Selector(options, std::move(policy)));
-  selector->layers_.resize(windows.size());
-  for (uint32_t i = options.n_dense_layers; i < windows.size(); ++i)
-    if (windows[i] == 0) selector->layers_[i] = std::make_unique<LayerAbstracts>(layout);
+  const auto n_layers = static_cast<uint32_t>(windows.size());
+  selector->layers_.resize(n_layers);
+  for (uint32_t i = options.n_dense_layers; i < n_layers; ++i)
+    if (windows[i] == 0)
+      selector->layers_[i] =
+          std::make_unique<LayerAbstracts>(tiers, means.kernels, layout,
+                                           std::array{stream_number(PageKind::records, i, n_layers),
+                                                      stream_number(PageKind::codes, i, n_layers)});
   return selector;
 }
 
@@ -33,6 +40,11 @@ void Selector::give_up() {
   given_up_ = true;
   for (const auto& layer : layers_)
     if (layer) layer->truncate(0);
+}
+
+void Selector::begin_step() {
+  std::ranges::fill(coverage, 1.0f);
+  statistics.least_coverage = 1;
 }
 
 void Selector::truncate(uint32_t layer, uint32_t n_pages) {

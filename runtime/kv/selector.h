@@ -9,6 +9,7 @@
 #include "runtime/kv/layer_abstracts.h"
 #include "runtime/kv/page.h"
 #include "runtime/kv/policy/policy.h"
+#include "runtime/kv/selection_ahead.h"
 
 namespace leoam {
 
@@ -19,14 +20,23 @@ struct SelectionStatistics {
   uint64_t n_context_tokens = 0;
   uint64_t n_chunks_evaluated = 0;  // all KV heads
   uint64_t n_pages_needed = 0;      // by any head, fixed ones included
+  uint64_t n_pages_fetched = 0;     // of KV and abstracts, one by one, where a layer was not in place
+  uint64_t n_pages_guessed = 0;     // of them, those that the step before had selected too
+  uint64_t n_widened = 0;           // selections that the coverage floor made larger
+  double coverage = 0;              // sum over selections of the mean over their heads
+  // Of the newest step: the least of all layers and heads; 1 when nothing was selected.
+  double least_coverage = 1;
 };
 
 // What one layer's selection is made in, one layer after the other; kept, so that a token takes nothing from
 // the heap once it has grown.
 struct SelectionBuffers {
   std::vector<kernels::KvPageRef> fixed;
-  std::vector<bool> needed;        // [n_pages]
-  std::vector<PageHandle> chosen;  // pages that were pinned
+  std::vector<bool> needed;            // [n_pages]
+  std::vector<PageHandle> chosen;      // pages that were pinned
+  std::vector<PageHandle> more;        // those that the coverage floor has added
+  std::vector<PageHandle> brought_in;  // all of these, and abstracts
+  std::vector<float> inside;           // [n_heads]
   Selection selection;
   std::vector<std::vector<kernels::KvGranules>> granules;  // [n_kv_heads]
   std::vector<SelectedHead> heads;
@@ -37,8 +47,8 @@ struct SelectionBuffers {
 class Selector {
  public:
   // `windows` as in KvShape. Null for the policy exact. Fails as create_policy does.
-  static Result<std::unique_ptr<Selector>> create(const PolicyOptions& options, const PolicyMeans& means,
-                                                  const kernels::KvLayout& layout,
+  static Result<std::unique_ptr<Selector>> create(Tiers& tiers, const PolicyOptions& options,
+                                                  const PolicyMeans& means, const kernels::KvLayout& layout,
                                                   const std::vector<uint32_t>& windows);
   Selector(const Selector& other);
   Selector& operator=(const Selector&) = delete;
@@ -54,11 +64,17 @@ class Selector {
   // room.
   void give_up();
   bool has_given_up() const { return given_up_; }
+  // Statistics of the newest step begin anew.
+  void begin_step();
   // Forgets what it knows of a layer's pages from n_pages on.
   void truncate(uint32_t layer, uint32_t n_pages);
 
   SelectionStatistics statistics;
   SelectionBuffers buffers;
+  SelectionAhead ahead;
+  bool abstracts_lost = false;  // some were found damaged and are to be made again
+  // [n_layers][n_heads]: of the newest step, 1 where everything was attended to; empty before a selection.
+  std::vector<float> coverage;
 
  private:
   Selector(const PolicyOptions& options, std::unique_ptr<Policy> policy)

@@ -41,7 +41,7 @@ SequenceKv::SequenceKv(const SequenceKv& other)
 }
 
 SequenceKv::~SequenceKv() {
-  stop_looking_ahead();
+  stop_guessing();
 }
 
 uint64_t SequenceKv::resident_bytes() const {
@@ -64,6 +64,7 @@ Status SequenceKv::reserve(uint32_t n) {
   if (n_tokens_ + n > INT32_MAX)
     return error(ErrorKind::invalid_argument, "n_tokens: at most {}, found {}", INT32_MAX, n_tokens_ + n);
   n_reserved_ = n;
+  if (selector_) selector_->begin_step();
   return {};
 }
 
@@ -92,7 +93,7 @@ Status SequenceKv::try_open_layer(uint32_t index, const Tiers::Wait& wait) {
   if (added > 0) {
     const uint32_t first = layer.first_page + static_cast<uint32_t>(before);
     LEOAM_RETURN_IF_ERROR(
-        tiers_->create(index, first, page_bytes(), static_cast<size_t>(added), wait, &layer.pages));
+        tiers_->create({index}, first, page_bytes(), static_cast<size_t>(added), wait, &layer.pages));
     for (size_t i = before; i < layer.pages.size(); ++i) {
       const uint64_t number = layer.first_page + i;
       layer.refs.push_back(
@@ -172,7 +173,7 @@ void SequenceKv::commit() {
 void SequenceKv::rollback() {
   n_reserved_ = 0;
   ++pass_;
-  stop_looking_ahead();
+  stop_guessing();
   for (Layer& layer : layers_) cut(layer, n_tokens_);
 }
 
@@ -187,7 +188,7 @@ Status SequenceKv::truncate(uint64_t n) {
                    "n_tokens: layer {} has a sliding window of {} tokens and has dropped what token {} needs",
                    i, window, n);
   }
-  stop_looking_ahead();
+  stop_guessing();
   for (Layer& layer : layers_) cut(layer, n);
   n_tokens_ = n;
   return {};
@@ -213,7 +214,7 @@ void SequenceKv::look_ahead(uint32_t layer, size_t page) {
   const uint64_t limit = tiers_->ahead_bytes();
   while (ahead_bytes_ < limit && ahead_.size() < kMaxAheadRuns) {
     const std::span<const PageHandle> pages = layers_[at_layer % n_layers].pages;
-    if (at_page >= pages.size()) {
+    if (at_page >= pages.size() || selects(static_cast<uint32_t>(at_layer % n_layers))) {
       // Around once, and no further than this reader.
       if (++at_layer >= here + n_layers) return;
       at_page = 0;
@@ -228,6 +229,11 @@ void SequenceKv::look_ahead(uint32_t layer, size_t page) {
     if (n < n_wished) return;
     at_page = run.end;
   }
+}
+
+void SequenceKv::stop_guessing() {
+  stop_looking_ahead();
+  if (selector_) selector_->ahead.stop(*tiers_);
 }
 
 void SequenceKv::stop_looking_ahead() {
@@ -255,23 +261,72 @@ Status SequenceKv::move_pages(const Layer& layer, const KvProgress& on_progress,
 }
 
 Status SequenceKv::save(const std::shared_ptr<SessionFile>& file, const Tiers::Wait& wait,
-                        const KvProgress& on_progress, std::vector<LayerIndex>* index) {
-  index->assign(layers_.size(), {});
+                        const KvProgress& on_progress, Saved* saved) {
+  saved->streams.assign(layers_.size(), {});
   uint64_t done_bytes = 0;
   for (size_t i = 0; i < layers_.size(); ++i) {
     LEOAM_RETURN_IF_ERROR(
         move_pages(layers_[i], on_progress, &done_bytes,
                    [&](std::span<const PageHandle> pages) { return tiers_->save(pages, file, wait); }));
-    (*index)[i].first_page = layers_[i].first_page;
-    (*index)[i].pages.reserve(layers_[i].pages.size());
-    for (const PageHandle& page : layers_[i].pages)
-      (*index)[i].pages.push_back(tiers_->saved_record(*page.get(), *file));
+    saved->streams[i].first_page = layers_[i].first_page;
+    describe(layers_[i].pages, *file, &saved->streams[i]);
+  }
+  return save_abstracts(file, wait, saved);
+}
+
+void SequenceKv::describe(std::span<const PageHandle> pages, const PageFile& file, StreamIndex* index) const {
+  index->pages.reserve(pages.size());
+  for (const PageHandle& page : pages) index->pages.push_back(tiers_->saved_record(*page.get(), file));
+}
+
+Status SequenceKv::save_abstracts(const std::shared_ptr<SessionFile>& file, const Tiers::Wait& wait,
+                                  Saved* saved) {
+  if (!selector_) return {};
+  const auto n_layers = static_cast<uint32_t>(layers_.size());
+  for (uint32_t layer = 0; layer < n_layers; ++layer) {
+    if (!selector_->has_abstracts(layer)) continue;
+    const LayerAbstracts& abstracts = selector_->abstracts(layer);
+    const std::vector<uint8_t> above = abstracts.encode();
+    if (above.empty()) continue;
+    for (const AbstractPart part : {AbstractPart::records, AbstractPart::codes}) {
+      const PageKind kind = part == AbstractPart::records ? PageKind::records : PageKind::codes;
+      LEOAM_RETURN_IF_ERROR(tiers_->save(abstracts.blocks(part), file, wait));
+      saved->streams.resize(size_t{kPageKinds} * n_layers);
+      saved->page_bytes[static_cast<size_t>(kind)] = LayerAbstracts::block_bytes(shape_.layout, part);
+      describe(abstracts.blocks(part), *file, &saved->streams[stream_number(kind, layer, n_layers)]);
+    }
+    const Result<std::vector<uint8_t>> before = file->read_abstract(layer, 0);
+    if (!before.ok() || *before != above) LEOAM_RETURN_IF_ERROR(file->write_abstract(layer, 0, above));
   }
   return {};
 }
 
+void SequenceKv::adopt_abstracts(const std::shared_ptr<SessionFile>& file) {
+  const auto n_layers = static_cast<uint32_t>(layers_.size());
+  if (file->streams().size() < size_t{kPageKinds} * n_layers) return;
+  for (uint32_t layer = 0; layer < n_layers; ++layer) {
+    // Handles in any case: what nobody takes is free again in the file.
+    std::array<std::vector<PageHandle>, kAbstractParts> blocks;
+    bool fits = true;
+    for (const AbstractPart part : {AbstractPart::records, AbstractPart::codes}) {
+      const PageKind kind = part == AbstractPart::records ? PageKind::records : PageKind::codes;
+      const uint32_t number = stream_number(kind, layer, n_layers);
+      const StreamIndex& index = file->streams()[number];
+      const uint32_t bytes = file->page_bytes(kind);
+      fits = fits && index.first_page == 0 && bytes == LayerAbstracts::block_bytes(shape_.layout, part);
+      for (uint32_t i = 0; i < index.pages.size(); ++i)
+        blocks[static_cast<size_t>(part)].push_back(tiers_->adopt(
+            LayerAbstracts::stream(number, part), index.first_page + i, bytes, file, index.pages[i]));
+    }
+    if (!fits || !selector_ || !selector_->has_abstracts(layer)) continue;
+    const Result<std::vector<uint8_t>> above = file->read_abstract(layer, 0);
+    const auto n_pages = static_cast<uint32_t>(n_tokens_ / shape_.layout.page_tokens);
+    if (above.ok()) (void)selector_->abstracts(layer).adopt(*above, n_pages, {}, std::move(blocks)).ok();
+  }
+}
+
 Status SequenceKv::adopt(const std::shared_ptr<SessionFile>& file, uint64_t n_tokens) {
-  const std::vector<LayerIndex>& index = file->layers();
+  const std::vector<StreamIndex>& index = file->streams();
   for (size_t i = 0; i < layers_.size(); ++i) {
     Layer& layer = layers_[i];
     const uint64_t last = index[i].first_page + index[i].pages.size();
@@ -285,23 +340,29 @@ Status SequenceKv::adopt(const std::shared_ptr<SessionFile>& file, uint64_t n_to
     for (size_t k = 0; k < index[i].pages.size(); ++k) {
       const uint32_t number = layer.first_page + static_cast<uint32_t>(k);
       layer.pages.push_back(
-          tiers_->adopt(static_cast<uint32_t>(i), number, page_bytes(), file, index[i].pages[k]));
+          tiers_->adopt({static_cast<uint32_t>(i)}, number, page_bytes(), file, index[i].pages[k]));
       layer.refs.push_back({nullptr, static_cast<int32_t>(number * shape_.layout.page_tokens), 0});
     }
     n_pages_ += index[i].pages.size();
     set_counts(layer, 0, n_tokens);
   }
   n_tokens_ = n_tokens;
+  adopt_abstracts(file);
   return {};
 }
 
 Status SequenceKv::evict(const Tiers::Wait& wait, const KvProgress& on_progress) {
-  stop_looking_ahead();
+  stop_guessing();
   uint64_t done_bytes = 0;
   for (const Layer& layer : layers_)
     LEOAM_RETURN_IF_ERROR(move_pages(layer, on_progress, &done_bytes, [&](std::span<const PageHandle> pages) {
       return tiers_->evict(pages, wait);
     }));
+  for (uint32_t i = 0; i < layers_.size() && selector_; ++i) {
+    if (!selector_->has_abstracts(i)) continue;
+    for (const AbstractPart part : {AbstractPart::records, AbstractPart::codes})
+      LEOAM_RETURN_IF_ERROR(tiers_->evict(selector_->abstracts(i).blocks(part), wait));
+  }
   return {};
 }
 
@@ -318,7 +379,7 @@ uint64_t SequenceKv::first_damaged_token() const {
 }
 
 void SequenceKv::take_pages(const SequenceKv& repaired, uint64_t begin, uint64_t end) {
-  stop_looking_ahead();
+  stop_guessing();
   for (size_t i = 0; i < layers_.size(); ++i) {
     Layer& layer = layers_[i];
     const Layer& from = repaired.layers_[i];

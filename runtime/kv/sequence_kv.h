@@ -1,6 +1,7 @@
 // SequenceKv: the KV pages of one sequence, layer by layer, wherever they are.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -80,16 +81,21 @@ class SequenceKv {
   Status truncate(uint64_t n);
 
   // The reader stands before `page` (index) of `layer`: starts bringing in what comes behind, over the
-  // following layers and back to the first, for attention reads everything in every pass in this order.
+  // following layers and back to the first, for attention reads everything in every pass in this order, but
+  // for layers that select.
   void look_ahead(uint32_t layer, size_t page);
 
-  // Writes what `file` lacks and describes all pages: [n_layers]. Damaged pages have no record. `on_progress`
-  // (may be null) hears of pages that the file has now, whoever wrote them. Fails as Tiers::save does, and
-  // with cancelled when it is stopped.
+  // Writes what `file` lacks and describes all pages for a commit. Damaged pages have no record.
+  // `on_progress` (may be null) hears of pages of KV that the file has now, whoever wrote them. Fails as
+  // Tiers::save does, and with cancelled when it is stopped.
+  struct Saved {
+    std::vector<StreamIndex> streams;
+    std::array<uint32_t, kPageKinds> page_bytes = {};
+  };
   Status save(const std::shared_ptr<SessionFile>& file, const Tiers::Wait& wait,
-              const KvProgress& on_progress, std::vector<LayerIndex>* index);
-  // An empty sequence takes over the pages of a file. Fails with corrupt when they cannot be n_tokens of this
-  // shape.
+              const KvProgress& on_progress, Saved* saved);
+  // An empty sequence takes over the pages of a file; abstracts that do not fit are made again. Fails with
+  // corrupt when they cannot be n_tokens of this shape.
   Status adopt(const std::shared_ptr<SessionFile>& file, uint64_t n_tokens);
   // All pages leave RAM. `on_progress` as of save.
   Status evict(const Tiers::Wait& wait, const KvProgress& on_progress = nullptr);
@@ -117,6 +123,11 @@ class SequenceKv {
   void set_counts(Layer& layer, uint64_t first_changed_token, uint64_t n);
   void drop_out_of_window(Layer& layer, uint32_t window);
   void stop_looking_ahead();
+  // Neither for what is read from end to end, nor for what is selected.
+  void stop_guessing();
+  void describe(std::span<const PageHandle> pages, const PageFile& file, StreamIndex* index) const;
+  Status save_abstracts(const std::shared_ptr<SessionFile>& file, const Tiers::Wait& wait, Saved* saved);
+  void adopt_abstracts(const std::shared_ptr<SessionFile>& file);
   // Runs `move`(pages -> Status) on the pages of a layer, some at a time, between which progress is told.
   // `done_bytes` grows by the bytes of the layer.
   template <class Move>

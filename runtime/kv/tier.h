@@ -66,7 +66,7 @@ class Tier {
 
  private:
   static bool in_one_run(const Page& a, const Page& b) {
-    return a.layer == b.layer && a.number / kRunPages == b.number / kRunPages;
+    return a.stream.number == b.stream.number && a.number / kRunPages == b.number / kRunPages;
   }
   bool is_dirty(const Page& page) const { return page.at(level_).previous_dirty || oldest_dirty_ == &page; }
 

@@ -62,7 +62,7 @@ Tiers::~Tiers() {
 
 // Pages.
 
-Page* Tiers::new_page(uint32_t layer, uint32_t number, uint32_t bytes) {
+Page* Tiers::new_page(Stream stream, uint32_t number, uint32_t bytes) {
   if (free_pages_.empty()) {
     page_blocks_.push_back(std::make_unique<Page[]>(kPageBlock));
     free_pages_.reserve(page_blocks_.size() * kPageBlock);
@@ -71,14 +71,35 @@ Page* Tiers::new_page(uint32_t layer, uint32_t number, uint32_t bytes) {
   Page* page = free_pages_.back();
   free_pages_.pop_back();
   page->n_owners.store(1, std::memory_order_relaxed);
-  page->layer = layer;
+  page->stream = stream;
+  page->retention = stream.retention;
   page->number = number;
   page->bytes = bytes;
   page->id = next_id_++;
   page->tiers = this;
   page->sealed = page->damaged = page->orphaned = false;
   host_.charge(kPageOverhead_bytes);
+  count_size(bytes, 1);
   return page;
+}
+
+void Tiers::count_size(uint32_t bytes, int64_t change) {
+  auto at = std::ranges::find(size_counts_, bytes, &SizeCount::bytes);
+  if (at == size_counts_.end()) at = size_counts_.insert(at, {bytes, 0});
+  at->n += static_cast<uint64_t>(change);
+  if (at->n == 0) size_counts_.erase(at);
+  largest_page_bytes_ = 0;
+  for (const SizeCount& size : size_counts_) largest_page_bytes_ = std::max(largest_page_bytes_, size.bytes);
+}
+
+Status Tiers::expect_size(Lock& lock, uint32_t bytes, const Wait& wait) {
+  if (bytes <= largest_page_bytes_) return {};
+  largest_page_bytes_ = bytes;
+  while (transfer_ && transfer_->staging_bytes() < least_staging_bytes_of(bytes)) {
+    rest(lock);
+    if (transfer_) LEOAM_RETURN_IF_ERROR(wait_for_change(lock, wait));
+  }
+  return {};
 }
 
 void Tiers::release(Page* page) {
@@ -108,14 +129,15 @@ void Tiers::forget(Page* page) {
   if (page->scratch.present()) scratch_->free(page->scratch.offset_bytes, page->bytes, 1);
   page->scratch = {};
   host_.give_back(kPageOverhead_bytes);
+  count_size(page->bytes, -1);
   free_pages_.push_back(page);
 }
 
-PageHandle Tiers::adopt(uint32_t layer, uint32_t number, uint32_t bytes, std::shared_ptr<PageFile> file,
+PageHandle Tiers::adopt(Stream stream, uint32_t number, uint32_t bytes, std::shared_ptr<PageFile> file,
                         const PageRecord& record) {
   Lock lock(mutex_);
-  largest_page_bytes_ = std::max(largest_page_bytes_, bytes);
-  Page* page = new_page(layer, number, bytes);
+  (void)expect_size(lock, bytes, {}).ok();
+  Page* page = new_page(stream, number, bytes);
   page->sealed = true;
   if (record.present())
     page->saved.push_back({std::move(file), record});
@@ -140,7 +162,16 @@ void Tiers::settle(Page& page) {
   relist(page);
 }
 
-bool Tiers::in_use(const Page& page) const {
+void Tiers::set_retention(Page& page, Retention retention) {
+  if (page.retention == retention) return;
+  host_.unlist(page);
+  if (device_tier_) device_tier_->unlist(page);
+  page.retention = retention;
+  relist(page);
+}
+
+bool Tiers::in_use(const Tier& tier, const Page& page) const {
+  if (&tier != &home_of(page)) return false;
   for (const LayerUse* layer : uses_) {
     const uint64_t index = uint64_t{page.number} - layer->pages.front()->number;
     if (index < layer->pages.size() && layer->pages[index].get() == &page) return true;
@@ -162,8 +193,7 @@ void Tiers::drop(Tier& tier, Page& page) {
 // Room.
 
 bool Tiers::drop_to_fit(Tier& tier, uint64_t bytes) {
-  // Only passes keep pages in place by using them, and they are in the top tier.
-  const auto may_go = [&](const Page& page) { return &tier != top_ || !in_use(page); };
+  const auto may_go = [&](const Page& page) { return !in_use(tier, page); };
   while (tier.used_bytes() + bytes > tier.budget_bytes()) {
     if (!tier.drop_run(may_go)) return false;
     ++epoch_;
@@ -251,7 +281,7 @@ bool Tiers::give_up_wanted() {
   for (const std::unique_ptr<Page[]>& block : page_blocks_) {
     for (size_t i = 0; i < kPageBlock; ++i) {
       Page& page = block[i];
-      Residence& here = page.at(top_->level());
+      Residence& here = home_of(page).of(page);
       if (!here.wanted || !here.frame.data || here.n_pins > 0) continue;
       here.wanted = false;
       settle(page);
@@ -287,24 +317,25 @@ Status Tiers::make_room(Lock& lock, Tier& tier, uint64_t bytes, const Wait& wait
   return {};
 }
 
-Status Tiers::create(uint32_t layer, uint32_t first_number, uint32_t bytes, size_t n, const Wait& wait,
+Status Tiers::create(Stream stream, uint32_t first_number, uint32_t bytes, size_t n, const Wait& wait,
                      std::vector<PageHandle>* out) {
   Lock lock(mutex_);
-  largest_page_bytes_ = std::max(largest_page_bytes_, bytes);
+  LEOAM_RETURN_IF_ERROR(expect_size(lock, bytes, wait));
   const uint64_t failures = n_write_failures_;
-  const uint64_t host_bytes = n * (kPageOverhead_bytes + (device_tier_ ? 0 : bytes));
+  Tier& home = stream.home == Home::top ? *top_ : host_;
+  const uint64_t host_bytes = n * (kPageOverhead_bytes + (&home == &host_ ? bytes : 0));
   for (;;) {
     LEOAM_RETURN_IF_ERROR(make_room(lock, host_, host_bytes, wait));
-    if (!device_tier_ || drop_for(*device_tier_, n * bytes)) break;
-    LEOAM_RETURN_IF_ERROR(await_room(lock, *device_tier_, n * bytes, wait, wait.n_own(), failures));
+    if (&home == &host_ || drop_for(home, n * bytes)) break;
+    LEOAM_RETURN_IF_ERROR(await_room(lock, home, n * bytes, wait, wait.n_own(), failures));
   }
   const size_t before = out->size();
   Status status;
   for (size_t i = 0; i < n && status.ok(); ++i) {
-    Page* page = new_page(layer, first_number + static_cast<uint32_t>(i), bytes);
+    Page* page = new_page(stream, first_number + static_cast<uint32_t>(i), bytes);
     out->emplace_back(page);
-    status = give_frame(*top_, *page);
-    top_->of(*page).filled = status.ok();
+    status = give_frame(home, *page);
+    home.of(*page).filled = status.ok();
   }
   lock.unlock();
   if (!status.ok()) out->erase(out->begin() + static_cast<std::ptrdiff_t>(before), out->end());
@@ -328,7 +359,7 @@ Status Tiers::open_for_writing(PageHandle* handle, const Wait& wait) {
     LEOAM_RETURN_IF_ERROR(pin(one, wait));
     const PassHolds own = {wait.n_own() + 1};
     Status status =
-        create((*handle)->layer, (*handle)->number, (*handle)->bytes, 1, {wait.cancel, &own}, &copy);
+        create((*handle)->stream, (*handle)->number, (*handle)->bytes, 1, {wait.cancel, &own}, &copy);
     if (status.ok()) status = copy_bytes(*handle->get(), *copy[0].get());
     unpin(one);
     if (status.ok()) *handle = std::move(copy[0]);
@@ -338,9 +369,12 @@ Status Tiers::open_for_writing(PageHandle* handle, const Wait& wait) {
   std::vector<SavedCopy> saved;
   {
     Lock lock(mutex_);
-    const bool elsewhere = page.in_file() || (device_tier_ && page.at(Level::host).frame.data);
-    if (!page.sealed && !elsewhere && top_->of(page).filled && page.movement == Movement::none) return {};
-    LEOAM_RETURN_IF_ERROR(pin_at(lock, *top_, one, wait));
+    Tier& home = home_of(page);
+    const bool copied_below = &home != &host_ && page.at(Level::host).frame.data;
+    if (!page.sealed && !page.in_file() && !copied_below && home.of(page).filled &&
+        page.movement == Movement::none)
+      return {};
+    LEOAM_RETURN_IF_ERROR(pin_at(lock, home, one, wait));
     Status status;
     while (page.movement != Movement::none && status.ok()) status = wait_for_change(lock, wait);
     if (status.ok()) {
@@ -348,9 +382,9 @@ Status Tiers::open_for_writing(PageHandle* handle, const Wait& wait) {
       if (page.scratch.present()) scratch_->free(page.scratch.offset_bytes, page.bytes, 1);
       page.scratch = {};
       saved.swap(page.saved);
-      if (device_tier_ && page.at(Level::host).frame.data) drop(host_, page);
+      if (&home != &host_ && page.at(Level::host).frame.data) drop(host_, page);
     }
-    unpin_at(*top_, one);
+    unpin_at(home, one);
     tell_change();
     LEOAM_RETURN_IF_ERROR(std::move(status));
   }

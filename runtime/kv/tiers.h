@@ -44,7 +44,7 @@ struct TierStatistics {
   uint64_t raised_bytes = 0;     // copied from RAM to the device
   uint64_t lowered_bytes = 0;    // and back
   uint64_t scratch_bytes = 0;    // of the scratch file in use
-  uint64_t n_pages_hit = 0;      // asked for and in the top tier already
+  uint64_t n_pages_hit = 0;      // asked for and in the tier of their home already
   uint64_t n_pages_missed = 0;   // brought in when asked for
   uint64_t n_pages_ahead = 0;    // brought in before
   uint64_t n_pages_damaged = 0;  // had no whole copy
@@ -93,41 +93,43 @@ class Tiers {
     uint32_t n_own() const { return own ? own->n : 0; }
   };
 
-  // `n` open pages of consecutive numbers in the top tier, contents unspecified, appended to `out`: all or
-  // none. Fails with no_space (bytes needed and available), out_of_memory, io, cancelled.
-  Status create(uint32_t layer, uint32_t first_number, uint32_t bytes, size_t n, const Wait& wait,
+  // `n` open pages of consecutive numbers in the tier of their home, contents unspecified, appended to `out`:
+  // all or none. Fails with no_space (bytes needed and available), out_of_memory, io, cancelled.
+  Status create(Stream stream, uint32_t first_number, uint32_t bytes, size_t n, const Wait& wait,
                 std::vector<PageHandle>* out);
   // A sealed page that is in a file only; a record that is not present makes a damaged page.
-  PageHandle adopt(uint32_t layer, uint32_t number, uint32_t bytes, std::shared_ptr<PageFile> file,
+  PageHandle adopt(Stream stream, uint32_t number, uint32_t bytes, std::shared_ptr<PageFile> file,
                    const PageRecord& record);
   // Room in RAM for what is not a page; all of it together may take half of the budget. Fails as create does.
   Result<TierShare> share(uint64_t bytes, const Wait& wait);
-  // Opens a page for writing: in the top tier and nowhere else, of one owner. A shared page is copied first,
+  // Opens a page for writing: in the tier of its home and nowhere else, of one owner. A shared page is copied
+  // first,
   // `*page` is the copy. Fails as create and as pin do.
   Status open_for_writing(PageHandle* page, const Wait& wait);
   // Its bytes do not change any more.
   void seal(std::span<const PageHandle> pages);
 
-  // Pages in the top tier until unpin, all or none; counted in wait.own by the caller. Fails with no_space,
-  // out_of_memory, io, device_lost, cancelled, and with corrupt when a page is damaged.
-  Status pin(std::span<const PageHandle> pages, const Wait& wait);
+  // Pages of one home in its tier until unpin, all or none; counted in wait.own by the caller. Fails with
+  // no_space, out_of_memory, io, device_lost, cancelled, and with corrupt when a page is damaged. `use` of
+  // pages of KV: streamed or chosen; others keep theirs.
+  Status pin(std::span<const PageHandle> pages, const Wait& wait, Retention use = Retention::streamed);
   void unpin(std::span<const PageHandle> pages);
-  // Starts bringing in pages, in their order, as far as there is room without waiting; these are dropped last
-  // until they are pinned or no longer wanted. Returns how many of them are in place or on their way;
-  // `started_bytes` grows by what is on its way because of this call.
+  // Starts bringing in pages, each where it is used, in their order, as far as there is room without waiting;
+  // these are dropped last until they are pinned or no longer wanted. Returns how many of them are in place
+  // or on their way; `started_bytes` grows by what is on its way because of this call.
   size_t want(std::span<const PageHandle> pages, uint64_t* started_bytes);
   void unwant(std::span<const PageHandle> pages);
 
-  // In the top tier's address space, of a page that is pinned, in use, or open.
-  uint8_t* data(const Page& page) const { return page.at(top_->level()).frame.data; }
+  // In the address space of its home's tier, of a page that is pinned, in use, or open.
+  uint8_t* data(const Page& page) const { return page.at(home_of(page).level()).frame.data; }
 
-  // The fast way for a layer that is in the top tier as a whole: no page of it is dropped between use and
-  // leave.
+  // The fast way for a stream that is in the tier of its home as a whole: no page of it is dropped between
+  // use and leave.
   struct LayerUse {
     std::span<const PageHandle> pages;  // consecutive numbers
     uint64_t seen_epoch = 0;            // of `refs`
   };
-  // True: `refs` [pages.size()] have the addresses now. False: something is missing.
+  // True: `refs`, [pages.size()] or none, have the addresses now. False: something is missing.
   bool use(LayerUse* layer, std::span<kernels::KvPageRef> refs);
   void leave(LayerUse* layer);
 
@@ -177,12 +179,18 @@ class Tiers {
   Status copy_bytes(const Page& from, Page& to);
 
   // All below: under the lock.
-  Page* new_page(uint32_t layer, uint32_t number, uint32_t bytes);
+  Tier& home_of(const Page& page) { return page.stream.home == Home::top ? *top_ : host_; }
+  const Tier& home_of(const Page& page) const { return page.stream.home == Home::top ? *top_ : host_; }
+  void set_retention(Page& page, Retention retention);
+  void count_size(uint32_t bytes, int64_t change);
+  // Pages of this size are about to come: what transfers work with must be large enough.
+  Status expect_size(Lock& lock, uint32_t bytes, const Wait& wait);
+  Page* new_page(Stream stream, uint32_t number, uint32_t bytes);
   void forget(Page* page);
   void relist(Page& page);
   // As relist, and frees frames that nothing is on its way to any more.
   void settle(Page& page);
-  bool in_use(const Page& page) const;
+  bool in_use(const Tier& tier, const Page& page) const;
   Status give_frame(Tier& tier, Page& page);
   void drop(Tier& tier, Page& page);
 
@@ -267,6 +275,12 @@ class Tiers {
   std::vector<std::unique_ptr<Page[]>> page_blocks_;
   std::vector<Page*> free_pages_;
   uint64_t next_id_ = 1;
+  // Of the pages that there are: few sizes.
+  struct SizeCount {
+    uint32_t bytes;
+    uint64_t n;
+  };
+  std::vector<SizeCount> size_counts_;
   uint32_t largest_page_bytes_ = 0;
   uint64_t epoch_ = 1;  // counts changes of where pages are
   std::vector<const LayerUse*> uses_;

@@ -6,10 +6,10 @@
 
 namespace leoam {
 
-Status Tiers::pin(std::span<const PageHandle> pages, const Wait& wait) {
+Status Tiers::pin(std::span<const PageHandle> pages, const Wait& wait, Retention use) {
   Lock lock(mutex_);
   for (const PageHandle& page : pages) {
-    const Residence& here = top_->of(*page.get());
+    const Residence& here = home_of(*page.get()).of(*page.get());
     if (here.wanted) {
       ++statistics_.n_pages_ahead;
     } else if (here.frame.data) {
@@ -18,7 +18,11 @@ Status Tiers::pin(std::span<const PageHandle> pages, const Wait& wait) {
       ++statistics_.n_pages_missed;
     }
   }
-  return pin_at(lock, *top_, pages, wait);
+  if (pages.empty()) return {};
+  LEOAM_RETURN_IF_ERROR(pin_at(lock, home_of(*pages[0].get()), pages, wait));
+  for (const PageHandle& page : pages)
+    if (page->stream.home == Home::top) set_retention(*page.get(), use);
+  return {};
 }
 
 Status Tiers::pin_at(Lock& lock, Tier& tier, std::span<const PageHandle> pages, const Wait& wait) {
@@ -60,7 +64,7 @@ Status Tiers::fill_pinned(Lock& lock, Tier& tier, std::span<const PageHandle> pa
       filled = false;
       LEOAM_RETURN_IF_ERROR(link_failure_.clone());
       if (page.damaged)
-        return error(ErrorKind::corrupt, "KV page {} of layer {} is damaged", page.number, page.layer);
+        return error(ErrorKind::corrupt, "page {} of stream {} is damaged", page.number, page.stream.number);
       // The first time there is room.
       if (!here.frame.data) LEOAM_RETURN_IF_ERROR(give_frame(tier, page));
       if (page.movement == Movement::none && !advance(page, tier, true)) {
@@ -97,8 +101,9 @@ bool Tiers::advance(Page& page, const Tier& goal, bool urgent) {
 }
 
 void Tiers::unpin(std::span<const PageHandle> pages) {
+  if (pages.empty()) return;
   Lock lock(mutex_);
-  unpin_at(*top_, pages);
+  unpin_at(home_of(*pages[0].get()), pages);
   tell_change();
 }
 
@@ -115,16 +120,17 @@ size_t Tiers::want(std::span<const PageHandle> pages, uint64_t* started_bytes) {
   size_t n = 0;
   for (const PageHandle& handle : pages) {
     Page& page = *handle.get();
-    Residence& here = top_->of(page);
+    Tier& home = home_of(page);
+    Residence& here = home.of(page);
     if (!here.frame.data) {
       // Looking ahead must neither wait nor write: it takes what can be dropped.
       const bool reads = !page.at(Level::host).filled;
       const uint64_t ram_bytes =
           (reads ? page.bytes : 0) + (reads && !transfer_ ? wanted_staging_bytes() : 0);
-      if (page.damaged || !drop_to_fit(host_, ram_bytes) || !drop_to_fit(*top_, page.bytes)) break;
-      if ((reads && !prepare_transfer().ok()) || !give_frame(*top_, page).ok()) break;
-      if (page.movement == Movement::none && !advance(page, *top_, false)) {
-        drop(*top_, page);
+      if (page.damaged || !drop_to_fit(host_, ram_bytes) || !drop_to_fit(home, page.bytes)) break;
+      if ((reads && !prepare_transfer().ok()) || !give_frame(home, page).ok()) break;
+      if (page.movement == Movement::none && !advance(page, home, false)) {
+        drop(home, page);
         break;
       }
       *started_bytes += page.bytes;
@@ -140,7 +146,7 @@ size_t Tiers::want(std::span<const PageHandle> pages, uint64_t* started_bytes) {
 void Tiers::unwant(std::span<const PageHandle> pages) {
   Lock lock(mutex_);
   for (const PageHandle& page : pages) {
-    top_->of(*page.get()).wanted = false;
+    home_of(*page.get()).of(*page.get()).wanted = false;
     settle(*page.get());
   }
   tell_change();
@@ -149,12 +155,13 @@ void Tiers::unwant(std::span<const PageHandle> pages) {
 bool Tiers::use(LayerUse* layer, std::span<kernels::KvPageRef> refs) {
   Lock lock(mutex_);
   if (layer->seen_epoch != epoch_) {
-    for (size_t i = 0; i < refs.size(); ++i) {
+    for (size_t i = 0; i < layer->pages.size(); ++i) {
       Page& page = *layer->pages[i].get();
-      const Residence& here = top_->of(page);
+      Tier& home = home_of(page);
+      const Residence& here = home.of(page);
       if (!here.filled) return false;
-      refs[i].data = here.frame.data;
-      top_->touch(page);
+      if (!refs.empty()) refs[i].data = here.frame.data;
+      home.touch(page);
     }
     layer->seen_epoch = epoch_;
   }

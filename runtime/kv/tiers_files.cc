@@ -12,7 +12,8 @@ namespace {
 constexpr uint32_t kMaxWriting = 96;
 
 bool follows(const Page& page, const Page& next) {
-  return next.layer == page.layer && next.number == page.number + 1 && next.bytes == page.bytes;
+  return next.stream.number == page.stream.number && next.number == page.number + 1 &&
+         next.bytes == page.bytes;
 }
 
 }  // namespace
@@ -88,7 +89,7 @@ void Tiers::start_write(Page& page, const std::shared_ptr<PageFile>& file, uint6
   job->save = save;
   job->transfer.operation = IoOperation::write;
   job->transfer.file = file ? file.get() : scratch_.get();
-  job->transfer.identity = {file ? 0 : page.id, page.layer, page.number};
+  job->transfer.identity = {file ? 0 : page.id, page.stream.number, page.number};
   job->transfer.record = {};
   job->transfer.record.offset_bytes = offset_bytes;
   job->transfer.urgent = false;
@@ -127,12 +128,12 @@ void Tiers::start_read(Page& page, bool urgent) {
   job->transfer.urgent = urgent;
   if (page.scratch.present()) {
     job->transfer.file = scratch_.get();
-    job->transfer.identity = {page.id, page.layer, page.number};
+    job->transfer.identity = {page.id, page.stream.number, page.number};
     job->transfer.record = page.scratch;
   } else {
     job->file = page.saved.front().file;
     job->transfer.file = job->file.get();
-    job->transfer.identity = {0, page.layer, page.number};
+    job->transfer.identity = {0, page.stream.number, page.number};
     job->transfer.record = page.saved.front().record;
   }
   queue(*job);
@@ -256,11 +257,11 @@ Status Tiers::evict(std::span<const PageHandle> pages, const Wait& wait) {
     for (const PageHandle& handle : pages) {
       Page& page = *handle.get();
       page.sealed = true;
-      top_->of(page).wanted = false;
+      home_of(page).of(page).wanted = false;
       settle(page);
       for (Tier* tier : {top_, &host_}) {
         const Residence& here = tier->of(page);
-        if (!here.frame.data || here.n_pins > 0 || (tier == top_ && in_use(page))) continue;
+        if (!here.frame.data || here.n_pins > 0 || in_use(*tier, page)) continue;
         if (tier->may_drop(page))
           drop(*tier, page);
         else

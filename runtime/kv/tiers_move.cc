@@ -92,7 +92,7 @@ void Tiers::go_on(Page& page) {
 }
 
 Status Tiers::copy_bytes(const Page& from, Page& to) {
-  if (!link_) {
+  if (!link_ || from.stream.home == Home::ram) {
     std::memcpy(data(to), data(from), from.bytes);
     return {};
   }

@@ -23,7 +23,7 @@ class FlatBytes {
  public:
   // What our schemas need and no more, so that a hostile buffer cannot make the verifier work long.
   static constexpr flatbuffers::uoffset_t kMostDepth = 4;
-  static constexpr flatbuffers::uoffset_t kMostTables = 2048;
+  static constexpr flatbuffers::uoffset_t kMostTables = 4096;
 
   // Fails with out_of_memory.
   static Result<FlatBytes> create(size_t bytes) {

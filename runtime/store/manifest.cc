@@ -49,21 +49,21 @@ uint64_t n_index_parts(uint32_t first_page, uint32_t n_pages) {
   return (uint64_t{first_page} + n_pages - 1) / kIndexPages - first_page / kIndexPages + 1;
 }
 
-Result<LayerRecord> layer_of(const schema::Layer& flat_layer, size_t number, uint64_t n_pages,
-                             uint64_t file_bytes) {
-  LayerRecord layer;
-  layer.first_page = flat_layer.first_page();
-  layer.n_pages = flat_layer.n_pages();
-  if (uint64_t{layer.first_page} + layer.n_pages > n_pages)
-    return error(ErrorKind::corrupt, "manifest: layer {} has pages {} to {}, expected at most {}", number,
-                 layer.first_page, uint64_t{layer.first_page} + layer.n_pages, n_pages);
-  const uint64_t n_parts = flat_layer.index() ? flat_layer.index()->size() : 0;
-  if (n_parts != n_index_parts(layer.first_page, layer.n_pages))
-    return error(ErrorKind::corrupt, "manifest: layer {} has {} parts of its index, expected {}", number,
-                 n_parts, n_index_parts(layer.first_page, layer.n_pages));
+Result<StreamRecord> stream_of(const schema::Stream& flat_stream, size_t number, uint64_t n_pages,
+                               uint64_t file_bytes) {
+  StreamRecord stream;
+  stream.first_page = flat_stream.first_page();
+  stream.n_pages = flat_stream.n_pages();
+  if (uint64_t{stream.first_page} + stream.n_pages > n_pages)
+    return error(ErrorKind::corrupt, "manifest: stream {} has pages {} to {}, expected at most {}", number,
+                 stream.first_page, uint64_t{stream.first_page} + stream.n_pages, n_pages);
+  const uint64_t n_parts = flat_stream.index() ? flat_stream.index()->size() : 0;
+  if (n_parts != n_index_parts(stream.first_page, stream.n_pages))
+    return error(ErrorKind::corrupt, "manifest: stream {} has {} parts of its index, expected {}", number,
+                 n_parts, n_index_parts(stream.first_page, stream.n_pages));
   for (uint32_t i = 0; i < n_parts; ++i)
-    layer.index.push_back(blob_of(*flat_layer.index()->Get(i), file_bytes));
-  return layer;
+    stream.index.push_back(blob_of(*flat_stream.index()->Get(i), file_bytes));
+  return stream;
 }
 
 Status read_epochs(const schema::Manifest& root, Manifest* manifest) {
@@ -72,6 +72,22 @@ Status read_epochs(const schema::Manifest& root, Manifest* manifest) {
     if (epoch->number() <= (manifest->epochs.empty() ? 0 : manifest->epochs.back().number))
       return error(ErrorKind::corrupt, "manifest: epoch {} is not behind those before it", epoch->number());
     manifest->epochs.push_back({epoch->number(), bytes_of(epoch->salt())});
+  }
+  return {};
+}
+
+Status read_page_bytes(const schema::Manifest& root, Manifest* manifest) {
+  const auto* page_bytes = root.abstract_page_bytes();
+  if (!page_bytes || page_bytes->size() == 0) return {};
+  if (page_bytes->size() != manifest->abstract_page_bytes.size())
+    return error(ErrorKind::corrupt, "manifest: sizes of {} kinds of pages expected, found {}",
+                 manifest->abstract_page_bytes.size(), page_bytes->size());
+  for (uint32_t i = 0; i < page_bytes->size(); ++i) {
+    const uint32_t bytes = page_bytes->Get(i);
+    if (bytes == 0 || bytes > SessionIdentity::kMostPage_bytes)
+      return error(ErrorKind::corrupt, "manifest: pages of {} bytes, expected 1 to {}", bytes,
+                   SessionIdentity::kMostPage_bytes);
+    manifest->abstract_page_bytes[i] = bytes;
   }
   return {};
 }
@@ -96,20 +112,24 @@ std::vector<uint8_t> Manifest::encode() const {
   flatbuffers::FlatBufferBuilder builder;
   std::vector<schema::Epoch> flat_epochs;
   for (const Epoch& epoch : epochs) flat_epochs.emplace_back(epoch.number, flat(epoch.salt));
-  std::vector<flatbuffers::Offset<schema::Layer>> flat_layers;
-  for (const LayerRecord& layer : layers) {
+  std::vector<flatbuffers::Offset<schema::Stream>> flat_streams;
+  for (const StreamRecord& layer : streams) {
     std::vector<schema::Blob> parts;
     for (const BlobRecord& part : layer.index) parts.push_back(flat(part));
-    flat_layers.push_back(schema::CreateLayerDirect(builder, layer.first_page, layer.n_pages, &parts));
+    flat_streams.push_back(schema::CreateStreamDirect(builder, layer.first_page, layer.n_pages, &parts));
   }
   std::vector<schema::Abstract> flat_abstracts;
   for (const AbstractRecord& abstract : abstracts)
     flat_abstracts.emplace_back(flat(abstract.blob), abstract.layer, abstract.level);
+  std::vector<uint32_t> flat_page_bytes;
+  if (streams.size() > 0 && abstract_page_bytes[0] != 0)
+    flat_page_bytes.assign(abstract_page_bytes.begin(), abstract_page_bytes.end());
   const schema::LogEnd log(n_log_records, flat(log_tag));
   const schema::Blob flat_logits = flat(logits);
   builder.Finish(
       schema::CreateManifestDirect(builder, generation, n_tokens, n_kv_tokens, &log, &flat_epochs,
-                                   &flat_layers, logits.present() ? &flat_logits : nullptr, &flat_abstracts),
+                                   &flat_streams, logits.present() ? &flat_logits : nullptr, &flat_abstracts,
+                                   flat_page_bytes.empty() ? nullptr : &flat_page_bytes),
       schema::ManifestIdentifier());
   return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
 }
@@ -118,10 +138,10 @@ Result<Manifest> Manifest::decode(std::span<const uint8_t> bytes, const SessionI
                                   uint64_t file_bytes) {
   LEOAM_ASSIGN_OR_RETURN(const FlatBytes flat_bytes, FlatBytes::copy(bytes));
   const auto* root = flat_bytes.root<schema::Manifest>(schema::ManifestIdentifier());
-  if (!root || !root->log() || !root->layers() || !is_aligned(root->epochs()) ||
-      !is_aligned(root->abstracts()) || !std::ranges::all_of(*root->layers(), [](const schema::Layer* layer) {
-        return is_aligned(layer->index());
-      }))
+  if (!root || !root->log() || !root->streams() || !is_aligned(root->epochs()) ||
+      !is_aligned(root->abstracts()) ||
+      !std::ranges::all_of(*root->streams(),
+                           [](const schema::Stream* layer) { return is_aligned(layer->index()); }))
     return Status(ErrorKind::corrupt, "manifest: not a table of its schema");
   Manifest manifest;
   manifest.generation = root->generation();
@@ -136,15 +156,17 @@ Result<Manifest> Manifest::decode(std::span<const uint8_t> bytes, const SessionI
   if (manifest.n_kv_tokens > manifest.n_tokens)
     return error(ErrorKind::corrupt, "manifest: KV of {} tokens, there are {}", manifest.n_kv_tokens,
                  manifest.n_tokens);
-  if (root->layers()->size() != identity.n_layers)
-    return error(ErrorKind::corrupt, "manifest: {} layers expected, found {}", identity.n_layers,
-                 root->layers()->size());
+  LEOAM_RETURN_IF_ERROR(read_page_bytes(*root, &manifest));
+  const uint32_t n_kinds = manifest.abstract_page_bytes[0] != 0 ? kPageKinds : 1;
+  if (root->streams()->size() != n_kinds * identity.n_layers)
+    return error(ErrorKind::corrupt, "manifest: {} streams expected, found {}", n_kinds * identity.n_layers,
+                 root->streams()->size());
   LEOAM_RETURN_IF_ERROR(read_epochs(*root, &manifest));
   const uint64_t n_pages = (manifest.n_tokens + identity.page_tokens - 1) / identity.page_tokens;
-  for (uint32_t layer = 0; layer < identity.n_layers; ++layer) {
-    LEOAM_ASSIGN_OR_RETURN(LayerRecord record,
-                           layer_of(*root->layers()->Get(layer), layer, n_pages, file_bytes));
-    manifest.layers.push_back(std::move(record));
+  for (uint32_t stream = 0; stream < root->streams()->size(); ++stream) {
+    LEOAM_ASSIGN_OR_RETURN(StreamRecord record,
+                           stream_of(*root->streams()->Get(stream), stream, n_pages, file_bytes));
+    manifest.streams.push_back(std::move(record));
   }
   if (root->logits()) manifest.logits = blob_of(*root->logits(), file_bytes);
   if (manifest.logits.present() && manifest.logits.bytes != identity.n_vocab * sizeof(float))

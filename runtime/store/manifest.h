@@ -27,7 +27,7 @@ inline constexpr uint64_t kMostManifest_bytes = uint64_t{64} << 20;
 // Pages of one index blob. Few, so that a commit writes little; many, so that a manifest is short.
 inline constexpr uint32_t kIndexPages = 1024;
 
-struct LayerRecord {
+struct StreamRecord {
   uint32_t first_page = 0;
   uint32_t n_pages = 0;
   std::vector<BlobRecord>
@@ -47,9 +47,23 @@ struct Manifest {
   uint64_t n_log_records = 0;
   Tag log_tag = {};  // of the last record
   std::vector<Epoch> epochs;
-  std::vector<LayerRecord> layers;  // [n_layers]
+  std::vector<StreamRecord> streams;  // by stream_number: [n_layers] of KV, or [kPageKinds * n_layers]
+  std::array<uint32_t, kPageKinds - 1> abstract_page_bytes = {};  // of the kinds behind KV
   BlobRecord logits;
   std::vector<AbstractRecord> abstracts;  // in the order of level, layer
+
+  uint32_t page_bytes(PageKind kind, const SessionIdentity& identity) const {
+    return kind == PageKind::kv ? identity.page_bytes : abstract_page_bytes[static_cast<size_t>(kind) - 1];
+  }
+  uint32_t page_bytes_of(uint32_t stream, const SessionIdentity& identity) const {
+    return page_bytes(static_cast<PageKind>(stream / identity.n_layers), identity);
+  }
+  // Only KV is left.
+  void drop_abstracts(uint32_t n_layers) {
+    streams.resize(n_layers);
+    abstract_page_bytes = {};
+    abstracts.clear();
+  }
 
   std::vector<uint8_t> encode() const;
   // Checks every number against the others, the identity and the size of the file; what lies outside the file

@@ -11,7 +11,7 @@ namespace {
 std::array<uint8_t, 16> bytes_of(const PageIdentity& identity) {
   std::array<uint8_t, 16> bytes;
   store(bytes.data(), identity.sequence);
-  store(bytes.data() + 8, identity.layer);
+  store(bytes.data() + 8, identity.stream);
   store(bytes.data() + 12, identity.page);
   return bytes;
 }
@@ -52,7 +52,7 @@ Status PageFile::open(const PageIdentity& identity, const PageRecord& record, co
   const Status status = sealer_->open(RecordKind::page, bytes_of(identity),
                                       {record.counter, record.epoch, record.tag}, stored, page);
   if (status.kind() != ErrorKind::corrupt) return status.clone();
-  return error(ErrorKind::corrupt, "page {} of layer {} at byte {}: {}", identity.page, identity.layer,
+  return error(ErrorKind::corrupt, "page {} of stream {} at byte {}: {}", identity.page, identity.stream,
                record.offset_bytes, status.message());
 }
 

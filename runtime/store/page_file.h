@@ -17,11 +17,18 @@
 
 namespace leoam {
 
+// What a page holds. A stream has the pages of one kind of one layer.
+enum class PageKind : uint32_t { kv, records, codes };
+inline constexpr uint32_t kPageKinds = 3;
+constexpr uint32_t stream_number(PageKind kind, uint32_t layer, uint32_t n_layers) {
+  return static_cast<uint32_t>(kind) * n_layers + layer;
+}
+
 // Which page it is. Under the tag together with the file's own identity (FORMAT.md).
 struct PageIdentity {
   uint64_t sequence = 0;  // 0 in session files; in scratch files, which sequence wrote it
-  uint32_t layer = 0;
-  uint32_t page = 0;  // number within the layer: position / page_tokens
+  uint32_t stream = 0;    // stream_number
+  uint32_t page = 0;      // number within the stream
 };
 
 // Where a page lies and what its tag is. `offset_bytes` 0: nowhere.

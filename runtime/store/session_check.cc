@@ -65,17 +65,19 @@ class SessionFile::Check {
 
   Status check_pages() {
     const SessionIdentity& identity = state_.identity;
-    for (const LayerIndex& layer : state_.layers) verdict_.n_pages += layer.pages.size();
-    LEOAM_ASSIGN_OR_RETURN(blocks_, BlockBuffer::create(identity.page_bytes));
-    page_.resize(identity.page_bytes);
+    for (const StreamIndex& stream : state_.streams) verdict_.n_pages += stream.pages.size();
     uint64_t n_done = 0;
-    for (uint32_t layer = 0; layer < identity.n_layers; ++layer) {
-      const LayerIndex& index = state_.layers[layer];
+    for (uint32_t stream = 0; stream < state_.streams.size(); ++stream) {
+      const StreamIndex& index = state_.streams[stream];
+      const uint32_t page_bytes = state_.manifest.page_bytes_of(stream, identity);
+      LEOAM_ASSIGN_OR_RETURN(blocks_, BlockBuffer::create(page_bytes));
+      page_.resize(page_bytes);
       for (uint32_t i = 0; i < index.pages.size(); ++i) {
-        check_page({0, layer, index.first_page + i}, index.pages[i]);
+        check_page({0, stream, index.first_page + i}, index.pages[i]);
         if (on_page_ && !on_page_(++n_done, verdict_.n_pages))
           return error(ErrorKind::cancelled, "stopped after {} of {} pages", n_done, verdict_.n_pages);
       }
+      if (stream >= identity.n_layers) continue;
       // Pages whose tokens have KV, and of which the index knows nothing.
       const uint64_t first_unknown = (uint64_t{index.first_page} + index.pages.size()) * identity.page_tokens;
       if (first_unknown < state_.manifest.n_kv_tokens / identity.page_tokens * identity.page_tokens)
@@ -85,18 +87,24 @@ class SessionFile::Check {
   }
 
   void check_page(const PageIdentity& identity, const PageRecord& record) {
-    const uint64_t first_token = uint64_t{identity.page} * state_.identity.page_tokens;
+    // Abstracts are made again from KV.
+    const bool kv = identity.stream < state_.identity.n_layers;
+    const auto lost = [&] {
+      if (kv) bad_token(uint64_t{identity.page} * state_.identity.page_tokens);
+    };
     if (!record.present()) {
       ++verdict_.n_missing_pages;
-      bad_token(first_token);
+      lost();
       return;
     }
     Status status = file_.file_->read_at(record.offset_bytes, blocks_.span());
     if (status.ok()) status = file_.open(identity, record, blocks_.data(), page_);
     if (status.ok()) return;
     ++verdict_.n_bad_pages;
-    bad_token(first_token);
-    note(fmt::format("page {} of layer {}", identity.page, identity.layer), status);
+    lost();
+    note(fmt::format("{}page {} of layer {}", kv ? "" : "abstract ", identity.page,
+                     identity.stream % state_.identity.n_layers),
+         status);
   }
 
   const SessionFile& file_;

@@ -53,13 +53,15 @@ class SessionFile::Commit {
     if (commit.n_kept_tokens > state_.tokens.size())
       return wrong("n_kept_tokens", state_.tokens.size(), commit.n_kept_tokens);
     if (commit.n_kv_tokens > n_tokens) return wrong("n_kv_tokens", n_tokens, commit.n_kv_tokens);
-    if (commit.layers.size() != identity.n_layers)
-      return error(ErrorKind::invalid_argument, "commit: {} layers expected, found {}", identity.n_layers,
-                   commit.layers.size());
+    const bool all_kinds = commit.page_bytes[1] != 0;
+    if (all_kinds != (commit.page_bytes[2] != 0) ||
+        commit.streams.size() != (all_kinds ? kPageKinds : 1) * identity.n_layers)
+      return error(ErrorKind::invalid_argument, "commit: streams of {} layers expected, found {}",
+                   identity.n_layers, commit.streams.size());
     const uint64_t n_pages = (n_tokens + identity.page_tokens - 1) / identity.page_tokens;
-    for (const LayerIndex& layer : commit.layers)
-      if (layer.first_page + layer.pages.size() > n_pages)
-        return wrong("pages of a layer", n_pages, layer.first_page + layer.pages.size());
+    for (const StreamIndex& stream : commit.streams)
+      if (stream.first_page + stream.pages.size() > n_pages)
+        return wrong("pages of a stream", n_pages, stream.first_page + stream.pages.size());
     for (const LoggedToken& token : commit.tokens)
       if (token.id < 0 || static_cast<uint32_t>(token.id) >= identity.n_vocab)
         return error(ErrorKind::invalid_argument, "commit: token {} is outside the vocabulary of {}",
@@ -76,7 +78,9 @@ class SessionFile::Commit {
     manifest_.n_tokens = commit.n_kept_tokens + commit.tokens.size();
     manifest_.n_kv_tokens = commit.n_kv_tokens;
     LEOAM_RETURN_IF_ERROR(write_log(commit));
-    LEOAM_RETURN_IF_ERROR(write_index(commit.layers));
+    std::copy_n(commit.page_bytes.begin() + 1, manifest_.abstract_page_bytes.size(),
+                manifest_.abstract_page_bytes.begin());
+    LEOAM_RETURN_IF_ERROR(write_index(commit.streams));
     if (!commit.logits.empty()) {
       const auto* bytes = reinterpret_cast<const uint8_t*>(commit.logits.data());
       LEOAM_RETURN_IF_ERROR(
@@ -84,7 +88,7 @@ class SessionFile::Commit {
     }
     drop(state_.manifest.logits);
     take_abstracts();
-    return write_manifest(commit.layers);
+    return write_manifest(commit.streams);
   }
 
   // Places of which a second copy is whole. A place that cannot be written stays as it is, and is found
@@ -123,14 +127,19 @@ class SessionFile::Commit {
   }
 
   // Parts of the index whose pages are those of the last commit stay where they are.
-  Status write_index(std::span<const LayerIndex> layers) {
-    manifest_.layers.resize(layers.size());
-    for (uint32_t layer = 0; layer < layers.size(); ++layer) {
-      const LayerIndex& now = layers[layer];
-      LayerRecord& record = manifest_.layers[layer];
+  Status write_index(std::span<const StreamIndex> streams) {
+    manifest_.streams.resize(streams.size());
+    for (size_t gone = streams.size(); gone < state_.manifest.streams.size(); ++gone)
+      for (const BlobRecord& part : state_.manifest.streams[gone].index) drop(part);
+    const StreamRecord no_record;
+    const StreamIndex no_pages;
+    for (uint32_t stream = 0; stream < streams.size(); ++stream) {
+      const StreamIndex& now = streams[stream];
+      StreamRecord& record = manifest_.streams[stream];
       record.first_page = now.first_page;
       record.n_pages = static_cast<uint32_t>(now.pages.size());
-      const LayerRecord& before = state_.manifest.layers[layer];
+      const bool is_new = stream >= state_.streams.size();
+      const StreamRecord& before = is_new ? no_record : state_.manifest.streams[stream];
       const uint64_t end = uint64_t{now.first_page} + now.pages.size();
       const uint32_t old_first_part = first_part(before.first_page);
       std::vector<bool> kept(before.index.size());
@@ -142,11 +151,11 @@ class SessionFile::Commit {
         const size_t old = part - old_first_part;
         BlobRecord blob;
         if (part >= old_first_part && old < before.index.size() && before.index[old].present() &&
-            same_pages(state_.layers[layer], begin_page, pages)) {
+            same_pages(is_new ? no_pages : state_.streams[stream], begin_page, pages)) {
           blob = before.index[old];
           kept[old] = true;
         } else {
-          LEOAM_RETURN_IF_ERROR(write(RecordKind::index, index_identity(layer, part),
+          LEOAM_RETURN_IF_ERROR(write(RecordKind::index, index_identity(stream, part),
                                       encode_index(static_cast<uint32_t>(begin_page), pages), &blob));
         }
         record.index.push_back(blob);
@@ -158,7 +167,7 @@ class SessionFile::Commit {
   }
 
   // Pages that a part has beyond these were dropped, and are not looked at; new ones are not in it.
-  static bool same_pages(const LayerIndex& before, uint64_t begin_page, std::span<const PageRecord> pages) {
+  static bool same_pages(const StreamIndex& before, uint64_t begin_page, std::span<const PageRecord> pages) {
     if (begin_page < before.first_page) return false;
     const uint64_t at = begin_page - before.first_page;
     return at + pages.size() <= before.pages.size() &&
@@ -171,7 +180,7 @@ class SessionFile::Commit {
       const bool replaced = std::ranges::any_of(state_.new_abstracts, [&old](const AbstractRecord& one) {
         return one.layer == old.layer && one.level == old.level;
       });
-      if (replaced) {
+      if (replaced || manifest_.abstract_page_bytes[0] == 0) {
         drop(old.blob);
       } else {
         manifest_.abstracts.push_back(old);
@@ -182,8 +191,8 @@ class SessionFile::Commit {
     });
   }
 
-  Status write_manifest(std::span<const LayerIndex> layers) {
-    take_epochs(layers);
+  Status write_manifest(std::span<const StreamIndex> streams) {
+    take_epochs(streams);
     const std::vector<uint8_t> text = manifest_.encode();
     if (text.size() > kMostManifest_bytes)
       return error(ErrorKind::unsupported, "the session has a manifest of {} bytes, at most {} are possible",
@@ -205,16 +214,16 @@ class SessionFile::Commit {
   }
 
   // Those that a record of this state was sealed in.
-  void take_epochs(std::span<const LayerIndex> layers) {
+  void take_epochs(std::span<const StreamIndex> streams) {
     std::set<uint32_t> numbers;
     uint32_t last = 0;
     const auto note = [&](bool present, uint32_t number) {
       if (present && number != last) numbers.insert(last = number);
     };
-    for (const LayerIndex& layer : layers)
-      for (const PageRecord& page : layer.pages) note(page.present(), page.epoch);
-    for (const LayerRecord& layer : manifest_.layers)
-      for (const BlobRecord& part : layer.index) note(part.present(), part.seal.epoch);
+    for (const StreamIndex& stream : streams)
+      for (const PageRecord& page : stream.pages) note(page.present(), page.epoch);
+    for (const StreamRecord& stream : manifest_.streams)
+      for (const BlobRecord& part : stream.index) note(part.present(), part.seal.epoch);
     note(manifest_.logits.present(), manifest_.logits.seal.epoch);
     for (const AbstractRecord& abstract : manifest_.abstracts) note(true, abstract.blob.seal.epoch);
     for (const Epoch& epoch : file_.sealer_->epochs())
@@ -261,7 +270,7 @@ class SessionFile::Commit {
     state_.log = std::move(log_);
     state_.tokens.resize(commit.n_kept_tokens);
     state_.tokens.insert(state_.tokens.end(), commit.tokens.begin(), commit.tokens.end());
-    state_.layers.assign(commit.layers.begin(), commit.layers.end());
+    state_.streams.assign(commit.streams.begin(), commit.streams.end());
     state_.new_abstracts.clear();
     state_.index_lost = false;
   }

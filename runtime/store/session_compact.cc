@@ -10,10 +10,10 @@ namespace {
 // Pages that are written as one.
 constexpr uint64_t kBatch_bytes = uint64_t{1} << 20;
 
-// Copies the pages of one layer, in their order and without gaps between them. A page that is bad stays
+// Copies the pages of one stream, in their order and without gaps between them. A page that is bad stays
 // behind: it is then one to be computed again.
-Status copy_layer(SessionFile& from, SessionFile& to, uint32_t page_bytes, uint32_t layer,
-                  LayerIndex* index) {
+Status copy_stream(SessionFile& from, SessionFile& to, uint32_t page_bytes, uint32_t stream,
+                   StreamIndex* index) {
   const uint64_t stored_bytes = PageFile::stored_bytes(page_bytes);
   const auto n_batch = static_cast<uint32_t>(std::max<uint64_t>(1, kBatch_bytes / stored_bytes));
   LEOAM_ASSIGN_OR_RETURN(const BlockBuffer source, BlockBuffer::create(stored_bytes));
@@ -33,7 +33,7 @@ Status copy_layer(SessionFile& from, SessionFile& to, uint32_t page_bytes, uint3
   for (uint32_t i = 0; i < index->pages.size(); ++i) {
     PageRecord& record = index->pages[i];
     if (!record.present()) continue;
-    const PageIdentity identity{0, layer, index->first_page + i};
+    const PageIdentity identity{0, stream, index->first_page + i};
     Status status = from.file().read_at(record.offset_bytes, source.span());
     if (status.ok()) status = from.open(identity, record, source.data(), page);
     record = {};
@@ -64,16 +64,20 @@ Status SessionFile::compact(FileSystem& files, const std::string& path, const Se
   for (const AbstractRecord& abstract : from->state_->manifest.abstracts)
     if (const auto bytes = from->read_abstract(abstract.layer, abstract.level); bytes.ok())
       LEOAM_RETURN_IF_ERROR(to->write_abstract(abstract.layer, abstract.level, *bytes));
-  std::vector<LayerIndex> layers = from->layers();
-  for (uint32_t layer = 0; layer < layers.size(); ++layer)
-    LEOAM_RETURN_IF_ERROR(copy_layer(*from, *to, identity.page_bytes, layer, &layers[layer]));
+  std::vector<StreamIndex> streams = from->streams();
+  const Manifest& manifest = from->state_->manifest;
+  for (uint32_t stream = 0; stream < streams.size(); ++stream)
+    LEOAM_RETURN_IF_ERROR(
+        copy_stream(*from, *to, manifest.page_bytes_of(stream, identity), stream, &streams[stream]));
   // Generations go on, so that a copy of the old file cannot be taken for a later state of the new one.
   to->state_->newest_generation = from->state_->newest_generation;
   const auto logits = from->read_logits();
   SessionCommit commit;
   commit.tokens = from->tokens();
   commit.n_kv_tokens = from->state_->manifest.n_kv_tokens;
-  commit.layers = layers;
+  commit.streams = streams;
+  for (const PageKind kind : {PageKind::records, PageKind::codes})
+    commit.page_bytes[static_cast<size_t>(kind)] = from->page_bytes(kind);
   if (logits.ok()) commit.logits = *logits;
   return to->commit(commit);
 }

@@ -52,8 +52,8 @@ Status SessionFile::Creation::run(const SecretKey* key, const SessionIdentity& i
   state.encrypted = key != nullptr;
   state.identity = identity;
   state.log = TokenLog(header.log);
-  state.layers.resize(identity.n_layers);
-  state.manifest.layers.resize(identity.n_layers);
+  state.streams.resize(identity.n_layers);
+  state.manifest.streams.resize(identity.n_layers);
   state.writable = true;
   return write_head();
 }

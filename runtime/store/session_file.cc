@@ -44,8 +44,12 @@ const std::vector<LoggedToken>& SessionFile::tokens() const {
   return state_->tokens;
 }
 
-const std::vector<LayerIndex>& SessionFile::layers() const {
-  return state_->layers;
+const std::vector<StreamIndex>& SessionFile::streams() const {
+  return state_->streams;
+}
+
+uint32_t SessionFile::page_bytes(PageKind kind) const {
+  return state_->manifest.page_bytes(kind, state_->identity);
 }
 
 SessionFileInfo SessionFile::info() const {

@@ -5,6 +5,7 @@
 // data goes to free room, then a new manifest makes it visible: a crash leaves the old state or the new one.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -19,7 +20,8 @@
 
 namespace leoam {
 
-struct LayerIndex {
+// Pages of one kind of one layer.
+struct StreamIndex {
   uint32_t first_page = 0;        // number of pages[0]; before it nothing is kept (sliding layers)
   std::vector<PageRecord> pages;  // without gaps; a record that is not present is to be recomputed
 };
@@ -29,8 +31,10 @@ struct SessionCommit {
   uint64_t n_kept_tokens = 0;           // tokens of the last commit that are still the beginning
   std::span<const LoggedToken> tokens;  // behind them
   uint64_t n_kv_tokens = 0;             // of all tokens, those with KV
-  std::span<const LayerIndex> layers;   // [n_layers]; their pages are written already
-  std::span<const float> logits;        // of the last token; empty: none
+  // By stream_number: [n_layers] of KV, or [kPageKinds * n_layers]; their pages are written already.
+  std::span<const StreamIndex> streams;
+  std::array<uint32_t, kPageKinds> page_bytes = {};  // of the kinds behind KV; 0 without them
+  std::span<const float> logits;                     // of the last token; empty: none
 };
 
 struct SessionFileInfo {
@@ -73,7 +77,9 @@ class SessionFile final : public PageFile {
   SessionFileInfo info() const;
   // As of the last commit.
   const std::vector<LoggedToken>& tokens() const;
-  const std::vector<LayerIndex>& layers() const;
+  const std::vector<StreamIndex>& streams() const;
+  // Of one page of a kind; 0 when the file has no such pages.
+  uint32_t page_bytes(PageKind kind) const;
   Result<std::vector<float>> read_logits() const;  // empty: none; fails with corrupt, io
 
   // Durable when it returns. After a failure the last commit stands; after a failed sync every later commit
@@ -99,8 +105,8 @@ class SessionFile final : public PageFile {
   // Fails with busy when it is open. Needs no key.
   static Status remove(FileSystem& files, const std::string& path);
 
-  // Abstracts: opaque bytes per layer and level, level 0 the highest, apart from pages and in the order of
-  // levels. Visible with the next commit.
+  // What stands above abstracts that are pages: opaque bytes per layer and level, level 0 the highest, in the
+  // order of levels. Visible with the next commit, and kept by later ones that have pages of all kinds.
   Status write_abstract(uint32_t layer, uint32_t level, std::span<const uint8_t> bytes);
   Result<std::vector<uint8_t>> read_abstract(uint32_t layer, uint32_t level) const;
 

@@ -81,7 +81,7 @@ class SessionFile::Opening {
   // The newest manifest that is whole. The log says by itself which tokens there are; a manifest that knows
   // of more records than the log has whole means that tokens are lost.
   Status read_manifest() {
-    state_.manifest.layers.resize(state_.identity.n_layers);
+    state_.manifest.streams.resize(state_.identity.n_layers);
     std::vector<Candidate> candidates;
     LEOAM_ASSIGN_OR_RETURN(const BlockBuffer block, BlockBuffer::create(kIoBlock_bytes));
     for (size_t place = 0; place < 2; ++place) {
@@ -170,7 +170,7 @@ class SessionFile::Opening {
       if (entry.n_records_after > manifest.n_log_records)
         n_kept_tokens = std::min(n_kept_tokens, entry.n_kept_tokens);
     manifest.logits = {};
-    manifest.abstracts.clear();
+    manifest.drop_abstracts(state_.identity.n_layers);
     if (n_kept_tokens < n_known_tokens) cut_pages(n_kept_tokens / state_.identity.page_tokens);
     if (manifest.generation > 0)
       find(fmt::format("the manifest is older than the token log: KV of {} tokens of {} can be used",
@@ -181,7 +181,7 @@ class SessionFile::Opening {
   void cut_pages(uint64_t n_pages) {
     Manifest& manifest = state_.manifest;
     manifest.n_kv_tokens = std::min(manifest.n_kv_tokens, n_pages * state_.identity.page_tokens);
-    for (LayerRecord& layer : manifest.layers) {
+    for (StreamRecord& layer : manifest.streams) {
       const uint64_t end = std::min<uint64_t>(uint64_t{layer.first_page} + layer.n_pages, n_pages);
       layer.n_pages = end > layer.first_page ? static_cast<uint32_t>(end - layer.first_page) : 0;
       const size_t n_parts =
@@ -192,32 +192,33 @@ class SessionFile::Opening {
 
   Status read_index() {
     LEOAM_RETURN_IF_ERROR(file_.sealer_->adopt(state_.manifest.epochs));
-    state_.layers.assign(state_.identity.n_layers, {});
+    state_.streams.assign(state_.manifest.streams.size(), {});
     // Records claim memory, so their places are looked at first: a file cannot name the same block twice.
     if (Status room = check_room(); !room.ok()) return lose_index(room);
-    for (uint32_t layer = 0; layer < state_.identity.n_layers; ++layer) {
-      const LayerRecord& record = state_.manifest.layers[layer];
-      LayerIndex& index = state_.layers[layer];
+    for (uint32_t stream = 0; stream < state_.streams.size(); ++stream) {
+      const StreamRecord& record = state_.manifest.streams[stream];
+      StreamIndex& index = state_.streams[stream];
       index.first_page = record.first_page;
       index.pages.resize(record.n_pages);
       for (size_t i = 0; i < record.index.size(); ++i) {
         const auto part = static_cast<uint32_t>(first_part(record.first_page) + i);
-        const Status status = read_part(layer, part, record.index[i], &index);
+        const Status status = read_part(stream, part, record.index[i], &index);
         if (status.kind() == ErrorKind::out_of_memory) return status.clone();
         if (status.ok()) continue;
-        find(fmt::format("index of layer {}, part {}: {}", layer, part, status.message()));
-        state_.manifest.layers[layer].index[i] = {};
+        find(fmt::format("index of stream {}, part {}: {}", stream, part, status.message()));
+        state_.manifest.streams[stream].index[i] = {};
       }
     }
     return {};
   }
 
-  Status read_part(uint32_t layer, uint32_t part, const BlobRecord& blob, LayerIndex* index) {
+  Status read_part(uint32_t stream, uint32_t part, const BlobRecord& blob, StreamIndex* index) {
     if (!blob.present()) return Status(ErrorKind::corrupt, "it is not in the file");
     LEOAM_ASSIGN_OR_RETURN(const std::vector<uint8_t> text,
-                           State::read_blob(file_, RecordKind::index, index_identity(layer, part), blob));
-    LEOAM_ASSIGN_OR_RETURN(const IndexPart found,
-                           decode_index(text, state_.identity.page_bytes, file_bytes_));
+                           State::read_blob(file_, RecordKind::index, index_identity(stream, part), blob));
+    LEOAM_ASSIGN_OR_RETURN(
+        const IndexPart found,
+        decode_index(text, state_.manifest.page_bytes_of(stream, state_.identity), file_bytes_));
     if (first_part(found.first_page) != part ||
         uint64_t{found.first_page} + found.pages.size() > (uint64_t{part} + 1) * kIndexPages)
       return error(ErrorKind::corrupt, "it has pages from {}", found.first_page);
@@ -236,7 +237,7 @@ class SessionFile::Opening {
       if (blob.present()) used.push_back(blob.extent());
     };
     if (state_.manifest_extent.bytes > 0) used.push_back(state_.manifest_extent);
-    for (const LayerRecord& layer : state_.manifest.layers)
+    for (const StreamRecord& layer : state_.manifest.streams)
       for (const BlobRecord& part : layer.index) add(part);
     add(state_.manifest.logits);
     for (const AbstractRecord& abstract : state_.manifest.abstracts) add(abstract.blob);
@@ -260,9 +261,11 @@ class SessionFile::Opening {
 
   Status adopt_room() {
     std::vector<Extent> used = manifest_extents();
-    for (const LayerIndex& layer : state_.layers)
-      for (const PageRecord& page : layer.pages)
-        if (page.present()) used.push_back({page.offset_bytes, whole_blocks(state_.identity.page_bytes)});
+    for (uint32_t stream = 0; stream < state_.streams.size(); ++stream) {
+      const uint64_t bytes = whole_blocks(state_.manifest.page_bytes_of(stream, state_.identity));
+      for (const PageRecord& page : state_.streams[stream].pages)
+        if (page.present()) used.push_back({page.offset_bytes, bytes});
+    }
     const Status status = adopt(used);
     if (status.kind() != ErrorKind::corrupt) return status.clone();
     LEOAM_RETURN_IF_ERROR(lose_index(status));
@@ -276,9 +279,9 @@ class SessionFile::Opening {
     const uint64_t n_tokens = state_.manifest.n_tokens;
     state_.manifest = {};
     state_.manifest.n_tokens = n_tokens;
-    state_.manifest.layers.resize(state_.identity.n_layers);
+    state_.manifest.streams.resize(state_.identity.n_layers);
     state_.manifest_extent = {};
-    state_.layers.assign(state_.identity.n_layers, {});
+    state_.streams.assign(state_.identity.n_layers, {});
     return {};
   }
 

@@ -29,7 +29,7 @@ struct SessionFile::State {
   Manifest manifest;
   Extent manifest_extent;
   size_t slot = 0;  // has the manifest
-  std::vector<LayerIndex> layers;
+  std::vector<StreamIndex> streams;
 
   uint64_t newest_generation = 0;  // ever seen; the next is above
   bool index_lost = false;

@@ -76,6 +76,24 @@ void add_budget_options(CLI::App& command, CommonOptions& options) {
                       "Share of the context that a policy other than exact attends to; default: 0.1")
           ->check(CLI::Range(1e-6, 1.0));
   command.add_option("--budget-tokens", options.budget_tokens, "The same in tokens")->excludes(importance);
+  add_selection_options(command, options);
+}
+
+void add_selection_options(CLI::App& command, CommonOptions& options) {
+  command
+      .add_option("--coverage-floor", options.coverage_floor,
+                  "Attend to more while less of some head's attention is certain to be selected")
+      ->check(CLI::Range(0.0, 0.999999));
+  command.add_option("--channels", options.n_channels,
+                     "Channels of a key whose codes the policy leoam reads; 0: a quarter");
+  command
+      .add_option("--breadth", options.breadth,
+                  "The policy leoam reads codes of so many times the tokens that it attends to; default: 12")
+      ->check(CLI::PositiveNumber);
+  command
+      .add_option("--page-spread", options.page_spread,
+                  "The policy leoam takes tokens from so many times the pages that they would fill; 0: any")
+      ->check(CLI::NonNegativeNumber);
 }
 
 void add_sampling_options(CLI::App& command, SamplingOptions& options) {

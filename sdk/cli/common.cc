@@ -56,6 +56,10 @@ SessionOptions session_options(const CommonOptions& options) {
   session.policy = options.policy;
   session.importance = options.importance;
   session.budget_tokens = options.budget_tokens;
+  session.n_channels = options.n_channels;
+  session.breadth = options.breadth;
+  session.page_spread = options.page_spread;
+  session.coverage_floor = options.coverage_floor;
   session.kv_type = options.kv_type == "f32" ? KvType::f32 : KvType::f16;
   session.context_tokens = options.context_tokens;
   return session;

@@ -32,6 +32,10 @@ struct CommonOptions {
   uint32_t context_tokens = 0;
   std::string policy = "exact";
   double importance = 0;
+  uint32_t n_channels = 0;
+  double breadth = 0;
+  double page_spread = 0;
+  double coverage_floor = 0;
   uint32_t budget_tokens = 0;
   std::string rope_scaling;
   float rope_factor = 0;
@@ -51,6 +55,8 @@ void add_instance_options(CLI::App& command, CommonOptions& options);
 void add_tier_options(CLI::App& command, CommonOptions& options);
 void add_model_options(CLI::App& command, CommonOptions& options);
 void add_budget_options(CLI::App& command, CommonOptions& options);
+// What else says how a policy selects; add_budget_options has them.
+void add_selection_options(CLI::App& command, CommonOptions& options);
 void add_sampling_options(CLI::App& command, SamplingOptions& options);
 
 // "512", "64KiB", "1.5 GiB" -> bytes. Throws CLI::ValidationError.

@@ -112,6 +112,7 @@ void add_eval(CLI::App& program, std::function<void()>& run) {
       ->delimiter(',')
       ->check(CLI::Range(1e-6, 1.0))
       ->needs(policy);
+  add_selection_options(*command, *options);
   command->add_option("--budget-tokens", options->budget_tokens, "Most tokens that a policy attends to")
       ->needs(policy);
   CLI::Option* positions =

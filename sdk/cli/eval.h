@@ -66,7 +66,7 @@ class PolicyRuns {
 
   // What a row has cost: where its KV lies, what moved, the time. Call begin_row() before and this after it.
   void begin_row();
-  Json cost(const Session& session) const;
+  Json cost(const leoam_session_info& info) const;
 
  private:
   CommonOptions options_of(const Selection& selection) const;

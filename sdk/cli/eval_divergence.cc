@@ -52,7 +52,7 @@ void eval_divergence(const Instance& instance, const Model& model, const EvalOpt
     row["kl_p99"] = figures.quantile(0.99);
     row["kl_worst"] = figures.quantile(1);
     row["top1_agreement"] = figures.top1_agreement();
-    row.update(runs.cost(session));
+    row.update(runs.cost(session.info()));
     rows.push_back(std::move(row));
   }
   if (options.json)

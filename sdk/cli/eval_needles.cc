@@ -168,7 +168,7 @@ void eval_needles(const Instance& instance, const Model& model, const EvalOption
     row["found"] = found;
     if (options.second_question) row["second_found"] = second_found;
     row["answers"] = std::move(answers);
-    row.update(runs.cost(context));
+    row.update(runs.cost(context.info()));
     rows.push_back(std::move(row));
   }
   if (options.json) return print_json({{"n_tokens", runs.context_tokens()}, {"policies", std::move(rows)}});

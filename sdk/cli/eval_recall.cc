@@ -43,7 +43,7 @@ RecallText read_recall(const std::string& path) {
 }
 
 // What is drawn greedily, up to the first token that is wrong.
-std::vector<int32_t> answer(const PolicyRuns& runs, Session session, const Question& question) {
+std::vector<int32_t> answer(const PolicyRuns& runs, Session& session, const Question& question) {
   std::vector<int32_t> drawn;
   std::vector<float> logits = runs.step(session, question.ask);
   while (true) {
@@ -52,6 +52,19 @@ std::vector<int32_t> answer(const PolicyRuns& runs, Session session, const Quest
       return drawn;
     logits = runs.step(session, drawn.back());
   }
+}
+
+// Adds what a fork has selected since it was made.
+void add_selections(const leoam_session_info& origin, const leoam_session_info& fork,
+                    leoam_session_info* total) {
+  total->n_selections += fork.n_selections - origin.n_selections;
+  total->n_attended_tokens += fork.n_attended_tokens - origin.n_attended_tokens;
+  total->n_candidate_tokens += fork.n_candidate_tokens - origin.n_candidate_tokens;
+  total->n_chunks_evaluated += fork.n_chunks_evaluated - origin.n_chunks_evaluated;
+  total->n_pages_needed += fork.n_pages_needed - origin.n_pages_needed;
+  total->n_widened += fork.n_widened - origin.n_widened;
+  total->coverage_sum += fork.coverage_sum - origin.coverage_sum;
+  total->least_coverage = std::min(total->least_coverage, fork.least_coverage);
 }
 
 }  // namespace
@@ -67,11 +80,15 @@ void eval_recall(const Instance& instance, const Model& model, const EvalOptions
     Session context = runs.with(selection);
     runs.begin_row();
     ProgressBar bar(selection.policy, "questions");
+    const leoam_session_info origin = context.info();
+    leoam_session_info total = origin;
     Json kinds = Json::object();
     Json wrong = Json::array();
     for (size_t i = 0; i < text.questions.size(); ++i) {
       const Question& question = text.questions[i];
-      const std::vector<int32_t> drawn = answer(runs, context.fork(), question);
+      Session fork = context.fork();
+      const std::vector<int32_t> drawn = answer(runs, fork, question);
+      add_selections(origin, fork.info(), &total);
       Json& kind = kinds[question.kind];
       if (kind.is_null()) kind = {{"asked", 0}, {"right", 0}};
       kind["asked"] = kind["asked"].get<size_t>() + 1;
@@ -87,7 +104,7 @@ void eval_recall(const Instance& instance, const Model& model, const EvalOptions
     row["right"] = text.questions.size() - wrong.size();
     row["kinds"] = std::move(kinds);
     row["wrong"] = std::move(wrong);
-    row.update(runs.cost(context));
+    row.update(runs.cost(total));
     rows.push_back(std::move(row));
   }
   if (options.json) return print_json({{"n_tokens", text.tokens.size()}, {"policies", std::move(rows)}});

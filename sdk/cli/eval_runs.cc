@@ -109,9 +109,8 @@ void PolicyRuns::begin_row() {
   begun_ = std::chrono::steady_clock::now();
 }
 
-Json PolicyRuns::cost(const Session& session) const {
+Json PolicyRuns::cost(const leoam_session_info& info) const {
   const leoam_instance_statistics now = instance_.statistics();
-  const leoam_session_info info = session.info();
   const auto of_context = [&info](uint64_t n_tokens) {
     if (info.n_candidate_tokens == 0) return Json(nullptr);
     return Json(static_cast<double>(n_tokens) / static_cast<double>(info.n_candidate_tokens));
@@ -119,6 +118,13 @@ Json PolicyRuns::cost(const Session& session) const {
   return {{"attended_share", of_context(info.n_attended_tokens)},
           {"needed_pages_share", of_context(info.n_pages_needed * info.page_tokens)},
           {"chunks_evaluated", info.n_chunks_evaluated},
+          {"mean_coverage", info.n_selections > 0
+                                ? Json(info.coverage_sum / static_cast<double>(info.n_selections))
+                                : Json(nullptr)},
+          {"least_coverage", info.least_coverage},
+          {"widened_share", info.n_selections > 0 ? Json(static_cast<double>(info.n_widened) /
+                                                         static_cast<double>(info.n_selections))
+                                                  : Json(nullptr)},
           {"kv_bytes", info.kv_bytes},
           {"resident_kv_bytes", info.resident_kv_bytes},
           {"disk_read_bytes", now.disk_read_bytes - before_.disk_read_bytes},

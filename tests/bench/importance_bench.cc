@@ -148,7 +148,7 @@ void encode(const CpuTable& table, Model& m, uint32_t layer, uint32_t kv_head) {
   for (uint32_t p = 0; p < m.n_pages; ++p) {
     uint8_t* block =
         m.blocks.data + (size_t{layer} * m.n_blocks + p / kCodeBlock_pages) * m.codes.block_bytes();
-    table.key_code_encode({m.kv, m.page(layer, p), block, p % kCodeBlock_pages, nullptr}, kv_head);
+    table.key_code_encode({m.kv, m.page(layer, p), block, p % kCodeBlock_pages}, kv_head);
   }
 }
 

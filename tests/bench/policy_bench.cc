@@ -1,6 +1,7 @@
 // Policies beside exact on the same positions: how far their predictions are from it, and how fast they are.
 // usage: policy_bench MODEL TEXT [--depth 8064] [--positions 128] [--float 1] [--policy
-// NAME[,key=value...]]... keys: importance, budget, channels, rest, dense, estimates
+// NAME[,key=value...]]... keys: importance, budget, channels, rest, dense, estimates, breadth,
+// spread, floor
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -37,6 +38,12 @@ PolicyOptions read_policy(const std::string& text) {
       options.n_channels = static_cast<uint32_t>(value);
     else if (key == "rest")
       options.rest = value;
+    else if (key == "breadth")
+      options.breadth = value;
+    else if (key == "spread")
+      options.page_spread = value;
+    else if (key == "floor")
+      options.coverage_floor = value;
     else if (key == "dense")
       options.n_dense_layers = static_cast<uint32_t>(value);
     else if (key == "estimates")
@@ -114,8 +121,12 @@ int main(int argc, char** argv) {
 
   Logits exact;
   const auto base = run(*engine, model, {}, tokens, n_positions, &exact);
-  std::printf("| policy | ms/token | faster | KL | KL p99 | KL worst | top-1 | attended | pages |\n");
-  std::printf("|---|---|---|---|---|---|---|---|---|\n| exact | %.2f | 1.00 | | | | | | |\n", base.ms);
+  std::printf(
+      "| policy | ms/token | faster | KL | KL p99 | KL worst | top-1 | attended | pages | chunks | coverage "
+      "| least |\n");
+  std::printf(
+      "|---|---|---|---|---|---|---|---|---|---|---|---|\n| exact | %.2f | 1.00 | | | | | | | | | |\n",
+      base.ms);
   for (const std::string& name : policies) {
     Logits logits;
     const auto result = run(*engine, model, read_policy(name), tokens, n_positions, &logits);
@@ -136,10 +147,14 @@ int main(int argc, char** argv) {
       return static_cast<double>(n) /
              static_cast<double>(std::max<uint64_t>(result.statistics.n_context_tokens, 1));
     };
-    std::printf("| %s | %.2f | %.2f | %.5f | %.4f | %.4f | %.3f | %.3f | %.3f |\n", name.c_str(), result.ms,
-                base.ms / result.ms, mean, kl[n_positions * 99 / 100], kl.back(),
-                static_cast<double>(n_same) / static_cast<double>(n_positions),
-                share(result.statistics.n_attended_tokens), share(result.statistics.n_pages_needed * 32));
+    const auto n_selections = static_cast<double>(std::max<uint64_t>(result.statistics.n_selections, 1));
+    std::printf(
+        "| %s | %.2f | %.2f | %.5f | %.4f | %.4f | %.3f | %.3f | %.3f | %.0f | %.3f | %.3f |\n", name.c_str(),
+        result.ms, base.ms / result.ms, mean, kl[n_positions * 99 / 100], kl.back(),
+        static_cast<double>(n_same) / static_cast<double>(n_positions),
+        share(result.statistics.n_attended_tokens), share(result.statistics.n_pages_needed * 32),
+        static_cast<double>(result.statistics.n_chunks_evaluated) / n_selections / model->config().n_kv_heads,
+        result.statistics.coverage / n_selections, result.statistics.least_coverage);
   }
   return 0;
 }

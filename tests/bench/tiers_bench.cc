@@ -28,6 +28,7 @@ struct Setup {
   uint32_t share = 10;
   uint32_t n_tokens = 8;
   uint32_t repeat = 3;
+  double importance = 0.1;
 };
 
 struct Case {
@@ -35,6 +36,9 @@ struct Case {
   bool in_ram;
   bool plaintext;
   ReplacementKind replacement;
+  const char* policy = "exact";
+  double page_spread = 0;
+  double breadth = 12;
 };
 
 struct Run {
@@ -124,7 +128,12 @@ void start(const Setup& setup, const Case& what, uint64_t kv_bytes, Run* run) {
   auto model = run->engine->load_model(setup.model, {}, {}, nullptr);
   check(model.status());
   run->model = *model;
-  run->session = run->engine->create_session(run->model, {}).value();
+  SessionOptions session;
+  session.policy.name = what.policy;
+  session.policy.importance = setup.importance;
+  session.policy.page_spread = what.page_spread;
+  session.policy.breadth = what.breadth;
+  run->session = run->engine->create_session(run->model, session).value();
   const double seconds = seconds_of([&] { check(run->session->evaluate(tokens(setup.depth), {})); });
   run->prefill_s = seconds;
   const EngineStatistics s = run->engine->statistics();
@@ -175,7 +184,8 @@ int main(int argc, char** argv) {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   if (argc < 3) {
     std::fprintf(stderr,
-                 "usage: tiers_bench MODEL FOLDER [--depth N] [--share N] [--tokens N] [--repeat N]\n");
+                 "usage: tiers_bench MODEL FOLDER [--depth N] [--share N] [--tokens N] [--repeat N]"
+                 " [--importance R]\n");
     return 2;
   }
   Setup setup{argv[1], argv[2]};
@@ -185,11 +195,16 @@ int main(int argc, char** argv) {
     if (!std::strcmp(argv[i], "--share")) setup.share = value;
     if (!std::strcmp(argv[i], "--tokens")) setup.n_tokens = value;
     if (!std::strcmp(argv[i], "--repeat")) setup.repeat = value;
+    if (!std::strcmp(argv[i], "--importance")) setup.importance = std::strtod(argv[i + 1], nullptr);
   }
   const Case cases[] = {{"all in RAM", true, false, ReplacementKind::most_recent},
                         {"encrypted", false, false, ReplacementKind::most_recent},
                         {"plaintext", false, true, ReplacementKind::most_recent},
-                        {"encrypted, least recent goes", false, false, ReplacementKind::least_recent}};
+                        {"encrypted, least recent goes", false, false, ReplacementKind::least_recent},
+                        {"leoam, all in RAM", true, false, ReplacementKind::most_recent, "leoam"},
+                        {"leoam, encrypted", false, false, ReplacementKind::most_recent, "leoam"},
+                        {"leoam, few pages", false, false, ReplacementKind::most_recent, "leoam", 1, 4},
+                        {"quest, encrypted", false, false, ReplacementKind::most_recent, "quest"}};
   std::vector<Run> runs(std::size(cases));
   uint64_t kv_bytes = 0;
   for (size_t i = 0; i < runs.size(); ++i) {
@@ -228,6 +243,14 @@ int main(int argc, char** argv) {
         static_cast<double>(run.stall_us) / total_ms / 10,
         run.disk_bytes_per_second.empty() ? 0 : median(run.disk_bytes_per_second) / 1e9, median(run.to_floor),
         *least, *most);
+  }
+  for (size_t i = 0; i < runs.size(); ++i) {
+    const SelectionStatistics selected = runs[i].session->selection_statistics();
+    if (selected.n_pages_fetched == 0) continue;
+    std::printf("%s: %.0f pages fetched a selection, %.0f %% of them guessed\n", cases[i].name,
+                static_cast<double>(selected.n_pages_fetched) / static_cast<double>(selected.n_selections),
+                100.0 * static_cast<double>(selected.n_pages_guessed) /
+                    static_cast<double>(selected.n_pages_fetched));
   }
   reopen(setup, &runs[0]);
   return 0;

@@ -110,7 +110,7 @@ class PrivacyTest : public ::testing::Test {
     const auto file =
         SessionFile::open(engine_->files(), path, nullptr, nullptr, account, OpenMode::read_only).value();
     const std::string bytes = contents(path);
-    for (const LayerIndex& layer : file->layers())
+    for (const StreamIndex& layer : file->streams())
       for (const PageRecord& page : layer.pages)
         for (const uint64_t at : {uint64_t{0}, uint64_t{1000}, uint64_t{3000}})
           kv_.push_back(bytes.substr(page.offset_bytes + at, 48));
@@ -182,7 +182,7 @@ TEST_F(PrivacyTest, TheLogSaysNothing) {
     DiskAccount account(UINT64_MAX);
     const auto opened =
         SessionFile::open(engine_->files(), path, nullptr, nullptr, account, OpenMode::read_only).value();
-    file.seekp(static_cast<std::streamoff>(opened->layers()[0].pages[1].offset_bytes));
+    file.seekp(static_cast<std::streamoff>(opened->streams()[0].pages[1].offset_bytes));
     file << "damage";
   }
   const SecretKey key = SecretKey::random().value();

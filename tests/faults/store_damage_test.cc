@@ -28,7 +28,7 @@ class DamageTest : public ::testing::TestWithParam<bool> {
       EXPECT_TRUE(model_.save(**file).ok());
       versions_.push_back(disk_.contents(kPath));
     }
-    layers_ = (*file)->layers();
+    layers_ = (*file)->streams();
   }
 
   const SecretKey* key() const { return GetParam() ? &key_ : nullptr; }
@@ -54,7 +54,7 @@ class DamageTest : public ::testing::TestWithParam<bool> {
     for (uint64_t block = 0; block + kIoBlock_bytes <= whole().size(); block += kIoBlock_bytes) {
       uint64_t end = kIoBlock_bytes;
       while (end > 0 && whole()[block + end - 1] == 0) --end;
-      const bool page = std::ranges::any_of(layers_, [&](const LayerIndex& layer) {
+      const bool page = std::ranges::any_of(layers_, [&](const StreamIndex& layer) {
         return std::ranges::any_of(layer.pages,
                                    [&](const PageRecord& one) { return one.offset_bytes == block; });
       });
@@ -68,7 +68,7 @@ class DamageTest : public ::testing::TestWithParam<bool> {
   DiskAccount account_{UINT64_MAX};
   SessionModel model_;
   std::vector<Bytes> versions_;
-  std::vector<LayerIndex> layers_;
+  std::vector<StreamIndex> layers_;
 };
 
 TEST_P(DamageTest, a_flipped_bit_of_metadata_loses_no_token) {
@@ -186,7 +186,7 @@ TEST_P(DamageTest, blocks_of_older_versions_are_found_out) {
 TEST_P(DamageTest, swapped_blocks_are_found_out) {
   std::mt19937 random(3);
   std::vector<uint64_t> pages;
-  for (const LayerIndex& layer : layers_)
+  for (const StreamIndex& layer : layers_)
     for (const PageRecord& record : layer.pages) pages.push_back(record.offset_bytes);
   int n_swaps = 0;
   for (int i = 0; i < 200 * fault_rounds(); ++i) {
@@ -208,7 +208,7 @@ TEST_P(DamageTest, pages_of_another_session_are_found_out) {
   ASSERT_TRUE(other.save(**file).ok());
   const Bytes foreign = disk_.contents("/b.session");
   for (size_t layer = 0; layer < layers_.size(); ++layer)
-    for (const PageRecord& record : (*file)->layers()[layer].pages) {
+    for (const PageRecord& record : (*file)->streams()[layer].pages) {
       Bytes mixed = whole();
       std::copy_n(foreign.begin() + static_cast<std::ptrdiff_t>(record.offset_bytes), kIoBlock_bytes,
                   mixed.begin() + static_cast<std::ptrdiff_t>(layers_[layer].pages[0].offset_bytes));

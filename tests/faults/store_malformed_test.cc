@@ -59,7 +59,7 @@ void change_identity(SessionForge& forge, const std::function<void(SessionIdenti
 // The first layer's pages, as its index has them.
 void change_index(SessionForge& forge, const std::function<void(IndexPart&)>& change) {
   const Manifest manifest = forge.manifest();
-  const BlobRecord& blob = manifest.layers[0].index[0];
+  const BlobRecord& blob = manifest.streams[0].index[0];
   const auto text = std::span(forge.bytes()).subspan(blob.offset_bytes, blob.bytes);
   IndexPart part = decode_index(text, small_identity().page_bytes, forge.bytes().size()).value();
   change(part);
@@ -187,30 +187,31 @@ std::vector<Case> manifest_cases() {
                [](Manifest& it) { it.n_log_records = 0; }),
       manifest("another_log", Outcome::pages_lost, "fit the token log",
                [](Manifest& it) { it.log_tag[0] ^= 1; }),
-      manifest("fewer_layers", Outcome::pages_lost, "layers", [](Manifest& it) { it.layers.pop_back(); }),
-      manifest("more_layers", Outcome::pages_lost, "layers", [](Manifest& it) { it.layers.emplace_back(); }),
+      manifest("fewer_layers", Outcome::pages_lost, "streams", [](Manifest& it) { it.streams.pop_back(); }),
+      manifest("more_layers", Outcome::pages_lost, "streams",
+               [](Manifest& it) { it.streams.emplace_back(); }),
       manifest("more_pages_than_tokens", Outcome::pages_lost, "pages",
-               [](Manifest& it) { it.layers[0].n_pages = 10; }),
+               [](Manifest& it) { it.streams[0].n_pages = 10; }),
       manifest("pages_wrap", Outcome::pages_lost, "pages",
-               [](Manifest& it) { it.layers[0].first_page = UINT32_MAX; }),
+               [](Manifest& it) { it.streams[0].first_page = UINT32_MAX; }),
       manifest("parts_missing", Outcome::pages_lost, "parts",
-               [](Manifest& it) { it.layers[0].index.clear(); }),
+               [](Manifest& it) { it.streams[0].index.clear(); }),
       manifest("parts_too_many", Outcome::pages_lost, "parts",
-               [](Manifest& it) { it.layers[0].index.push_back(it.layers[0].index[0]); }),
+               [](Manifest& it) { it.streams[0].index.push_back(it.streams[0].index[0]); }),
       manifest("part_outside", Outcome::pages_lost, "not in the file",
-               [](Manifest& it) { it.layers[0].index[0].offset_bytes = kFar; }),
+               [](Manifest& it) { it.streams[0].index[0].offset_bytes = kFar; }),
       manifest("part_in_the_head", Outcome::pages_lost, "not in the file",
-               [](Manifest& it) { it.layers[0].index[0].offset_bytes = 4096; }),
+               [](Manifest& it) { it.streams[0].index[0].offset_bytes = 4096; }),
       manifest("part_unaligned", Outcome::pages_lost, "not in the file",
-               [](Manifest& it) { it.layers[0].index[0].offset_bytes += 8; }),
+               [](Manifest& it) { it.streams[0].index[0].offset_bytes += 8; }),
       manifest("part_longest", Outcome::pages_lost, "not in the file",
-               [](Manifest& it) { it.layers[0].index[0].bytes = UINT32_MAX; }),
+               [](Manifest& it) { it.streams[0].index[0].bytes = UINT32_MAX; }),
       manifest("part_of_another_layer", Outcome::index_lost, "claim",
-               [](Manifest& it) { it.layers[0].index[0] = it.layers[2].index[0]; }),
+               [](Manifest& it) { it.streams[0].index[0] = it.streams[2].index[0]; }),
       manifest("part_in_the_log", Outcome::index_lost, "claim",
-               [](Manifest& it) { it.layers[0].index[0].offset_bytes = kHead_bytes; }),
+               [](Manifest& it) { it.streams[0].index[0].offset_bytes = kHead_bytes; }),
       manifest("epoch_unknown", Outcome::pages_lost, "epoch",
-               [](Manifest& it) { it.layers[0].index[0].seal.epoch = 9; }),
+               [](Manifest& it) { it.streams[0].index[0].seal.epoch = 9; }),
       manifest("epochs_descend", Outcome::pages_lost, "epoch",
                [](Manifest& it) { it.epochs.push_back(it.epochs[0]); }),
       manifest("epoch_0", Outcome::pages_lost, "epoch",
@@ -218,7 +219,7 @@ std::vector<Case> manifest_cases() {
       manifest("logits_of_another_size", Outcome::pages_lost, "logits",
                [](Manifest& it) { it.logits.bytes = 196; }),
       manifest("logits_in_the_manifest", Outcome::index_lost, "claim",
-               [](Manifest& it) { it.logits.offset_bytes = it.layers[0].index[0].offset_bytes; }),
+               [](Manifest& it) { it.logits.offset_bytes = it.streams[0].index[0].offset_bytes; }),
       manifest("abstract_of_no_layer", Outcome::pages_lost, "abstract",
                [](Manifest& it) {
                  it.abstracts.push_back({3, 0, it.logits});
@@ -287,7 +288,7 @@ void expect_outcome(const Case& which, const SessionFile& file, const std::vecto
   }
   const bool lost = pages.n_bad_pages + pages.n_missing_pages > 0 ||
                     file.info().n_kv_tokens < tokens.size() ||
-                    file.layers()[0].pages.size() < tokens.size() / 4;
+                    file.streams()[0].pages.size() < tokens.size() / 4;
   EXPECT_EQ(which.outcome != Outcome::whole, lost);
   const auto verdict = file.verify({});
   ASSERT_TRUE(verdict.ok()) << verdict.status().message();

@@ -108,9 +108,9 @@ BlobRecord SessionForge::put(RecordKind kind, std::span<const uint8_t> identity,
 
 void SessionForge::set_index(uint32_t layer, std::span<const uint8_t> text) {
   Manifest changed = manifest();
-  const uint32_t part = changed.layers[layer].first_page / kIndexPages;
+  const uint32_t part = changed.streams[layer].first_page / kIndexPages;
   const BlobRecord blob = put(RecordKind::index, index_identity(layer, part), text);
-  changed.layers[layer].index.assign(1, blob);
+  changed.streams[layer].index.assign(1, blob);
   const auto known = [&](const Epoch& epoch) { return epoch.number == blob.seal.epoch; };
   if (std::ranges::none_of(changed.epochs, known)) changed.epochs = sealer_->epochs();
   set_manifest(changed);

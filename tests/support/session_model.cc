@@ -31,7 +31,7 @@ SessionModel SessionModel::of(const SessionFile& file) {
   SessionModel model(file.info().identity);
   model.tokens_ = model.saved_tokens_ = file.tokens();
   model.n_kept_tokens_ = model.tokens_.size();
-  model.layers_ = file.layers();
+  model.layers_ = file.streams();
   return model;
 }
 
@@ -68,7 +68,7 @@ Status SessionModel::write_pages(SessionFile& file) {
   LEOAM_ASSIGN_OR_RETURN(const BlockBuffer blocks, BlockBuffer::create(stored_bytes));
   const auto n_unchanged = static_cast<uint32_t>(n_kept_tokens_ / identity_.page_tokens);
   for (uint32_t layer = 0; layer < identity_.n_layers; ++layer) {
-    LayerIndex& index = layers_[layer];
+    StreamIndex& index = layers_[layer];
     const auto drop = [&](const PageRecord& record) {
       if (record.present()) file.free(record.offset_bytes, identity_.page_bytes, 1);
     };
@@ -109,7 +109,7 @@ Status SessionModel::save(SessionFile& file, bool with_logits) {
   commit.n_kept_tokens = n_kept_tokens_;
   commit.tokens = std::span(tokens_).subspan(n_kept_tokens_);
   commit.n_kv_tokens = tokens_.size() / identity_.page_tokens * identity_.page_tokens;
-  commit.layers = layers_;
+  commit.streams = layers_;
   const std::vector<float> logits(with_logits ? identity_.n_vocab : 0, static_cast<float>(tokens_.size()));
   commit.logits = logits;
   LEOAM_RETURN_IF_ERROR(file.commit(commit));
@@ -124,7 +124,7 @@ SessionModel::Comparison SessionModel::compare(const SessionFile& file) {
   const auto blocks = BlockBuffer::create(PageFile::stored_bytes(identity.page_bytes));
   std::vector<uint8_t> bytes(identity.page_bytes);
   for (uint32_t layer = 0; layer < identity.n_layers; ++layer) {
-    const LayerIndex& index = file.layers()[layer];
+    const StreamIndex& index = file.streams()[layer];
     for (uint32_t i = 0; i < index.pages.size(); ++i) {
       const uint32_t page = index.first_page + i;
       const PageRecord& record = index.pages[i];

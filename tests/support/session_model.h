@@ -51,7 +51,7 @@ class SessionModel {
   std::vector<LoggedToken> tokens_;
   std::vector<LoggedToken> saved_tokens_;
   uint64_t n_kept_tokens_ = 0;  // of the saved ones
-  std::vector<LayerIndex> layers_;
+  std::vector<StreamIndex> layers_;
 };
 
 // "8 tokens: 1 2 3*", for messages.

@@ -98,7 +98,7 @@ class Pages {
     return {};
   }
 
-  Status write(FileSystem& files, const std::vector<LoggedToken>& tokens, std::vector<LayerIndex>* layers) {
+  Status write(FileSystem& files, const std::vector<LoggedToken>& tokens, std::vector<StreamIndex>* layers) {
     const SessionIdentity identity = small_identity();
     const auto n_pages = static_cast<uint32_t>(tokens.size() / identity.page_tokens);
     jobs_.resize(n_pages);
@@ -129,12 +129,12 @@ Status transfer(World& world) {
   SessionModel model;
   model.append(60, 5);
   Pages pages(*file);
-  std::vector<LayerIndex> layers;
+  std::vector<StreamIndex> layers;
   LEOAM_RETURN_IF_ERROR(pages.write(world.files, model.tokens(), &layers));
   SessionCommit commit;
   commit.tokens = model.tokens();
   commit.n_kv_tokens = 60;
-  commit.layers = layers;
+  commit.streams = layers;
   world.journal->attempt(model.tokens());
   LEOAM_RETURN_IF_ERROR(file->commit(commit));
   world.journal->acknowledge();

@@ -125,9 +125,9 @@ const StepShape& SimDevice::translated(const StepShape& step) {
   return step_;
 }
 
-Status SimDevice::attend_fixed(const StepShape& step, DeviceWorkspace& workspace,
-                               const AttentionParams& params, std::span<FixedAttention> out) {
-  return cpu_->attend_fixed(translated(step), workspace, params, out);
+Status SimDevice::attend_selected(const StepShape& step, DeviceWorkspace& workspace,
+                                  const AttentionParams& params, std::span<AttentionSums> out) {
+  return cpu_->attend_selected(translated(step), workspace, params, out);
 }
 
 Status SimDevice::summarize(const kernels::KvLayout& layout, std::span<const PageAbstract> pages) {

@@ -44,8 +44,8 @@ class SimDevice final : public Device, public DeviceLink {
                const int32_t* tokens, float scale) override;
   Status attention_input(const StepShape& step, DeviceWorkspace& workspace,
                          const AttentionInputParams& params) override;
-  Status attend_fixed(const StepShape& step, DeviceWorkspace& workspace, const AttentionParams& params,
-                      std::span<FixedAttention> out) override;
+  Status attend_selected(const StepShape& step, DeviceWorkspace& workspace, const AttentionParams& params,
+                         std::span<AttentionSums> out) override;
   Status attention(const StepShape& step, DeviceWorkspace& workspace, const AttentionParams& params) override;
   Status feed_forward(const StepShape& step, DeviceWorkspace& workspace,
                       const FeedForwardParams& params) override;

@@ -87,6 +87,7 @@ typedef struct leoam_api {
   leoam_status (*session_file_remove)(leoam_instance*, const char*, uint64_t, leoam_error*);
   leoam_status (*instance_change_device_kv_budget)(leoam_instance*, uint64_t, const leoam_budget_options*,
                                                    leoam_error*);
+  leoam_status (*session_copy_coverage)(leoam_session*, float*, uint64_t, leoam_error*);
 } leoam_api;
 
 /* The table for a program that was compiled with this header: leoam_get_api(LEOAM_API_VERSION,

@@ -419,7 +419,14 @@ typedef struct leoam_session_options {
                              recent tokens counted, on average over its KV heads: above 0, at most 1; 0: 0.1 */
   uint32_t budget_tokens; /* the same as a number of tokens; 0: by importance. A context that fits it has the
                              bytes of "exact" */
-  uint32_t reserved2;
+  uint32_t n_channels; /* "leoam": channels of a key whose codes are read, the heaviest for each query: more
+                          cost time and find the right tokens more often; 0: a quarter */
+  double breadth;      /* "leoam": codes are read of so many times the tokens attended to, where bounds
+                          allow the most; above 0; 0: 12 */
+  double page_spread; /* "leoam": what is attended to comes from at most so many pages as it would fill: fewer
+                         bytes move where KV is not in place, and something is lost; 0: from any */
+  double coverage_floor; /* more is attended to, in the end everything, while the coverage of some head is
+                            below (leoam_session_copy_coverage): at least 0 (no floor), below 1 */
 } leoam_session_options;
 
 /* Flags of leoam_session_info. */
@@ -445,6 +452,11 @@ typedef struct leoam_session_info {
   uint64_t n_candidate_tokens; /* the context at that time */
   uint64_t n_chunks_evaluated; /* over all KV heads */
   uint64_t n_pages_needed;     /* by any KV head */
+  uint64_t n_pages_fetched;    /* of KV and abstracts, where a layer was not in place as a whole */
+  uint64_t n_pages_guessed;    /* of them, those that the step before had needed too */
+  uint64_t n_widened;          /* selections that the coverage floor has made larger */
+  double coverage_sum;         /* over selections, of the mean over their heads */
+  double least_coverage;       /* of the newest step, all layers and heads; 1: everything was attended to */
 } leoam_session_info;
 
 /* Logits [n_vocab] of one position, in ascending order of positions; valid during the call. */
@@ -496,6 +508,12 @@ LEOAM_API leoam_status leoam_session_copy_tokens(leoam_session* session, uint64_
  * [driver] */
 LEOAM_API leoam_status leoam_session_copy_logits(leoam_session* session, float* logits, uint64_t count,
                                                  leoam_error* error) LEOAM_NOEXCEPT;
+
+/* Copies the coverage of the newest step, [n_layers][n_heads]: a lower bound, which holds for certain, of the
+ * share of a head's attention that lies in the tokens it attended to; 1 where these were all tokens. count
+ * must be n_layers * n_heads. Fails with INVALID_ARGUMENT. [driver] */
+LEOAM_API leoam_status leoam_session_copy_coverage(leoam_session* session, float* coverage, uint64_t count,
+                                                   leoam_error* error) LEOAM_NOEXCEPT;
 
 #ifdef __cplusplus
 }

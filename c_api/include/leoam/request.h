@@ -55,6 +55,9 @@ typedef struct leoam_event {
   leoam_finish_reason finish_reason;
   uint64_t done_tokens;  /* prefill: of the prompt; token: generated so far */
   uint64_t total_tokens; /* prefill: of the prompt; token: max_tokens */
+  float coverage; /* token: of the step that it was drawn from, see leoam_session_copy_coverage: the least of
+                     all layers and heads; else 1 */
+  uint32_t reserved;
 } leoam_event;
 
 /* One event of a request. The event's struct_size is the library's. */

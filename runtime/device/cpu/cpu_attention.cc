@@ -200,7 +200,7 @@ Status attention(const Context& context, const AttentionParams& params) {
     decode_spans(context, params, 0);
     prefill_spans(context, params, thread, 1);
     if (!params.last) return;
-    attend_selected(context, params, 5);
+    attend_lists(context, params, 5);
     context.pool.barrier();
     // A step of one token merges it in every thread's own row; others into mixed_ first.
     if (step.n_tokens != 1) {
@@ -233,6 +233,7 @@ Status attention(const Context& context, const AttentionParams& params) {
              {{params.o, params.o_bias, out, step.n_embd, params.post_norm == nullptr}});
     if (params.post_norm) add_normed(context, params.post_norm, 4);
   });
+  if (params.last && !params.selected.empty()) sum_selected(context, params.selected);
   return {};
 }
 

@@ -68,9 +68,9 @@ class CpuDevice final : public Device {
     cpu::attention_input(context(step, workspace), params);
     return {};
   }
-  Status attend_fixed(const StepShape& step, DeviceWorkspace& workspace, const AttentionParams& params,
-                      std::span<FixedAttention> out) override {
-    return cpu::attend_fixed(context(step, workspace), params, out);
+  Status attend_selected(const StepShape& step, DeviceWorkspace& workspace, const AttentionParams& params,
+                         std::span<AttentionSums> out) override {
+    return cpu::attend_selected(context(step, workspace), params, out);
   }
   Status attention(const StepShape& step, DeviceWorkspace& workspace,
                    const AttentionParams& params) override {
@@ -87,10 +87,8 @@ class CpuDevice final : public Device {
       for (int64_t item = pool_.next_item(0); item < n_items; item = pool_.next_item(0)) {
         const PageAbstract& page = pages[static_cast<size_t>(item) / layout.n_kv_heads];
         const uint32_t head = static_cast<uint32_t>(item) % layout.n_kv_heads;
-        kernels_.key_code_encode(
-            {layout, page.page, page.codes, page.slot, page.ranges + size_t{head} * layout.head_dim}, head);
-        if (page.records)
-          kernels_.chunk_of_page(layout, page.page, head, page.records + head * page.head_stride);
+        kernels_.key_code_encode({layout, page.page, page.codes, page.slot}, head);
+        kernels_.chunk_of_page(layout, page.page, head, page.records + head * page.head_stride);
       }
     });
     return {};

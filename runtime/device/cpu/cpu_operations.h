@@ -27,7 +27,7 @@ struct Context {
 void embed(const Context& context, const DeviceMatrix& embedding, const int32_t* tokens, float scale);
 void attention_input(const Context& context, const AttentionInputParams& params);
 Status attention(const Context& context, const AttentionParams& params);
-Status attend_fixed(const Context& context, const AttentionParams& params, std::span<FixedAttention> out);
+Status attend_selected(const Context& context, const AttentionParams& params, std::span<AttentionSums> out);
 void feed_forward(const Context& context, const FeedForwardParams& params);
 void logits(const Context& context, const float* norm, const DeviceMatrix& head,
             std::span<const uint32_t> rows, float logit_scale, float* logits);
@@ -38,7 +38,8 @@ inline bool selects(const StepShape& step, size_t span) {
   return !step.selections.empty() && step.selections[span].selects;
 }
 Status reserve_selected(const Context& context);
-void attend_selected(const Context& context, const AttentionParams& params, int loop);
+void attend_lists(const Context& context, const AttentionParams& params, int loop);
+void sum_selected(const Context& context, std::span<AttentionSums> out);
 void merge_selected(const Context& context, size_t span, float* out);
 
 // Activations of n_tokens rows for `matrices`, made by make_row(token, float* out [n_cols]) on the threads of

@@ -1,5 +1,6 @@
 // Attention of spans that select: first over their fixed pages, then over what was selected.
 #include <algorithm>
+#include <cmath>
 
 #include "runtime/device/cpu/cpu_operations.h"
 
@@ -18,13 +19,42 @@ size_t part_floats(const StepShape& step) {
   return state_floats(step) * step.n_heads;
 }
 
-// maximum and sum of all heads, for attend_fixed's answer, padded to whole cache lines.
+// maximum and sum of all heads, for AttentionSums, padded to whole cache lines.
 size_t summary_floats(const StepShape& step) {
   return (size_t{2} * step.n_heads + 15) / 16 * 16;
 }
 
+// A span's states of its fixed pages, room for another state of each head, the summary.
 size_t fixed_floats(const StepShape& step) {
-  return part_floats(step) + summary_floats(step);
+  return 2 * part_floats(step) + summary_floats(step);
+}
+
+float* fixed_states(const Context& context, size_t span) {
+  return context.workspace.fixed() + span * fixed_floats(context.step);
+}
+
+float* summary_of(const Context& context, size_t span) {
+  return fixed_states(context, span) + 2 * part_floats(context.step);
+}
+
+// A head's sum and the maximum that it is relative to, of several states.
+struct HeadSum {
+  float maximum = -INFINITY;
+  float sum = 0;
+
+  void add(const float* state) {
+    const float other = state[kernels::kPartialMaximum];
+    if (state[kernels::kPartialSum] == 0) return;
+    const float greatest = std::max(maximum, other);
+    sum = sum * std::exp(maximum - greatest) + state[kernels::kPartialSum] * std::exp(other - greatest);
+    maximum = greatest;
+  }
+};
+
+void summarize_head(const Context& context, size_t span, uint32_t head, const HeadSum& total) {
+  float* const summary = summary_of(context, span);
+  summary[head] = total.maximum;
+  summary[context.step.n_heads + head] = total.sum;
 }
 
 // The states of a token: its fixed pages, the parts of its lists, the estimates.
@@ -52,6 +82,11 @@ const float* q_of(const Context& context, size_t span) {
   return context.workspace.q_ + size_t{step.spans[span].token_begin} * step.n_heads * step.kv.head_dim;
 }
 
+AttentionSums sums_of(const Context& context, size_t span) {
+  const float* const summary = summary_of(context, span);
+  return {q_of(context, span), summary, summary + context.step.n_heads};
+}
+
 // One KV head over one part of its list, or over its estimates, which are the last part.
 void attend_part(const Context& context, const AttentionParams& params, size_t span, size_t part,
                  uint32_t kv_head, float* states) {
@@ -76,7 +111,7 @@ void attend_part(const Context& context, const AttentionParams& params, size_t s
 
 }  // namespace
 
-Status attend_fixed(const Context& context, const AttentionParams& params, std::span<FixedAttention> out) {
+Status attend_selected(const Context& context, const AttentionParams& params, std::span<AttentionSums> out) {
   const StepShape& step = context.step;
   LEOAM_RETURN_IF_ERROR(context.workspace.reserve_fixed(step.spans.size() * fixed_floats(step)));
   const uint32_t group = step.n_heads / step.kv.n_kv_heads;
@@ -86,30 +121,35 @@ Status attend_fixed(const Context& context, const AttentionParams& params, std::
       const size_t span = static_cast<size_t>(item) / step.kv.n_kv_heads;
       const uint32_t kv_head = static_cast<uint32_t>(item) % step.kv.n_kv_heads;
       if (!selects(step, span)) continue;
-      const LayerPages& pages = step.selections[span].fixed;
+      const SpanSelection& selection = step.selections[span];
       kernels::AttentionDecodeParams decode;
       decode.layout = step.kv;
       decode.n_heads = step.n_heads;
       decode.scale = params.scale;
       decode.q = q_of(context, span);
       decode.position = step.spans[span].first_position;
-      decode.pages = pages.pages;
-      decode.n_pages = pages.n_pages;
-      float* const states = context.workspace.fixed() + span * fixed_floats(step);
-      float* const summary = states + part_floats(step);
-      context.kernels.attention_decode(decode, kv_head, 0, pages.n_pages,
-                                       states + size_t{kv_head} * group * state_floats(step));
-      for (uint32_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
-        summary[head] = states[head * state_floats(step) + kernels::kPartialMaximum];
-        summary[step.n_heads + head] = states[head * state_floats(step) + kernels::kPartialSum];
+      decode.pages = selection.fixed.pages;
+      decode.n_pages = selection.fixed.n_pages;
+      const size_t first = size_t{kv_head} * group * state_floats(step);
+      float* const fixed = fixed_states(context, span) + first;
+      float* const chosen = fixed + part_floats(step);
+      context.kernels.attention_decode(decode, kv_head, 0, selection.fixed.n_pages, fixed);
+      if (!selection.heads.empty()) {
+        const std::span<const kernels::KvGranules> granules = selection.heads[kv_head].granules;
+        context.kernels.attention_granules({step.kv, step.n_heads, params.scale, decode.q, granules.data(),
+                                            static_cast<uint32_t>(granules.size())},
+                                           kv_head, chosen);
+      }
+      for (uint32_t g = 0; g < group; ++g) {
+        HeadSum total;
+        total.add(fixed + g * state_floats(step));
+        if (!selection.heads.empty()) total.add(chosen + g * state_floats(step));
+        summarize_head(context, span, kv_head * group + g, total);
       }
     }
   });
-  for (size_t span = 0; span < step.spans.size(); ++span) {
-    if (!selects(step, span)) continue;
-    const float* summary = context.workspace.fixed() + span * fixed_floats(step) + part_floats(step);
-    out[span] = {q_of(context, span), summary, summary + step.n_heads};
-  }
+  for (size_t span = 0; span < step.spans.size(); ++span)
+    if (selects(step, span)) out[span] = sums_of(context, span);
   return {};
 }
 
@@ -119,12 +159,12 @@ Status reserve_selected(const Context& context) {
   LEOAM_RETURN_IF_ERROR(context.workspace.reserve_selected(selected_offset(step, step.spans.size())));
   for (size_t span = 0; span < step.spans.size(); ++span)
     if (selects(step, span))
-      std::copy_n(context.workspace.fixed() + span * fixed_floats(step), part_floats(step),
+      std::copy_n(fixed_states(context, span), part_floats(step),
                   context.workspace.selected() + selected_offset(step, span));
   return {};
 }
 
-void attend_selected(const Context& context, const AttentionParams& params, int loop) {
+void attend_lists(const Context& context, const AttentionParams& params, int loop) {
   const StepShape& step = context.step;
   if (step.selections.empty()) return;
   int64_t item = context.pool.next_item(loop);
@@ -139,6 +179,21 @@ void attend_selected(const Context& context, const AttentionParams& params, int 
                   static_cast<uint32_t>(index % step.kv.n_kv_heads), states);
     }
     first += n;
+  }
+}
+
+void sum_selected(const Context& context, std::span<AttentionSums> out) {
+  const StepShape& step = context.step;
+  for (size_t span = 0; span < step.spans.size(); ++span) {
+    if (!selects(step, span)) continue;
+    const float* const states = context.workspace.selected() + selected_offset(step, span);
+    for (uint32_t head = 0; head < step.n_heads; ++head) {
+      HeadSum total;
+      for (size_t part = 0; part + 1 < n_parts(step.selections[span]); ++part)
+        total.add(states + part * part_floats(step) + head * state_floats(step));
+      summarize_head(context, span, head, total);
+    }
+    out[span] = sums_of(context, span);
   }
 }
 

@@ -29,28 +29,32 @@ void GranuleBudget::divide(std::span<const GranuleMasses> heads, uint64_t n_gran
     while (head.lowest > 0 && (rest <= 0 || taken < 1 - rest)) taken += sum[--head.lowest];
   }
   edge_ = kClasses;
-  n_at_edge_ = 0;
+  uint64_t n_at_edge = UINT64_MAX;
   while (edge_ > 0) {
     --edge_;
     uint64_t n = 0;
     for (const Head& head : heads_)
       if (edge_ >= head.lowest) n += head.count[edge_];
     if (n > n_granules) {
-      n_at_edge_ = n_granules;
-      return;
+      n_at_edge = n_granules;
+      break;
     }
     n_granules -= n;
   }
-  n_at_edge_ = UINT64_MAX;
+  for (Head& head : heads_) {
+    head.n_at_edge = edge_ >= head.lowest ? std::min<uint64_t>(head.count[edge_], n_at_edge) : 0;
+    n_at_edge -= head.n_at_edge;
+  }
 }
 
-bool GranuleBudget::takes(size_t head, float mass) {
+bool GranuleBudget::takes(size_t index, float mass) {
   if (!(mass > 0)) return false;
+  Head& head = heads_[index];
   const size_t at = class_of(mass);
-  if (at < heads_[head].lowest || at < edge_) return false;
+  if (at < head.lowest || at < edge_) return false;
   if (at > edge_) return true;
-  if (n_at_edge_ == 0) return false;
-  --n_at_edge_;
+  if (head.n_at_edge == 0) return false;
+  --head.n_at_edge;
   return true;
 }
 

@@ -21,8 +21,8 @@ class GranuleBudget {
  public:
   // At most n_granules in all; a head takes no more once its rest is at most `rest`, if that is above 0.
   void divide(std::span<const GranuleMasses> heads, uint64_t n_granules, double rest);
-  // Whether a granule of this mass is taken. To be asked once for each granule, in ascending order of heads
-  // and granules: of equals at the edge, the first are taken.
+  // Whether a granule of this mass is taken. To be asked once for each granule of a head, in ascending order:
+  // of equals at the edge, the first are taken. Heads may be asked by several threads.
   bool takes(size_t head, float mass);
 
  private:
@@ -33,11 +33,11 @@ class GranuleBudget {
 
   struct Head {
     std::array<uint32_t, kClasses> count;
-    size_t lowest;  // class that the head wants
+    size_t lowest;       // class that the head wants
+    uint64_t n_at_edge;  // left to be taken of the class at the edge
   };
   std::vector<Head> heads_;
   size_t edge_ = 0;  // classes above are taken whole
-  uint64_t n_at_edge_ = 0;
 };
 
 }  // namespace leoam

@@ -1,9 +1,12 @@
-// The policy of this library: key codes estimate the mass of every granule, granules are taken by mass, and
-// what is not taken counts with the mean keys and values of its pages.
+// The policy of this library: bounds of chunks say where to look, key codes estimate the mass of every
+// granule there, granules are taken by mass, and what is not taken counts with the mean keys and values of
+// its chunks.
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "runtime/base/aligned_buffer.h"
+#include "runtime/kv/policy/chunk_policy.h"
 #include "runtime/kv/policy/granule_budget.h"
 #include "runtime/kv/policy/policies.h"
 
@@ -11,178 +14,226 @@ namespace leoam {
 namespace {
 
 // Blocks of codes that are one work item.
-constexpr uint32_t kItemBlocks = 4;
+constexpr size_t kItemBlocks = 4;
+// Chunks that are opened as a whole: their codes lie together.
+constexpr uint32_t kLeafLevel = 1;
 
-class Leoam final : public Policy {
+class Leoam final : public ChunkPolicy {
  public:
-  Leoam(const PolicyOptions& options, const PolicyMeans& means) : options_(options), means_(means) {}
+  using ChunkPolicy::ChunkPolicy;
   std::unique_ptr<Policy> clone() const override { return std::make_unique<Leoam>(options_, means_); }
 
-  Status select(const SelectionQuery& query, const LayerAbstracts& abstracts, Selection* out) override {
-    LEOAM_RETURN_IF_ERROR(prepare(query, abstracts, out->heads.size()));
-    score(abstracts, query);
-    choose(query, abstracts, out);
-    out->n_chunks_evaluated = uint64_t{query.end_page - query.first_page} * heads_.size();
+  Status select(const SelectionQuery& query, AbstractReader& reader, Selection* out) override {
+    const LayerAbstracts& abstracts = reader.abstracts();
+    LEOAM_RETURN_IF_ERROR(prepare(query, abstracts));
+    const double n_tokens = options_.breadth * static_cast<double>(query.budget_tokens);
+    const auto n_most_pages = static_cast<uint64_t>(n_tokens / layout_.page_tokens) + 1;
+    LEOAM_RETURN_IF_ERROR(search(reader, [&](ChunkSearch& search, uint32_t head, const float* q) {
+      search.begin(query, abstracts, head, q, kLeafLevel, n_most_pages);
+    }));
+    LEOAM_RETURN_IF_ERROR(prepare_scores(reader));
+    score(query);
+    divide(query);
+    finish(abstracts, options_.estimates, out, [&](uint32_t head) { choose(head); });
     return {};
   }
 
  private:
-  // All arrays of floats are 64-byte aligned.
-  struct Head {
+  // Of one KV head; arrays of floats are 64-byte aligned. Blocks are those of which something is open.
+  struct Scores {
     std::vector<uint32_t> channels;
-    float* q = nullptr;               // [group][head_dim], scaled
-    float* scores = nullptr;          // [n_blocks][group][16 pages][page_tokens]
-    float* sums = nullptr;            // [n_blocks][group][16 pages][page_granules]
-    float* maximum = nullptr;         // [n_blocks][group]
-    float* totals = nullptr;          // [n_blocks][group]
-    float* mass = nullptr;            // [n_blocks][16 pages][page_granules]
-    std::vector<float> head_maximum;  // [group]
-    std::vector<float> head_sum;      // [group]
+    std::vector<uint32_t> block_numbers;
+    std::vector<kernels::KeyCodeBlockRef> blocks;
+    float* scores = nullptr;     // [n_blocks][group][16 pages][page_tokens]
+    float* sums = nullptr;       // [n_blocks][group][16 pages][page_granules]
+    float* maximum = nullptr;    // [n_blocks][group]
+    float* totals = nullptr;     // [n_blocks][group]
+    float* mass = nullptr;       // [n_blocks][16 pages][page_granules]
+    std::vector<float> maxima;   // [group]
+    std::vector<float> weights;  // [group]: sum of exp(score - maximum)
   };
 
-  Status prepare(const SelectionQuery& query, const LayerAbstracts& abstracts, size_t n_kv_heads);
-  void score(const LayerAbstracts& abstracts, const SelectionQuery& query);
-  void choose(const SelectionQuery& query, const LayerAbstracts& abstracts, Selection* out);
+  Status prepare_scores(AbstractReader& reader);
+  void score(const SelectionQuery& query);
+  // Leaves mass only in the pages with the most of it.
+  void limit_pages(const SelectionQuery& query);
+  void divide(const SelectionQuery& query);
+  void choose(uint32_t head);
+  template <class Visit>  // visit(page, masses of its granules)
+  void for_each_open_page(uint32_t head, const Visit& visit) const;
 
-  const PolicyOptions options_;
-  const PolicyMeans means_;
-  uint32_t group_ = 0;
-  uint32_t page_granules_ = 0;
-  uint32_t first_block_ = 0;
-  std::vector<kernels::KeyCodeBlockRef> blocks_;
-  std::vector<Head> heads_;
-  AlignedBuffer memory_;   // of the heads' arrays
-  AlignedBuffer scratch_;  // [n_threads]
+  std::vector<Scores> scores_;  // [n_kv_heads]
+  AlignedBuffer memory_;        // of their arrays
+  AlignedBuffer scratch_;       // [n_threads]
   size_t scratch_bytes_ = 0;
+  std::vector<float> page_mass_;       // [candidates], of all heads
+  std::vector<uint32_t> page_order_;   // candidates
   std::vector<GranuleMasses> masses_;  // [n_kv_heads]
   GranuleBudget budget_;
 };
 
-Status Leoam::prepare(const SelectionQuery& query, const LayerAbstracts& abstracts, size_t n_kv_heads) {
-  const kernels::KeyCodeLayout& layout = abstracts.code_layout();
-  group_ = query.n_heads / layout.n_kv_heads;
-  page_granules_ = layout.page_tokens / kernels::kGranule_tokens;
-  first_block_ = query.first_page / kernels::kCodeBlock_pages;
-  blocks_.clear();
-  for (uint32_t block = first_block_; block * kernels::kCodeBlock_pages < query.end_page; ++block) {
-    const uint32_t begin = block * kernels::kCodeBlock_pages;
-    const uint32_t skipped = std::max(query.first_page, begin) - begin;
-    const uint32_t end = std::min(query.end_page - begin, kernels::kCodeBlock_pages);
-    blocks_.push_back({abstracts.code_block(block), ((1u << end) - 1) & ~((1u << skipped) - 1)});
-  }
+Status Leoam::prepare_scores(AbstractReader& reader) {
+  const LayerAbstracts& abstracts = reader.abstracts();
   const uint32_t n_channels =
-      std::min(options_.n_channels == 0 ? layout.head_dim / 4 : options_.n_channels, layout.head_dim);
-
-  const auto padded = [](size_t n_floats) { return (n_floats + 15) / 16 * 16; };
-  const size_t pages = blocks_.size() * kernels::kCodeBlock_pages;
-  const size_t q = padded(size_t{group_} * layout.head_dim);
-  const size_t scores = pages * group_ * layout.page_tokens;
-  const size_t sums = pages * group_ * page_granules_;
-  const size_t mass = pages * page_granules_;
-  const size_t per_block = padded(blocks_.size() * group_);
-  const size_t bytes =
-      n_kv_heads * (q + scores + padded(sums) + padded(mass) + 2 * per_block) * sizeof(float);
-  if (bytes > memory_.bytes()) {
-    LEOAM_ASSIGN_OR_RETURN(memory_, AlignedBuffer::allocate(2 * bytes));
+      std::min(options_.n_channels == 0 ? layout_.head_dim / 4 : options_.n_channels, layout_.head_dim);
+  scratch_bytes_ = kernels::key_code_scratch_bytes(layout_, group_, n_channels);
+  LEOAM_RETURN_IF_ERROR(reserve_floats(
+      scratch_bytes_ / sizeof(float) * static_cast<size_t>(means_.pool.n_threads()), &scratch_));
+  // Where a head's arrays are in memory, or would be in memory from 0; returns its end.
+  const auto place = [this](Scores& head, size_t offset) {
+    const size_t n_blocks = head.blocks.size();
+    const size_t pages = n_blocks * kernels::kCodeBlock_pages;
+    float* const base = memory_.as<float>();
+    const auto take = [&](size_t n) {
+      const size_t at = std::exchange(offset, offset + (n + 15) / 16 * 16);
+      return base ? base + at : nullptr;
+    };
+    head.scores = take(pages * group_ * layout_.page_tokens);
+    head.sums = take(pages * group_ * page_granules_);
+    head.mass = take(pages * page_granules_);
+    head.maximum = take(n_blocks * group_);
+    head.totals = take(n_blocks * group_);
+    return offset;
+  };
+  scores_.resize(heads_.size());
+  needed_.clear();
+  size_t n_floats = 0;
+  for (size_t h = 0; h < heads_.size(); ++h) {
+    Scores& head = scores_[h];
+    head.block_numbers.clear();
+    head.blocks.clear();
+    for (const ChunkSearch::Found& found : heads_[h].search.open()) {
+      const uint32_t block = found.chunk.block();
+      if (head.block_numbers.empty() || head.block_numbers.back() != block) {
+        head.block_numbers.push_back(block);
+        head.blocks.push_back({});
+      }
+      const uint32_t slot = found.chunk.first_page() % kernels::kCodeBlock_pages;
+      head.blocks.back().pages |= ((1u << found.chunk.n_pages()) - 1) << slot;
+    }
+    needed_.insert(needed_.end(), head.block_numbers.begin(), head.block_numbers.end());
+    n_floats = place(head, n_floats);
   }
-  scratch_bytes_ = kernels::key_code_scratch_bytes(layout, group_, n_channels);
-  const size_t all_scratch = scratch_bytes_ * static_cast<size_t>(means_.pool.n_threads());
-  if (all_scratch > scratch_.bytes()) {
-    LEOAM_ASSIGN_OR_RETURN(scratch_, AlignedBuffer::allocate(all_scratch));
-  }
-
-  heads_.resize(n_kv_heads);
-  float* at = memory_.as<float>();
-  const auto take = [&at](size_t n_floats) { return std::exchange(at, at + n_floats); };
-  for (uint32_t h = 0; h < n_kv_heads; ++h) {
-    Head& head = heads_[h];
-    head.q = take(q);
-    head.scores = take(scores);
-    head.sums = take(padded(sums));
-    head.mass = take(padded(mass));
-    head.maximum = take(per_block);
-    head.totals = take(per_block);
-    head.head_maximum.resize(group_);
-    head.head_sum.resize(group_);
+  sort_unique(&needed_);
+  LEOAM_RETURN_IF_ERROR(reader.hold(AbstractPart::codes, needed_));
+  LEOAM_RETURN_IF_ERROR(reserve_floats(n_floats, &memory_));
+  size_t offset = 0;
+  for (uint32_t h = 0; h < scores_.size(); ++h) {
+    Scores& head = scores_[h];
+    for (size_t i = 0; i < head.blocks.size(); ++i)
+      head.blocks[i].block = abstracts.codes(head.block_numbers[i]);
+    offset = place(head, offset);
+    head.maxima.resize(group_);
+    head.weights.resize(group_);
     head.channels.resize(n_channels);
-    const float* from = query.fixed.q + size_t{h} * group_ * layout.head_dim;
-    for (size_t i = 0; i < size_t{group_} * layout.head_dim; ++i) head.q[i] = from[i] * query.scale;
-    means_.kernels.key_channel_rank(head.q, group_, layout.head_dim, abstracts.ranges(h).data(), n_channels,
-                                    head.channels.data());
+    means_.kernels.key_channel_rank(heads_[h].q, group_, layout_.head_dim, abstracts.ranges(h).data(),
+                                    n_channels, head.channels.data());
   }
   return {};
 }
 
-void Leoam::score(const LayerAbstracts& abstracts, const SelectionQuery& query) {
-  const auto n_blocks = static_cast<uint32_t>(blocks_.size());
-  const uint32_t n_ranges = (n_blocks + kItemBlocks - 1) / kItemBlocks;
-  const auto n_items = static_cast<int64_t>(heads_.size() * n_ranges);
+void Leoam::score(const SelectionQuery& query) {
+  const auto n_items = [](const Scores& head) {
+    return (head.blocks.size() + kItemBlocks - 1) / kItemBlocks;
+  };
   means_.pool.run([&](int thread) {
-    for (int64_t item = means_.pool.next_item(0); item < n_items; item = means_.pool.next_item(0)) {
-      const auto kv_head = static_cast<uint32_t>(item / n_ranges);
-      const uint32_t begin = static_cast<uint32_t>(item % n_ranges) * kItemBlocks;
-      const Head& head = heads_[kv_head];
-      const size_t block_scores = size_t{group_} * kernels::kCodeBlock_pages * page_granules_;
-      kernels::KeyCodeScoreParams params;
-      params.layout = abstracts.code_layout();
-      params.group = group_;
-      params.q = head.q;
-      params.channels = head.channels.data();
-      params.n_channels = static_cast<uint32_t>(head.channels.size());
-      params.blocks = blocks_.data() + begin;
-      params.n_blocks = std::min(kItemBlocks, n_blocks - begin);
-      params.scores = head.scores + begin * block_scores * kernels::kGranule_tokens;
-      params.maximum = head.maximum + begin * group_;
-      params.scratch = scratch_.data() + static_cast<size_t>(thread) * scratch_bytes_;
-      means_.kernels.key_code_score(params, kv_head);
-      means_.kernels.granule_sum({params.layout.page_tokens, group_, params.blocks, params.n_blocks,
-                                  params.scores, params.maximum, head.sums + begin * block_scores,
-                                  head.totals + begin * group_});
+    auto item = static_cast<size_t>(means_.pool.next_item(0));
+    size_t first = 0;
+    for (uint32_t h = 0; h < scores_.size(); ++h) {
+      const Scores& head = scores_[h];
+      for (; item < first + n_items(head); item = static_cast<size_t>(means_.pool.next_item(0))) {
+        const size_t begin = (item - first) * kItemBlocks;
+        const size_t block_sums = size_t{group_} * kernels::kCodeBlock_pages * page_granules_;
+        kernels::KeyCodeScoreParams params;
+        params.layout = layout_;
+        params.group = group_;
+        params.q = heads_[h].q;
+        params.channels = head.channels.data();
+        params.n_channels = static_cast<uint32_t>(head.channels.size());
+        params.blocks = head.blocks.data() + begin;
+        params.n_blocks = static_cast<uint32_t>(std::min(kItemBlocks, head.blocks.size() - begin));
+        params.scores = head.scores + begin * block_sums * kernels::kGranule_tokens;
+        params.maximum = head.maximum + begin * group_;
+        params.scratch = scratch_.data() + static_cast<size_t>(thread) * scratch_bytes_;
+        means_.kernels.key_code_score(params, h);
+        means_.kernels.granule_sum({layout_.page_tokens, group_, params.blocks, params.n_blocks,
+                                    params.scores, params.maximum, head.sums + begin * block_sums,
+                                    head.totals + begin * group_});
+      }
+      first += n_items(head);
     }
     means_.pool.barrier();
-    const auto n_heads = static_cast<int64_t>(heads_.size());
+    const auto n_heads = static_cast<int64_t>(scores_.size());
     for (int64_t h = means_.pool.next_item(1); h < n_heads; h = means_.pool.next_item(1)) {
-      Head& head = heads_[static_cast<size_t>(h)];
-      const size_t first = static_cast<size_t>(h) * group_;
-      means_.kernels.granule_mass({abstracts.code_layout().page_tokens, group_, n_blocks, head.sums,
-                                   head.maximum, head.totals, query.fixed.maximum + first,
-                                   query.fixed.sum + first, head.mass, head.head_maximum.data(),
-                                   head.head_sum.data()});
+      Scores& head = scores_[static_cast<size_t>(h)];
+      const size_t at = static_cast<size_t>(h) * group_;
+      means_.kernels.granule_mass({layout_.page_tokens, group_, static_cast<uint32_t>(head.blocks.size()),
+                                   head.sums, head.maximum, head.totals, query.fixed.maximum + at,
+                                   query.fixed.sum + at, head.mass, head.maxima.data(), head.weights.data()});
     }
   });
 }
 
-void Leoam::choose(const SelectionQuery& query, const LayerAbstracts& abstracts, Selection* out) {
-  const size_t n_masses = blocks_.size() * kernels::kCodeBlock_pages * page_granules_;
-  masses_.resize(heads_.size());
-  for (size_t h = 0; h < heads_.size(); ++h) {
-    const Head& head = heads_[h];
+template <class Visit>
+void Leoam::for_each_open_page(uint32_t h, const Visit& visit) const {
+  const Scores& head = scores_[h];
+  size_t at = 0;
+  for (const ChunkSearch::Found& found : heads_[h].search.open()) {
+    while (head.block_numbers[at] != found.chunk.block()) ++at;
+    for (uint32_t i = 0; i < found.chunk.n_pages(); ++i) {
+      const uint32_t page = found.chunk.first_page() + i;
+      visit(page,
+            head.mass + (at * kernels::kCodeBlock_pages + page % kernels::kCodeBlock_pages) * page_granules_);
+    }
+  }
+}
+
+void Leoam::limit_pages(const SelectionQuery& query) {
+  const double n_tokens =
+      options_.page_spread * static_cast<double>(query.n_granules * kernels::kGranule_tokens);
+  const auto n_most = static_cast<size_t>(n_tokens / layout_.page_tokens) + 1;
+  const size_t n_pages = query.end_page - query.first_page;
+  if (options_.page_spread <= 0 || n_most >= n_pages) return;
+  page_mass_.assign(n_pages, 0);
+  for (uint32_t h = 0; h < scores_.size(); ++h)
+    for_each_open_page(h, [&](uint32_t page, const float* mass) {
+      for (uint32_t i = 0; i < page_granules_; ++i) page_mass_[page - query.first_page] += mass[i];
+    });
+  page_order_.resize(n_pages);
+  std::iota(page_order_.begin(), page_order_.end(), 0u);
+  std::nth_element(page_order_.begin(), page_order_.begin() + static_cast<std::ptrdiff_t>(n_most),
+                   page_order_.end(), [this](uint32_t a, uint32_t b) {
+                     return page_mass_[a] != page_mass_[b] ? page_mass_[a] > page_mass_[b] : a < b;
+                   });
+  for (size_t i = n_most; i < n_pages; ++i) page_mass_[page_order_[i]] = -1;
+  for (uint32_t h = 0; h < scores_.size(); ++h)
+    for_each_open_page(h, [&](uint32_t page, float* mass) {
+      if (page_mass_[page - query.first_page] < 0) std::fill_n(mass, page_granules_, 0.0f);
+    });
+}
+
+void Leoam::divide(const SelectionQuery& query) {
+  limit_pages(query);
+  masses_.resize(scores_.size());
+  for (size_t h = 0; h < scores_.size(); ++h) {
+    const Scores& head = scores_[h];
     float fixed = 0;
     for (uint32_t g = 0; g < group_; ++g)
       fixed += query.fixed.sum[h * group_ + g] *
-               std::exp(query.fixed.maximum[h * group_ + g] - head.head_maximum[g]) / head.head_sum[g];
-    masses_[h] = {{head.mass, n_masses}, fixed / static_cast<float>(group_)};
+               std::exp(query.fixed.maximum[h * group_ + g] - head.maxima[g]) / head.weights[g];
+    masses_[h] = {{head.mass, head.blocks.size() * kernels::kCodeBlock_pages * page_granules_},
+                  fixed / static_cast<float>(group_)};
   }
-  budget_.divide(masses_, query.n_granules * heads_.size(), options_.rest);
-  for (size_t h = 0; h < heads_.size(); ++h) {
-    Selection::Head& selected = out->heads[h];
-    selected.granules.clear();
-    selected.estimates.clear();
-    for (uint32_t page = query.first_page; page < query.end_page; ++page) {
-      const float* mass =
-          heads_[h].mass + size_t{page - first_block_ * kernels::kCodeBlock_pages} * page_granules_;
-      uint32_t mask = 0;
-      for (uint32_t i = 0; i < page_granules_; ++i)
-        if (budget_.takes(h, mass[i])) mask |= 1u << i;
-      // A page of which something is selected is not estimated: its means are those of the rest and of what
-      // stands out of it.
-      if (mask != 0)
-        selected.granules.push_back({page, mask});
-      else if (options_.estimates)
-        selected.estimates.push_back({abstracts.record(page, static_cast<uint32_t>(h)),
-                                      static_cast<float>(abstracts.code_layout().page_tokens)});
-    }
-  }
+  budget_.divide(masses_, query.n_granules * scores_.size(), options_.rest);
+}
+
+void Leoam::choose(uint32_t h) {
+  for_each_open_page(h, [&](uint32_t page, const float* mass) {
+    uint32_t mask = 0;
+    for (uint32_t i = 0; i < page_granules_; ++i)
+      if (budget_.takes(h, mass[i])) mask |= 1u << i;
+    heads_[h].masks.set(page, mask);
+  });
 }
 
 }  // namespace

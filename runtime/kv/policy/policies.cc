@@ -24,6 +24,15 @@ Status check(const PolicyOptions& options) {
   if (!(options.importance > 0 && options.importance <= 1))
     return error(ErrorKind::invalid_argument, "importance: expected above 0 and at most 1, found {}",
                  options.importance);
+  if (!(options.breadth > 0 && options.breadth <= 1e9))
+    return error(ErrorKind::invalid_argument, "breadth: expected above 0 and at most 1e9, found {}",
+                 options.breadth);
+  if (!(options.page_spread >= 0 && options.page_spread <= 1e9))
+    return error(ErrorKind::invalid_argument, "page_spread: expected 0 to 1e9, found {}",
+                 options.page_spread);
+  if (!(options.coverage_floor >= 0 && options.coverage_floor < 1))
+    return error(ErrorKind::invalid_argument, "coverage_floor: expected at least 0 and below 1, found {}",
+                 options.coverage_floor);
   return {};
 }
 

@@ -11,7 +11,7 @@
 
 #include "kernels/cpu_table.h"
 #include "runtime/base/thread_pool.h"
-#include "runtime/kv/layer_abstracts.h"
+#include "runtime/kv/abstract_reader.h"
 
 namespace leoam {
 
@@ -23,6 +23,13 @@ struct PolicyOptions {
   uint32_t budget_tokens = 0;
   // Channels of a key whose codes are read; 0: a quarter.
   uint32_t n_channels = 0;
+  // Codes are read of at most so many times the tokens that are selected: those whose chunks may weigh most.
+  double breadth = 12;
+  // Granules are taken from at most so many pages as the tokens that are selected would fill, those with most
+  // mass over all heads: a disk or a link moves pages, computing reads granules. 0: from all.
+  double page_spread = 0;
+  // More is selected while less than this share of some head's attention is certain to be in the selection.
+  double coverage_floor = 0;
   uint32_t n_dense_layers = 2;  // the first layers attend to everything
   uint32_t n_sink_tokens = 32;
   uint32_t n_window_tokens = 128;
@@ -48,6 +55,8 @@ struct Selection {
     std::vector<kernels::AttentionEstimate> estimates;
   };
   std::vector<Head> heads;  // [n_kv_heads]
+  // [n_heads]: log of what sum exp(score) over all candidates that are not selected is at most.
+  std::vector<float> outside;
   uint64_t n_chunks_evaluated = 0;
 };
 
@@ -56,10 +65,11 @@ struct Selection {
 struct SelectionQuery {
   uint32_t n_heads = 0;
   float scale = 0;
-  FixedAttention fixed;
+  AttentionSums fixed;
   uint32_t first_page = 0;
   uint32_t end_page = 0;
-  uint64_t n_granules = 0;  // to be chosen for each KV head on average, at most
+  uint64_t budget_tokens = 0;
+  uint64_t n_granules = 0;  // what of it is left to be chosen for each KV head on average
 };
 
 // What policies compute with.
@@ -73,9 +83,14 @@ class Policy {
  public:
   virtual ~Policy() = default;
   virtual std::unique_ptr<Policy> clone() const = 0;
-  // out->heads has an entry for each KV head, empty or of an earlier call.
-  // Fails with out_of_memory.
-  virtual Status select(const SelectionQuery& query, const LayerAbstracts& abstracts, Selection* out) = 0;
+  // out->heads has an entry for each KV head, out->outside for each query head, of an earlier call. What is
+  // referred to is held by `reader`. Fails as AbstractReader::hold does, and with out_of_memory.
+  virtual Status select(const SelectionQuery& query, AbstractReader& reader, Selection* out) = 0;
+  // Directly after select: `inside` [n_heads] is the log of sum exp(score) over the fixed tokens and those
+  // selected. Selects more, until for every head inside / (inside + outside) is at least `floor`. Fails
+  // likewise.
+  virtual Status widen(std::span<const float> inside, double floor, AbstractReader& reader,
+                       Selection* out) = 0;
 };
 
 // The names of all policies, exact first.

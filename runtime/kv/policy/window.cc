@@ -1,32 +1,38 @@
 // The policy that most long-context programs have: sinks and the most recent tokens.
 #include <algorithm>
 
+#include "runtime/kv/policy/chunk_policy.h"
 #include "runtime/kv/policy/policies.h"
 
 namespace leoam {
 namespace {
 
-class Window final : public Policy {
+class Window final : public ChunkPolicy {
  public:
-  std::unique_ptr<Policy> clone() const override { return std::make_unique<Window>(*this); }
+  using ChunkPolicy::ChunkPolicy;
+  std::unique_ptr<Policy> clone() const override { return std::make_unique<Window>(options_, means_); }
 
-  Status select(const SelectionQuery& query, const LayerAbstracts& abstracts, Selection* out) override {
-    const uint32_t page_granules = abstracts.code_layout().page_tokens / kernels::kGranule_tokens;
+  Status select(const SelectionQuery& query, AbstractReader& reader, Selection* out) override {
+    const LayerAbstracts& abstracts = reader.abstracts();
+    LEOAM_RETURN_IF_ERROR(prepare(query, abstracts));
+    // Nothing is opened: bounds of the largest chunks say how much is missed.
+    LEOAM_RETURN_IF_ERROR(search(reader, [&](ChunkSearch& search, uint32_t head, const float* q) {
+      search.begin(query, abstracts, head, q, 0, 0);
+    }));
     const auto n_pages = static_cast<uint32_t>(
-        std::min<uint64_t>(query.n_granules / page_granules, query.end_page - query.first_page));
-    for (Selection::Head& head : out->heads) {
-      head.granules.clear();
+        std::min<uint64_t>(query.n_granules / page_granules_, query.end_page - query.first_page));
+    finish(abstracts, false, out, [&](uint32_t head) {
       for (uint32_t page = query.end_page - n_pages; page < query.end_page; ++page)
-        head.granules.push_back({page, all_granules(page_granules)});
-    }
+        heads_[head].masks.set_all(page);
+    });
     return {};
   }
 };
 
 }  // namespace
 
-std::unique_ptr<Policy> create_window(const PolicyOptions&, const PolicyMeans&) {
-  return std::make_unique<Window>();
+std::unique_ptr<Policy> create_window(const PolicyOptions& options, const PolicyMeans& means) {
+  return std::make_unique<Window>(options, means);
 }
 
 }  // namespace leoam

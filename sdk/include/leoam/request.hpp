@@ -59,6 +59,7 @@ struct Event {
   FinishReason finish_reason = FinishReason::none;
   uint64_t done_tokens = 0;
   uint64_t total_tokens = 0;
+  float coverage = 1;
 };
 
 struct RequestOptions {
@@ -203,7 +204,8 @@ class Request {
             detail::view(c.text),
             static_cast<FinishReason>(c.finish_reason),
             c.done_tokens,
-            c.total_tokens};
+            c.total_tokens,
+            c.coverage};
   }
   static int32_t on_event(const leoam_event* event, void* user_data) {
     const auto callbacks = static_cast<Callbacks*>(user_data)->shared_from_this();

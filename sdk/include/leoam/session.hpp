@@ -26,6 +26,10 @@ struct SessionOptions {
   uint32_t piece_tokens = 0;    // 0: the library's choice, as leoam_session_options says
   uint32_t budget_tokens = 0;   // that a policy attends to in a layer; 0: by importance
   double importance = 0;        // the same as a share of the context; 0: 0.1
+  uint32_t n_channels = 0;      // these four as leoam_session_options says
+  double breadth = 0;
+  double page_spread = 0;
+  double coverage_floor = 0;
 };
 
 struct EvaluateOptions {
@@ -102,6 +106,14 @@ class Session {
   std::vector<float> logits() const {
     std::vector<float> out(info().n_vocab);
     detail::call(leoam_session_copy_logits, get(), out.data(), static_cast<uint64_t>(out.size()));
+    return out;
+  }
+
+  // Of the newest step, [n_layers][n_heads]: certain share of a head's attention in what it attended to.
+  std::vector<float> coverage() const {
+    const leoam_model_info info = state_->model.info();
+    std::vector<float> out(size_t{info.n_layers} * info.n_heads);
+    detail::call(leoam_session_copy_coverage, get(), out.data(), static_cast<uint64_t>(out.size()));
     return out;
   }
 
@@ -208,6 +220,10 @@ class Session {
     c.policy = detail::view(options.policy);
     c.budget_tokens = options.budget_tokens;
     c.importance = options.importance;
+    c.n_channels = options.n_channels;
+    c.breadth = options.breadth;
+    c.page_spread = options.page_spread;
+    c.coverage_floor = options.coverage_floor;
     c.page_tokens = options.page_tokens;
     c.context_tokens = options.context_tokens;
     c.piece_tokens = options.piece_tokens;

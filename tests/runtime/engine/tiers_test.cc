@@ -192,7 +192,7 @@ TEST_F(EngineTiersTest, DamagedPagesAreComputedAgainWithTheSameBytes) {
       DiskAccount disk(UINT64_MAX);
       auto file = SessionFile::open(engine_->files(), path, nullptr, nullptr, disk, OpenMode::read_only);
       ASSERT_TRUE(file.ok()) << file.status().message();
-      for (const LayerIndex& layer : (*file)->layers())
+      for (const StreamIndex& layer : (*file)->streams())
         for (size_t i = 0; i < layer.pages.size(); i += 5) places.push_back(layer.pages[i].offset_bytes);
     }
     {

@@ -64,7 +64,7 @@ class TiersFaultTest : public KvTest {
   // Sealed pages, each of its own bytes.
   std::vector<PageHandle> pages(uint32_t n, uint32_t bytes = kPage_bytes) {
     std::vector<PageHandle> out;
-    const Status status = tiers_->create(0, 0, bytes, n, {}, &out);
+    const Status status = tiers_->create({0}, 0, bytes, n, {}, &out);
     EXPECT_TRUE(status.ok()) << status.message();
     EXPECT_TRUE(tiers_->pin(out, {}).ok());
     fill(out);
@@ -76,7 +76,7 @@ class TiersFaultTest : public KvTest {
   std::vector<PageHandle> adopt(const std::vector<PageHandle>& from, const std::shared_ptr<PageFile>& file) {
     std::vector<PageHandle> out;
     for (const PageHandle& page : from)
-      out.push_back(tiers_->adopt(page->layer, page->number, page->bytes, file,
+      out.push_back(tiers_->adopt(page->stream, page->number, page->bytes, file,
                                   tiers_->saved_record(*page.get(), *file)));
     return out;
   }
@@ -143,7 +143,7 @@ TEST_F(TiersFaultTest, ASaveThatMeetsADamagedPageGivesAllOthersARecord) {
   for (uint32_t page = 0; page < adopted.size(); ++page)
     if (std::ranges::find(damaged, page) == damaged.end()) healthy.push_back(original[page]);
   for (PageHandle& page : healthy)
-    page = tiers_->adopt(0, page->number, kPage_bytes, second,
+    page = tiers_->adopt({0}, page->number, kPage_bytes, second,
                          tiers_->saved_record(*adopted[page->number].get(), *second));
   ASSERT_TRUE(tiers_->pin(healthy, {}).ok());
   expect_filled(healthy);

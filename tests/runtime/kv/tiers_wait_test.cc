@@ -18,7 +18,7 @@ class TiersWaitTest : public KvTest, public ::testing::WithParamInterface<bool> 
   std::vector<PageHandle> pages_on_disk(size_t n) {
     std::vector<PageHandle> pages;
     for (size_t at = 0; at < n; ++at) {
-      EXPECT_TRUE(tiers_->create(0, static_cast<uint32_t>(at), kPage_bytes, 1, {}, &pages).ok());
+      EXPECT_TRUE(tiers_->create({0}, static_cast<uint32_t>(at), kPage_bytes, 1, {}, &pages).ok());
       tiers_->seal({&pages.back(), 1});
     }
     EXPECT_TRUE(tiers_->evict(pages, {}).ok());

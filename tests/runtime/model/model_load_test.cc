@@ -56,8 +56,8 @@ class PickyDevice final : public Device {
   Status attention_input(const StepShape&, DeviceWorkspace&, const AttentionInputParams&) override {
     return {};
   }
-  Status attend_fixed(const StepShape&, DeviceWorkspace&, const AttentionParams&,
-                      std::span<FixedAttention>) override {
+  Status attend_selected(const StepShape&, DeviceWorkspace&, const AttentionParams&,
+                         std::span<AttentionSums>) override {
     return {};
   }
   Status attention(const StepShape&, DeviceWorkspace&, const AttentionParams&) override { return {}; }

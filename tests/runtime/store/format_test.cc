@@ -29,10 +29,10 @@ std::vector<uint8_t> example_file() {
       SessionFile::create(disk, "/example", &key, testing::small_identity(), account, counting_bytes);
   EXPECT_TRUE(file.ok());
   const std::vector<LoggedToken> tokens{{1, true}, {2, false}, {3, false}, {4, true}, {5, false}};
-  const std::vector<LayerIndex> layers(3);
+  const std::vector<StreamIndex> layers(3);
   SessionCommit commit;
   commit.tokens = tokens;
-  commit.layers = layers;
+  commit.streams = layers;
   EXPECT_TRUE((*file)->commit(commit).ok());
   return disk.contents("/example");
 }

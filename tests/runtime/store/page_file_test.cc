@@ -263,7 +263,7 @@ TEST(PageTransfer, a_bad_page_fails_alone) {
   auto file = scratch(*files, folder.path(), true, account);
   Jobs jobs(file.get(), 40, 4096);
   jobs.run(*files, IoOperation::write);
-  jobs[7].identity.layer = 1;
+  jobs[7].identity.stream = 1;
   jobs[23].record.tag[3] ^= 4;
   jobs.run(*files, IoOperation::read);
   EXPECT_EQ((std::vector<size_t>{7, 23}), jobs.failed(ErrorKind::corrupt));

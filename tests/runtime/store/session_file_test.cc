@@ -175,8 +175,8 @@ TEST_P(SessionFileTest, a_long_prompt_is_one_commit) {
   model.append(600000, 1);
   SessionCommit commit;
   commit.tokens = model.tokens();
-  const std::vector<LayerIndex> layers(3);
-  commit.layers = layers;
+  const std::vector<StreamIndex> layers(3);
+  commit.streams = layers;
   ASSERT_TRUE(file->commit(commit).ok());
   file.reset();
   EXPECT_EQ(model.tokens(), open()->tokens());
@@ -235,13 +235,13 @@ TEST_P(SessionFileTest, refuses_arguments_that_make_no_sense) {
   SessionModel model;
   model.append(10, 1);
   ASSERT_TRUE(model.save(*file).ok());
-  const std::vector<LayerIndex> layers(3);
+  const std::vector<StreamIndex> layers(3);
   const std::vector<LoggedToken> outside{{50, true}};
   const std::vector<float> short_logits(49);
   const auto kind_of = [&](auto change) {
     SessionCommit commit;
     commit.n_kept_tokens = 10;
-    commit.layers = layers;
+    commit.streams = layers;
     change(&commit);
     return file->commit(commit).kind();
   };
@@ -251,7 +251,7 @@ TEST_P(SessionFileTest, refuses_arguments_that_make_no_sense) {
   EXPECT_EQ(ErrorKind::invalid_argument,
             kind_of([&](SessionCommit* commit) { commit->logits = short_logits; }));
   EXPECT_EQ(ErrorKind::invalid_argument,
-            kind_of([&](SessionCommit* commit) { commit->layers = commit->layers.first(2); }));
+            kind_of([&](SessionCommit* commit) { commit->streams = commit->streams.first(2); }));
   EXPECT_EQ(ErrorKind::ok, kind_of([](SessionCommit*) {}));
   SessionIdentity identity = small_identity();
   identity.windows.clear();
@@ -313,7 +313,7 @@ TEST_P(SessionFileTest, verify_finds_what_is_damaged_and_says_what_it_costs) {
   EXPECT_EQ(0u, healthy->n_bad_pages + healthy->n_missing_pages + healthy->n_recompute_tokens);
   EXPECT_TRUE(healthy->findings.empty()) << healthy->findings[0];
 
-  disk_.flip_bit(kPath, (file->layers()[2].pages[6].offset_bytes + 100) * 8);
+  disk_.flip_bit(kPath, (file->streams()[2].pages[6].offset_bytes + 100) * 8);
   const auto damaged = file->verify({});
   ASSERT_TRUE(damaged.ok());
   EXPECT_EQ(1u, damaged->n_bad_pages);

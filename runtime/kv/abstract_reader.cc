@@ -1,0 +1,47 @@
+#include "runtime/kv/abstract_reader.h"
+
+#include <numeric>
+
+namespace leoam {
+
+AbstractReader::~AbstractReader() {
+  for (Part& part : parts_) {
+    if (!part.whole) continue;
+    tiers_.leave(&part.use);
+    --holds_->n;
+  }
+  for (const std::vector<PageHandle>& pages : pinned_) {
+    tiers_.unpin(pages);
+    --holds_->n;
+  }
+}
+
+Status AbstractReader::hold(AbstractPart which, std::span<const uint32_t> blocks) {
+  Part& part = parts_[static_cast<size_t>(which)];
+  const std::span<const PageHandle> all = abstracts_.blocks(which);
+  if (!part.looked) {
+    part.looked = true;
+    part.use.pages = all;
+    part.whole = !all.empty() && tiers_.use(&part.use, {});
+    if (part.whole) ++holds_->n;
+  }
+  if (part.whole) return {};
+  part.held.resize(all.size());
+  std::vector<PageHandle> pages;
+  for (const uint32_t block : blocks)
+    if (!part.held[block]) pages.push_back(all[block]);
+  if (pages.empty()) return {};
+  LEOAM_RETURN_IF_ERROR(tiers_.pin(pages, {cancel_, holds_}));
+  pinned_.push_back(std::move(pages));
+  ++holds_->n;
+  for (const uint32_t block : blocks) part.held[block] = true;
+  return {};
+}
+
+Status AbstractReader::hold_all(AbstractPart part) {
+  std::vector<uint32_t> blocks(abstracts_.n_blocks());
+  std::iota(blocks.begin(), blocks.end(), 0u);
+  return hold(part, blocks);
+}
+
+}  // namespace leoam

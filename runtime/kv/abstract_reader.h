@@ -1,0 +1,48 @@
+// AbstractReader: the blocks of abstracts that one selection reads: in RAM from when they are asked for until
+// it is made.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "runtime/kv/layer_abstracts.h"
+
+namespace leoam {
+
+// Thread rule: `hold` is called by one thread at a time; what is held is read by any.
+class AbstractReader {
+ public:
+  AbstractReader(Tiers& tiers, const LayerAbstracts& abstracts, PassHolds* holds, const CancelFlag* cancel)
+      : tiers_(tiers), abstracts_(abstracts), holds_(holds), cancel_(cancel) {}
+  AbstractReader(const AbstractReader&) = delete;
+  AbstractReader& operator=(const AbstractReader&) = delete;
+  ~AbstractReader();
+
+  const LayerAbstracts& abstracts() const { return abstracts_; }
+  // Blocks in ascending order; asking again for what is held costs next to nothing. Fails as Tiers::pin does.
+  Status hold(AbstractPart part, std::span<const uint32_t> blocks);
+  Status hold_all(AbstractPart part);
+  // Blocks that were brought in one by one.
+  std::span<const std::vector<PageHandle>> pinned() const { return pinned_; }
+  bool holds(AbstractPart part, uint32_t block) const {
+    const Part& p = parts_[static_cast<size_t>(part)];
+    return p.whole || (block < p.held.size() && p.held[block]);
+  }
+
+ private:
+  struct Part {
+    bool looked = false;
+    bool whole = false;  // all of it is in RAM
+    Tiers::LayerUse use;
+    std::vector<bool> held;  // [n_blocks]
+  };
+
+  Tiers& tiers_;
+  const LayerAbstracts& abstracts_;
+  PassHolds* holds_;
+  const CancelFlag* cancel_;
+  Part parts_[kAbstractParts];
+  std::vector<std::vector<PageHandle>> pinned_;
+};
+
+}  // namespace leoam

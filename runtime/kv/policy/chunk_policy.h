@@ -1,0 +1,82 @@
+// ChunkPolicy: the base of policies that search the chunk tree: the search, and what follows from what they
+// select.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "runtime/base/aligned_buffer.h"
+#include "runtime/kv/policy/chunk_search.h"
+#include "runtime/kv/policy/page_masks.h"
+#include "runtime/kv/policy/remainder.h"
+
+namespace leoam {
+
+class ChunkPolicy : public Policy {
+ public:
+  ChunkPolicy(const PolicyOptions& options, const PolicyMeans& means) : options_(options), means_(means) {}
+  Status widen(std::span<const float> inside, double floor, AbstractReader& reader, Selection* out) final;
+
+ protected:
+  struct Head {
+    float* q = nullptr;  // [group][head_dim], times the attention scale
+    ChunkSearch search;
+    bool waits = false;   // for records
+    PageMasks masks;      // what is selected
+    Remainder remainder;  // and what is not
+  };
+  // Queries and empty masks. Fails with out_of_memory.
+  Status prepare(const SelectionQuery& query, const LayerAbstracts& abstracts);
+  // begin(search, kv_head, q) begins each. Fails as AbstractReader::hold does.
+  template <class Begin>
+  Status search(AbstractReader& reader, const Begin& begin) {
+    for_each_head([&](uint32_t h) {
+      begin(heads_[h].search, h, heads_[h].q);
+      heads_[h].waits = !heads_[h].search.advance(means_.kernels, reader);
+    });
+    return go_on(reader);
+  }
+  // On the pool's threads: work(kv_head).
+  template <class Work>
+  void for_each_head(const Work& work) const {
+    means_.pool.run([&](int) {
+      const auto n_heads = static_cast<int64_t>(heads_.size());
+      for (int64_t h = means_.pool.next_item(0); h < n_heads; h = means_.pool.next_item(0))
+        work(static_cast<uint32_t>(h));
+    });
+  }
+  // All that a Selection says. choose(kv_head) sets the head's masks, on the pool's threads.
+  template <class Choose>
+  void finish(const LayerAbstracts& abstracts, bool estimates, Selection* out, const Choose& choose) {
+    estimates_ = estimates;
+    for_each_head([&](uint32_t h) {
+      choose(h);
+      heads_[h].remainder.begin(heads_[h].search, group_);
+      describe(h, abstracts, out);
+    });
+    count_chunks(out);
+  }
+
+  const PolicyOptions options_;
+  const PolicyMeans means_;
+  uint32_t group_ = 0;
+  uint32_t page_granules_ = 0;
+  kernels::KeyCodeLayout layout_;
+  std::vector<Head> heads_;       // [n_kv_heads]
+  std::vector<uint32_t> needed_;  // blocks
+
+ private:
+  Status go_on(AbstractReader& reader);
+  void describe(uint32_t head, const LayerAbstracts& abstracts, Selection* out);
+
+  void count_chunks(Selection* out) const;
+
+  AlignedBuffer queries_;
+  bool estimates_ = false;
+};
+
+// Room for n_floats; what was there is lost when it grows. Fails with out_of_memory.
+Status reserve_floats(size_t n_floats, AlignedBuffer* buffer);
+void sort_unique(std::vector<uint32_t>* numbers);
+
+}  // namespace leoam
