@@ -111,7 +111,9 @@ Status Session::adopt(std::shared_ptr<SessionFile> file) {
     return error(ErrorKind::invalid_argument, "context_tokens: the saved session has {} tokens, found {}",
                  info.n_tokens, options_.context_tokens);
   // The newest tokens may always be without KV: one that was drawn, those that a cut has left of a pass.
-  const bool lost = info.index_lost || info.n_kv_tokens + kNarrowSpan_tokens < info.n_tokens;
+  // Steps of one token that selected are to be repeated one by one.
+  const uint32_t most_pending = kv_->selector() ? 1 : kNarrowSpan_tokens;
+  const bool lost = info.index_lost || info.n_kv_tokens + most_pending < info.n_tokens;
   for (const LoggedToken& token : file->tokens()) {
     if (token.id < 0 || static_cast<uint32_t>(token.id) >= model_->config().n_vocab)
       return error(ErrorKind::corrupt, "token log: expected ids below {}, found {}", model_->config().n_vocab,

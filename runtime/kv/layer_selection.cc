@@ -44,10 +44,7 @@ Status LayerSelection::summarize(SequenceKv& kv, uint32_t layer, Device& device,
     jobs.clear();
     const Status room = abstracts.append(n, {cancel, holds}, &jobs);
     if (room.kind() == ErrorKind::corrupt && abstracts.forget_damaged()) continue;
-    if (room.kind() == ErrorKind::no_space) {
-      kv.selector_->give_up();
-      return {};
-    }
+    if (room.kind() == ErrorKind::no_space && kv.give_up_selecting()) return {};
     LEOAM_RETURN_IF_ERROR(room.clone());
     LEOAM_RETURN_IF_ERROR(kv.tiers_->pin(run, {cancel, holds}));
     for (uint32_t i = 0; i < n; ++i) jobs[i].page = kv.tiers_->data(*run[i].get());

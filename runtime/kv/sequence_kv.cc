@@ -75,7 +75,7 @@ Status SequenceKv::open_layer(uint32_t index, const Tiers::Wait& wait) {
 }
 
 bool SequenceKv::give_up_selecting() {
-  if (!selector_ || selector_->has_given_up()) return false;
+  if (!selector_ || selector_->has_given_up() || tiers_->fails_to_move_down()) return false;
   selector_->give_up();
   return true;
 }

@@ -63,7 +63,8 @@ class SequenceKv {
 
   // Room for n tokens behind n_tokens(), once before each commit or rollback. Fails with invalid_argument.
   Status reserve(uint32_t n);
-  // Abstracts leave RAM for good, and every step attends to everything; false: there was nothing to give up.
+  // For want of room: abstracts leave RAM for good, and every step attends to everything. False: there was
+  // nothing to give up, or a full disk is what makes room short, which passes.
   bool give_up_selecting();
   // Pages for the reserved tokens of a layer, in RAM and open; where there is no other room, selecting is
   // given up for it. Fails as Tiers::create and open_for_writing do.

@@ -426,6 +426,11 @@ uint64_t Tiers::ahead_bytes() const {
   return ahead_bytes_of(top_->budget_bytes());
 }
 
+bool Tiers::fails_to_move_down() const {
+  Lock lock(mutex_);
+  return !write_failure_.ok();
+}
+
 uint64_t Tiers::host_budget_bytes() const {
   Lock lock(mutex_);
   return host_.budget_bytes();

@@ -150,6 +150,8 @@ class Tiers {
   using BudgetProgress = std::function<void(uint64_t, uint64_t)>;
   Status set_budget(Level level, uint64_t bytes, const BudgetProgress& on_progress, const CancelFlag* cancel);
   uint64_t host_budget_bytes() const;
+  // Whether the newest attempt to move a page down has failed: what lacks room then is not the budget of RAM.
+  bool fails_to_move_down() const;
   // Most bytes that wanted pages of one sequence should take.
   uint64_t ahead_bytes() const;
   TierStatistics statistics() const;

@@ -11,7 +11,16 @@
 namespace leoam::cli {
 namespace {
 
-std::string summary(uint64_t document_tokens, const Generated& answer, const Json& stats, uint64_t kv_bytes) {
+// What the policy chose for drawn tokens; null where all of it was attended to.
+Json selection_figures(const leoam_session_info& info) {
+  if (info.n_selections == 0) return nullptr;
+  return {{"attended_share",
+           static_cast<double>(info.n_attended_tokens) / static_cast<double>(info.n_candidate_tokens)},
+          {"mean_coverage", info.coverage_sum / static_cast<double>(info.n_selections)}};
+}
+
+std::string summary(uint64_t document_tokens, const Generated& answer, const Json& stats,
+                    const leoam_session_info& info, uint64_t host_peak_bytes) {
   char figures[100];
   if (answer.tokens.empty())
     std::snprintf(figures, sizeof figures, "no answer");
@@ -19,8 +28,14 @@ std::string summary(uint64_t document_tokens, const Generated& answer, const Jso
     std::snprintf(figures, sizeof figures, "first token after %.2f s, %.1f tokens/s",
                   static_cast<double>(answer.statistics.time_to_first_token_us) / 1e6,
                   stats["decode_tokens_per_second"].get<double>());
-  return "[document " + std::to_string(document_tokens) + " tokens, " + figures + ", KV " +
-         human_bytes(kv_bytes) + (answer.finish == FinishReason::cancelled ? ", cancelled]" : "]");
+  std::string line = "[document " + std::to_string(document_tokens) + " tokens, " + figures + ", KV " +
+                     human_bytes(info.kv_bytes) + ", at most " + human_bytes(host_peak_bytes) + " of RAM";
+  if (const Json selected = selection_figures(info); !selected.is_null()) {
+    std::snprintf(figures, sizeof figures, ", %.1f %% of it attended to, %.2f of attention certainly in it",
+                  100 * selected["attended_share"].get<double>(), selected["mean_coverage"].get<double>());
+    line += figures;
+  }
+  return line + (answer.finish == FinishReason::cancelled ? ", cancelled]" : "]");
 }
 
 struct AskOptions : CommonOptions, SamplingOptions {
@@ -90,16 +105,19 @@ void add_ask(CLI::App& program, std::function<void()>& run) {
           std::span(prompt).subspan(static_cast<size_t>(session.n_tokens()));
       const Generated answer = generate(session, rest, *options, !options->json);
       const Json stats = statistics_json(answer.statistics);
-      const uint64_t kv_bytes = session.info().kv_bytes;
+      const leoam_session_info info = session.info();
+      const uint64_t host_peak_bytes = instance.statistics().host_kv_peak_bytes;
       if (options->json)
         return print_json({{"answer", answer.text},
                            {"tokens", answer.tokens},
                            {"finish", finish_name(answer.finish)},
                            {"document_tokens", document_tokens},
                            {"reused_tokens", reused_tokens},
-                           {"kv_bytes", kv_bytes},
+                           {"kv_bytes", info.kv_bytes},
+                           {"host_kv_peak_bytes", host_peak_bytes},
+                           {"selection", selection_figures(info)},
                            {"stats", stats}});
-      std::cout << '\n' << summary(document_tokens, answer, stats, kv_bytes) << '\n';
+      std::cout << '\n' << summary(document_tokens, answer, stats, info, host_peak_bytes) << '\n';
     };
   });
 }

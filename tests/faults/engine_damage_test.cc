@@ -89,7 +89,7 @@ TEST_P(EngineDamageTest, changes_no_logit) {
 }
 
 // The scenarios that leave a file.
-INSTANTIATE_TEST_SUITE_P(Scenarios, EngineDamageTest, ::testing::Values(1, 2),
+INSTANTIATE_TEST_SUITE_P(Scenarios, EngineDamageTest, ::testing::Values(1, 2, 3),
                          [](const auto& which) { return EngineScenario::name(which.param); });
 
 }  // namespace

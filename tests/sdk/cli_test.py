@@ -97,6 +97,19 @@ class Forms(unittest.TestCase):
         words = run("ask", MODEL, "--document", document, "What?", "--max-tokens", "5").stdout
         self.assertRegex(words.splitlines()[-1], r"^\[document \d+ tokens, first token after .* tokens/s, KV .*\]$")
 
+    def test_ask_with_a_policy(self):
+        document = write("document", "The sky is green, and the sea is not. " * 60)
+        ask = ("ask", MODEL, "--document", document, "What?", "--max-tokens", "5")
+        self.assertIsNone(run_json(*ask)["selection"])
+        result = run_json(*ask, "--policy", "leoam", "--budget-tokens", "256")
+        self.assertLess(result["selection"]["attended_share"], 0.9)
+        self.assertLess(result["selection"]["mean_coverage"], 1)
+        floor = run_json(*ask, "--policy", "leoam", "--budget-tokens", "256", "--coverage-floor", "0.95")
+        self.assertGreaterEqual(floor["selection"]["mean_coverage"], 0.95)
+        self.assertGreater(floor["selection"]["attended_share"], result["selection"]["attended_share"])
+        words = run(*ask, "--policy", "leoam", "--budget-tokens", "256").stdout
+        self.assertRegex(words.splitlines()[-1], r"of RAM, .* % of it attended to, .* of attention certainly in it\]$")
+
     def test_chat(self):
         out = run("chat", MODEL, "--json", "--max-tokens", "4", text="one\ntwo\n").stdout
         answers = [json.loads(line) for line in out.splitlines()]

@@ -14,22 +14,26 @@
 namespace leoam::testing {
 namespace {
 
-enum Scenario { kSpill, kSave, kFork };
+enum Scenario { kSpill, kSave, kFork, kSelect };
 
-// Two lines of tokens: the other one leaves the first in the middle of its prompt.
+// Lines of tokens: the other one leaves the first in the middle of its prompt; the last one is of sessions
+// that attend to a selection.
 constexpr int kMain = 0;
 constexpr int kOther = 1;
+constexpr int kSelecting = 2;
 constexpr size_t kPrompt_tokens = 600;
 constexpr size_t kLeft_tokens = 300;
 constexpr size_t kOtherPrompt_tokens = 340;
 constexpr size_t kAll_tokens = 640;
 constexpr uint64_t kBudget_bytes = 150 << 10;
+// Abstracts have their place too; less than the KV alone.
+constexpr uint64_t kSelectBudget_bytes = 200 << 10;
 // A scratch file in which nothing is used keeps the room that it grew by last.
 constexpr uint64_t kIdleScratch_bytes = 2 << 20;
 
 std::vector<int32_t> line_of(int line) {
   std::vector<int32_t> tokens(kAll_tokens);
-  uint32_t seed = 1;
+  uint32_t seed = line == kSelecting ? 5 : 1;
   for (size_t i = 0; i < tokens.size(); ++i) {
     if (i == kLeft_tokens && line == kOther) seed = 99;
     seed = seed * 1664525u + 1013904223u;
@@ -49,6 +53,17 @@ size_t common(const std::vector<int32_t>& a, const std::vector<int32_t>& b) {
   const size_t n = std::min(a.size(), b.size());
   return static_cast<size_t>(
       std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(n), b.begin()).first - a.begin());
+}
+
+bool is_of(const std::vector<int32_t>& tokens, int line) {
+  return common(tokens, line_of(line)) == tokens.size();
+}
+
+SessionOptions options_of(int line) {
+  SessionOptions options;
+  if (line == kSelecting) options.policy.name = "leoam";
+  options.policy.importance = 0.4;
+  return options;
 }
 
 double difference(const std::vector<float>& a, const std::vector<float>& b) {
@@ -118,7 +133,9 @@ class EngineScenario::Program {
       case kSpill:
         return spill();
       case kSave:
-        return save_and_open();
+        return save_and_open(kMain);
+      case kSelect:
+        return save_and_open(kSelecting);
       default:
         return fork();
     }
@@ -127,7 +144,11 @@ class EngineScenario::Program {
   Status open(std::shared_ptr<Session>* session) {
     session->reset();
     const SecretKey key = test_key();
-    LEOAM_ASSIGN_OR_RETURN(*session, engine_->open_session(model_, session_path(folder_), &key, {}));
+    LEOAM_ASSIGN_OR_RETURN(const std::vector<int32_t> saved,
+                           SessionFiles(*engine_).tokens(session_path(folder_), &key));
+    const int line = !saved.empty() && is_of(saved, kSelecting) ? kSelecting : kMain;
+    LEOAM_ASSIGN_OR_RETURN(*session,
+                           engine_->open_session(model_, session_path(folder_), &key, options_of(line)));
     return {};
   }
 
@@ -171,7 +192,7 @@ class EngineScenario::Program {
   // With a session as it was opened.
   Status go_on(Session& session) {
     const std::vector<int32_t> found = tokens(session);
-    const int line = common(found, line_of(kMain)) == found.size() ? kMain : kOther;
+    const int line = is_of(found, kMain) ? kMain : is_of(found, kSelecting) ? kSelecting : kOther;
     LEOAM_RETURN_IF_ERROR(check_opened(session, line));
     return reach(session, line, found.size() + 1);
   }
@@ -204,7 +225,7 @@ class EngineScenario::Program {
 
   Status advance(Session& session, int line, size_t n) {
     const std::vector<int32_t> all = line_of(line);
-    const size_t n_prompt = line == kMain ? kPrompt_tokens : kOtherPrompt_tokens;
+    const size_t n_prompt = line == kOther ? kOtherPrompt_tokens : kPrompt_tokens;
     while (session.n_tokens() < n) {
       const size_t end = session.n_tokens() < n_prompt ? n_prompt : session.n_tokens() + 1;
       LEOAM_RETURN_IF_ERROR(again([&] {
@@ -259,8 +280,8 @@ class EngineScenario::Program {
     return check_told(**session);
   }
 
-  Status create(std::shared_ptr<Session>* session) {
-    LEOAM_ASSIGN_OR_RETURN(*session, engine_->create_session(model_, {}));
+  Status create(std::shared_ptr<Session>* session, int line = kMain) {
+    LEOAM_ASSIGN_OR_RETURN(*session, engine_->create_session(model_, options_of(line)));
     return {};
   }
 
@@ -272,20 +293,21 @@ class EngineScenario::Program {
     return reach(*session, kMain, kPrompt_tokens + 6);
   }
 
-  Status save_and_open() {
+  Status save_and_open(int line) {
     std::shared_ptr<Session> session;
-    LEOAM_RETURN_IF_ERROR(create(&session));
-    LEOAM_RETURN_IF_ERROR(reach(*session, kMain, kPrompt_tokens));
-    LEOAM_RETURN_IF_ERROR(save(&session, kMain));
-    LEOAM_RETURN_IF_ERROR(reach(*session, kMain, kPrompt_tokens + 2));
-    LEOAM_RETURN_IF_ERROR(save(&session, kMain));
+    LEOAM_RETURN_IF_ERROR(create(&session, line));
+    LEOAM_RETURN_IF_ERROR(reach(*session, line, kPrompt_tokens));
+    LEOAM_RETURN_IF_ERROR(save(&session, line));
+    LEOAM_RETURN_IF_ERROR(reach(*session, line, kPrompt_tokens + 2));
+    LEOAM_RETURN_IF_ERROR(save(&session, line));
     session.reset();
     const SecretKey key = test_key();
     LEOAM_RETURN_IF_ERROR(again([&] { return SessionFiles(*engine_).compact(session_path(folder_), &key); }));
     LEOAM_RETURN_IF_ERROR(reopen(&session));
-    LEOAM_RETURN_IF_ERROR(check_opened(*session, kMain));
-    LEOAM_RETURN_IF_ERROR(reach(*session, kMain, kPrompt_tokens + 4));
-    return save(&session, kMain);
+    LEOAM_RETURN_IF_ERROR(check_opened(*session, line));
+    LEOAM_RETURN_IF_ERROR(reach(*session, line, kPrompt_tokens + 4));
+    LEOAM_RETURN_IF_ERROR(save(&session, line));
+    return reach(*session, line, kPrompt_tokens + 6);
   }
 
   Status fork() {
@@ -315,7 +337,7 @@ class EngineScenario::Program {
 };
 
 const char* EngineScenario::name(int which) {
-  static constexpr const char* kNames[kCount] = {"spill", "save", "fork"};
+  static constexpr const char* kNames[kCount] = {"spill", "save", "fork", "select"};
   return kNames[which];
 }
 
@@ -342,7 +364,7 @@ EngineScenario::EngineScenario() : model_(model_bytes()) {
 std::string EngineScenario::run(int which, const std::shared_ptr<FileSystem>& files,
                                 const std::string& folder, const Heal& heal, EngineJournal* journal) {
   Program program(*this, files, folder, heal, journal);
-  Status status = program.start();
+  Status status = program.start(which == kSelect ? kSelectBudget_bytes : kBudget_bytes);
   if (status.ok()) status = program.run(which);
   if (status.ok()) status = program.check_end();
   return status.message();
@@ -355,7 +377,10 @@ std::string EngineScenario::check_recovery(const std::shared_ptr<FileSystem>& fi
   journal.set(told);
   Program program(
       *this, files, folder, [](const Status&) {}, &journal);
-  Status status = program.start();
+  const std::vector<int32_t> saved =
+      told.acknowledged.value_or(told.attempted.value_or(std::vector<int32_t>()));
+  const bool selects = !saved.empty() && is_of(saved, kSelecting);
+  Status status = program.start(selects ? kSelectBudget_bytes : kBudget_bytes);
   if (!status.ok()) return status.message();
   std::shared_ptr<Session> session;
   status = program.open(&session);

@@ -39,7 +39,7 @@ class EngineJournal {
 
 class EngineScenario {
  public:
-  static constexpr int kCount = 3;
+  static constexpr int kCount = 4;
   static const char* name(int which);
 
   // Runs all of them in RAM, for the logits to compare with.
