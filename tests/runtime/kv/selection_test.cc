@@ -3,6 +3,7 @@
 
 #include "runtime/kv/policy/chunk_search.h"
 #include "tests/runtime/kv/selection_check.h"
+#include "tests/support/sanitized.h"
 
 namespace leoam {
 namespace {
@@ -59,12 +60,14 @@ std::unique_ptr<Policy> make(SelectionCheck& check, std::string_view name, uint3
   return std::move(create_policy(options, check.means())).value();
 }
 
-// 10^6 in all: a selection for each head of each call.
+// A selection for each head of each call.
+constexpr uint64_t kSelections = testing::kThreadSanitized ? 100'000 : 1'000'000;
+
 TEST(Selection, CoverageNeverExceedsTheTruth) {
   std::mt19937 random(1);
   uint64_t n = 0;
   uint64_t n_useful = 0;
-  while (n < 1'000'000) {
+  while (n < kSelections) {
     for (const Data data : {Data::independent, Data::clustered, Data::outliers}) {
       SelectionCheck check(kLayout);
       const uint32_t n_pages = 3 + below(random, 40);
