@@ -124,13 +124,14 @@ void ChunkSearch::evaluate(const kernels::CpuTable& kernels, std::span<const Chu
   params.upper = &upper_[size_t{first} * group_];
   kernels.chunk_score(params);
   n_evaluated_ += chunks.size();
-  // Beyond this, which of them weighs most is not told apart; the sum of a group must stay a number.
-  constexpr float kMost = 80;
   for (uint32_t i = 0; i < chunks.size(); ++i) {
-    float most = 0;
-    for (uint32_t g = 0; g < group_; ++g)
-      most += std::exp(std::min(params.upper[size_t{i} * group_ + g] - floor_[g], kMost));
-    out->push_back({chunks[i], most / static_cast<float>(group_), first + i});
+    const float* upper = params.upper + size_t{i} * group_;
+    float greatest = -INFINITY;
+    for (uint32_t g = 0; g < group_; ++g) greatest = std::max(greatest, upper[g] - floor_[g]);
+    float sum = 0;
+    for (uint32_t g = 0; g < group_ && std::isfinite(greatest); ++g)
+      sum += std::exp(upper[g] - floor_[g] - greatest);
+    out->push_back({chunks[i], std::isfinite(greatest) ? greatest + std::log(sum) : greatest, first + i});
   }
 }
 

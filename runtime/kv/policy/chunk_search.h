@@ -17,8 +17,8 @@ class ChunkSearch {
  public:
   struct Found {
     Chunk chunk;
-    float most;       // share of a head's attention that a token of it has at most, mean over the group, if
-                      // nothing but the fixed tokens was there
+    float most;       // log of what a token of it weighs at most, summed over the group, where the fixed
+                      // tokens weigh 1 in each head
     uint32_t bounds;  // see upper
   };
 
