@@ -62,18 +62,47 @@ Result<std::shared_ptr<LayerAbstracts::Node>> LayerAbstracts::make_node(uint32_t
   return node;
 }
 
+Status LayerAbstracts::take_nodes(uint32_t block, const Tiers::Wait& wait) {
+  for (uint32_t i = 0; (block + 1) % Chunk{i, 0}.n_pages() == 0; ++i) {
+    if (next_nodes_.size() > i) continue;
+    LEOAM_ASSIGN_OR_RETURN(std::shared_ptr<Node> node, make_node(Chunk::kBlockLevel + i, wait));
+    next_nodes_.push_back(std::move(node));
+  }
+  return {};
+}
+
+void LayerAbstracts::fill_nodes(uint32_t block) {
+  for (size_t i = 0; i < next_nodes_.size(); ++i) {
+    const auto level = static_cast<uint32_t>(Chunk::kBlockLevel + i);
+    if (nodes_.size() <= i) nodes_.emplace_back();
+    nodes_[i].push_back(std::move(next_nodes_[i]));
+    merge({level, static_cast<uint32_t>(nodes_[i].size() - 1)}, nodes_[i].back()->memory.data());
+  }
+  next_nodes_.clear();
+  float* const ranges = ranges_of(*nodes_[0].back());
+  std::fill_n(ranges, width(), 0.0f);
+  for (uint32_t slot = 0; slot < kBlockPages; ++slot) add_ranges(codes(block), slot, ranges);
+}
+
+Status LayerAbstracts::make_tops(const Tiers::Wait& wait) {
+  if (has_tops()) return {};
+  next_nodes_.clear();
+  for (uint32_t block = n_tops(); block < n_pages_ / kBlockPages; ++block) {
+    LEOAM_RETURN_IF_ERROR(take_nodes(block, wait));
+    const PageHandle parts[kAbstractParts] = {blocks_[0][block], blocks_[1][block]};
+    LEOAM_RETURN_IF_ERROR(tiers_->pin(parts, wait));
+    fill_nodes(block);
+    tiers_->unpin(parts);
+  }
+  update_ranges();
+  return {};
+}
+
 Status LayerAbstracts::append(uint32_t n, const Tiers::Wait& wait, std::vector<PageAbstract>* out) {
   const uint32_t block = n_pages_ / kBlockPages;
   const uint32_t slot = n_pages_ % kBlockPages;
   // All that may fail comes before anything is written.
-  if (slot + n == kBlockPages) {
-    for (uint32_t level = Chunk::kBlockLevel;
-         (block + 1) % Chunk{level - Chunk::kBlockLevel, 0}.n_pages() == 0; ++level) {
-      if (next_nodes_.size() > level - Chunk::kBlockLevel) continue;
-      LEOAM_ASSIGN_OR_RETURN(std::shared_ptr<Node> node, make_node(level, wait));
-      next_nodes_.push_back(std::move(node));
-    }
-  }
+  if (slot + n == kBlockPages) LEOAM_RETURN_IF_ERROR(take_nodes(block, wait));
   for (size_t part = 0; part < kAbstractParts; ++part) {
     if (block < blocks_[part].size())
       LEOAM_RETURN_IF_ERROR(tiers_->open_for_writing(&blocks_[part][block], wait));
@@ -125,16 +154,7 @@ void LayerAbstracts::commit(uint32_t n) {
     merge({1, i}, const_cast<uint8_t*>(records({1, i})));
   if (n_pages_ % kBlockPages == 0) {
     const uint32_t block = n_pages_ / kBlockPages - 1;
-    for (size_t i = 0; i < next_nodes_.size(); ++i) {
-      const auto level = static_cast<uint32_t>(Chunk::kBlockLevel + i);
-      if (nodes_.size() <= i) nodes_.emplace_back();
-      nodes_[i].push_back(std::move(next_nodes_[i]));
-      merge({level, static_cast<uint32_t>(nodes_[i].size() - 1)}, nodes_[i].back()->memory.data());
-    }
-    next_nodes_.clear();
-    float* const ranges = ranges_of(*nodes_[0].back());
-    std::fill_n(ranges, width(), 0.0f);
-    for (uint32_t slot = 0; slot < kBlockPages; ++slot) add_ranges(codes(block), slot, ranges);
+    fill_nodes(block);
     for (const std::vector<PageHandle>& blocks : blocks_)
       tiers_->seal(std::span<const PageHandle>(blocks).subspan(block, 1));
     update_ranges();
@@ -154,7 +174,7 @@ void LayerAbstracts::truncate(uint32_t n) {
     nodes_[i].resize(std::min<size_t>(nodes_[i].size(), n_pages_ / first.n_pages()));
   }
   next_nodes_.clear();
-  if (cuts && n_pages_ > 0) update_ranges();
+  if (cuts && n_pages_ > 0 && has_tops()) update_ranges();
 }
 
 bool LayerAbstracts::forget_damaged() {

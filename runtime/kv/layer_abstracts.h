@@ -85,6 +85,13 @@ class LayerAbstracts {
     return std::span<const float>(ranges_).subspan(size_t{kv_head} * codes_.head_dim, codes_.head_dim);
   }
 
+  // What stands above blocks leaves RAM, where make_tops brings it back: until then nothing but the calls
+  // before `commit`, `truncate` and those of blocks may be used. Fails as Tiers::pin does, and for want of
+  // room.
+  void drop_tops() { nodes_.clear(); }
+  Status make_tops(const Tiers::Wait& wait);
+  bool has_tops() const { return n_tops() == n_pages_ / kernels::kCodeBlock_pages; }
+
   // What is above blocks, as bytes, and back: `adopt` makes a layer of these and of blocks in a file. Empty:
   // no block is full. Fails with corrupt when they do not fit each other or n_most_pages.
   std::vector<uint8_t> encode() const;
@@ -107,6 +114,10 @@ class LayerAbstracts {
   // Adds the part of the range of page `slot` of a block's codes to sums [n_kv_heads][head_dim].
   void add_ranges(const uint8_t* codes, uint32_t slot, float* sums) const;
   void update_ranges();
+  uint32_t n_tops() const { return nodes_.empty() ? 0 : static_cast<uint32_t>(nodes_[0].size()); }
+  // Nodes of the chunks that end with a block, to be filled once its records are there.
+  Status take_nodes(uint32_t block, const Tiers::Wait& wait);
+  void fill_nodes(uint32_t block);
   void merge(Chunk chunk, uint8_t* records) const;
   Result<std::shared_ptr<Node>> make_node(uint32_t level, const Tiers::Wait& wait) const;
 
@@ -119,7 +130,7 @@ class LayerAbstracts {
   uint32_t n_pages_ = 0;
   std::array<std::vector<PageHandle>, kAbstractParts> blocks_;
   std::vector<std::vector<std::shared_ptr<Node>>> nodes_;  // [level - kBlockLevel][index]
-  std::vector<std::shared_ptr<Node>> next_nodes_;          // [level - kBlockLevel]: of the block being filled
+  std::vector<std::shared_ptr<Node>> next_nodes_;          // [level - kBlockLevel]: taken, not filled yet
   std::vector<float> ranges_;                              // [n_kv_heads][head_dim]
 };
 

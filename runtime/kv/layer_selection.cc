@@ -35,6 +35,10 @@ Status LayerSelection::summarize(SequenceKv& kv, uint32_t layer, Device& device,
   const kernels::KvLayout& layout = kv.shape_.layout;
   const std::span<const PageHandle> pages = kv.layers_[layer].pages;
   const auto n_full = static_cast<uint32_t>((kv.n_tokens_ + kv.n_reserved_) / layout.page_tokens);
+  Status tops = abstracts.make_tops({cancel, holds});
+  if (tops.kind() == ErrorKind::corrupt && abstracts.forget_damaged()) tops = {};
+  if (tops.kind() == ErrorKind::no_space && kv.give_up_selecting()) return {};
+  LEOAM_RETURN_IF_ERROR(std::move(tops));
   while (abstracts.n_pages() < n_full && !kv.selector_->has_given_up()) {
     const uint32_t begin = abstracts.n_pages();
     const uint32_t n =

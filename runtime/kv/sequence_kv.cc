@@ -285,7 +285,9 @@ Status SequenceKv::save_abstracts(const std::shared_ptr<SessionFile>& file, cons
   const auto n_layers = static_cast<uint32_t>(layers_.size());
   for (uint32_t layer = 0; layer < n_layers; ++layer) {
     if (!selector_->has_abstracts(layer)) continue;
-    const LayerAbstracts& abstracts = selector_->abstracts(layer);
+    LayerAbstracts& abstracts = selector_->abstracts(layer);
+    // Without them the next session makes all of it again.
+    if (!abstracts.make_tops(wait).ok()) continue;
     const std::vector<uint8_t> above = abstracts.encode();
     if (above.empty()) continue;
     for (const AbstractPart part : {AbstractPart::records, AbstractPart::codes}) {
@@ -362,6 +364,7 @@ Status SequenceKv::evict(const Tiers::Wait& wait, const KvProgress& on_progress)
     if (!selector_->has_abstracts(i)) continue;
     for (const AbstractPart part : {AbstractPart::records, AbstractPart::codes})
       LEOAM_RETURN_IF_ERROR(tiers_->evict(selector_->abstracts(i).blocks(part), wait));
+    selector_->abstracts(i).drop_tops();
   }
   return {};
 }

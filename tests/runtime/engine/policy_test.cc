@@ -179,7 +179,26 @@ TEST_F(PolicyTest, SuspendedAbstractsLeaveRamAndComeBack) {
     fork.reset();
     ASSERT_TRUE(s->suspend({}).ok());
     EXPECT_LT(engine_->statistics().host_kv_bytes, s->kv_bytes() / 8) << policy;
+    // A cut, or a save, before anything has come back.
+    auto cut = s->fork().value();
+    ASSERT_TRUE(cut->truncate(kPrompt - 300).ok());
+    auto whole = session(with(policy, 0.2));
+    ASSERT_TRUE(whole->evaluate(tokens(kPrompt - 300), {}).ok());
+    EXPECT_TRUE(go_on(*cut, kPrompt - 300, kPrompt - 297) == go_on(*whole, kPrompt - 300, kPrompt - 297))
+        << policy;
+    cut.reset();
+    whole.reset();
     EXPECT_TRUE(go_on(*s, kPrompt + 3, kPrompt + 9) == expected) << policy;
+    fork = s->fork().value();
+    const Logits last = go_on(*fork, kPrompt + 9, kPrompt + 12);
+    fork.reset();
+    ASSERT_TRUE(s->suspend({}).ok());
+    const std::string path = state_.path() + "/" + std::string(policy) + ".session";
+    ASSERT_TRUE(s->save(path, nullptr, {}).ok());
+    s.reset();
+    auto reopened = engine_->open_session(model_, path, nullptr, with(policy, 0.2));
+    ASSERT_TRUE(reopened.ok()) << reopened.status().message();
+    EXPECT_TRUE(go_on(**reopened, kPrompt + 9, kPrompt + 12) == last) << policy;
   }
 }
 
