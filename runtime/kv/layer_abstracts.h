@@ -39,6 +39,9 @@ static_assert(1u << (Chunk::kFanOut_log2 * Chunk::kBlockLevel) == kernels::kCode
 // The two parts of a block.
 enum class AbstractPart : uint8_t { records, codes };
 inline constexpr size_t kAbstractParts = 2;
+constexpr PageKind page_kind(AbstractPart part) {
+  return part == AbstractPart::records ? PageKind::records : PageKind::codes;
+}
 
 // Pages are counted from the first of the sequence. Copies share everything until one of them writes.
 //

@@ -291,7 +291,7 @@ Status SequenceKv::save_abstracts(const std::shared_ptr<SessionFile>& file, cons
     const std::vector<uint8_t> above = abstracts.encode();
     if (above.empty()) continue;
     for (const AbstractPart part : {AbstractPart::records, AbstractPart::codes}) {
-      const PageKind kind = part == AbstractPart::records ? PageKind::records : PageKind::codes;
+      const PageKind kind = page_kind(part);
       LEOAM_RETURN_IF_ERROR(tiers_->save(abstracts.blocks(part), file, wait));
       saved->streams.resize(size_t{kPageKinds} * n_layers);
       saved->page_bytes[static_cast<size_t>(kind)] = LayerAbstracts::block_bytes(shape_.layout, part);
@@ -311,7 +311,7 @@ void SequenceKv::adopt_abstracts(const std::shared_ptr<SessionFile>& file) {
     std::array<std::vector<PageHandle>, kAbstractParts> blocks;
     bool fits = true;
     for (const AbstractPart part : {AbstractPart::records, AbstractPart::codes}) {
-      const PageKind kind = part == AbstractPart::records ? PageKind::records : PageKind::codes;
+      const PageKind kind = page_kind(part);
       const uint32_t number = stream_number(kind, layer, n_layers);
       const StreamIndex& index = file->streams()[number];
       const uint32_t bytes = file->page_bytes(kind);

@@ -1,7 +1,5 @@
 #include "runtime/kv/policy/chunk_policy.h"
 
-#include <algorithm>
-
 namespace leoam {
 
 Status reserve_floats(size_t n_floats, AlignedBuffer* buffer) {
@@ -9,11 +7,6 @@ Status reserve_floats(size_t n_floats, AlignedBuffer* buffer) {
   if (bytes <= buffer->bytes()) return {};
   LEOAM_ASSIGN_OR_RETURN(*buffer, AlignedBuffer::allocate(bytes + bytes / 2));
   return {};
-}
-
-void sort_unique(std::vector<uint32_t>* numbers) {
-  std::ranges::sort(*numbers);
-  numbers->erase(std::unique(numbers->begin(), numbers->end()), numbers->end());
 }
 
 Status ChunkPolicy::prepare(const SelectionQuery& query, const LayerAbstracts& abstracts) {

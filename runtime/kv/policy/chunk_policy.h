@@ -77,6 +77,5 @@ class ChunkPolicy : public Policy {
 
 // Room for n_floats; what was there is lost when it grows. Fails with out_of_memory.
 Status reserve_floats(size_t n_floats, AlignedBuffer* buffer);
-void sort_unique(std::vector<uint32_t>* numbers);
 
 }  // namespace leoam

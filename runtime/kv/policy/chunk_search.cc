@@ -31,6 +31,11 @@ void cover(uint32_t begin, uint32_t end, std::vector<Chunk>* out) {
 
 }  // namespace
 
+void sort_unique(std::vector<uint32_t>* numbers) {
+  std::ranges::sort(*numbers);
+  numbers->erase(std::unique(numbers->begin(), numbers->end()), numbers->end());
+}
+
 void ChunkSearch::begin(const SelectionQuery& query, const LayerAbstracts& abstracts, uint32_t kv_head,
                         const float* q, uint32_t leaf_level, uint64_t n_most_pages) {
   abstracts_ = &abstracts;
@@ -64,8 +69,7 @@ void ChunkSearch::need(const AbstractReader& reader, std::span<const Chunk> chun
   for (const Chunk& chunk : chunks)
     if (chunk.level < Chunk::kBlockLevel && !reader.holds(AbstractPart::records, chunk.block()))
       needed_.push_back(chunk.block());
-  std::ranges::sort(needed_);
-  needed_.erase(std::unique(needed_.begin(), needed_.end()), needed_.end());
+  sort_unique(&needed_);
 }
 
 bool ChunkSearch::advance(const kernels::CpuTable& kernels, const AbstractReader& reader) {

@@ -66,4 +66,7 @@ class ChunkSearch {
   std::vector<Found> found_;
 };
 
+// Ascending, each once.
+void sort_unique(std::vector<uint32_t>* numbers);
+
 }  // namespace leoam
