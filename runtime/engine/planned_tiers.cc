@@ -130,13 +130,14 @@ uint64_t PlannedTiers::read_bytes(uint64_t n_tokens, uint64_t passing_tokens) co
   if (!has_disk_ || fits_ram(n_tokens)) return 0;
   const uint64_t n = n_pages(n_tokens, passing_tokens);
   const uint64_t own = (n_global_layers_ + n_sliding_layers_) * pages_of(passing_tokens);
-  // Pages on their way pass through RAM beside those that stay; some of what is asked for ahead is among
-  // these.
-  const uint64_t passing = bounded_sum(ahead_bytes_of(host_budget_) / 4 * 3,
-                                       bounded_sum(bounded_product(n, kPageOverhead_bytes), staging_bytes()));
-  const uint64_t n_staying = (host_budget_ - std::min(host_budget_, passing)) / page_bytes_;
+  const uint64_t aside = bounded_sum(bounded_product(n, kPageOverhead_bytes), staging_bytes());
+  const uint64_t n_in_ram = (host_budget_ - std::min(host_budget_, aside)) / page_bytes_;
   const uint64_t n_old = n - std::min(n, own);
-  return bounded_product(n_old - std::min(n_old, n_staying), stored_bytes_);
+  const uint64_t n_missing = n_old - std::min(n_old, n_in_ram);
+  // Pages on their way pass through RAM and push out as many of those that stay; some of what is asked for
+  // ahead is among these.
+  const uint64_t n_passing = std::min(n_missing, ahead_bytes_of(host_budget_) / 4 * 3 / page_bytes_);
+  return bounded_product(std::min(n_old, bounded_sum(n_missing, n_passing)), stored_bytes_);
 }
 
 }  // namespace leoam

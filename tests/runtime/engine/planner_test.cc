@@ -102,12 +102,19 @@ TEST_F(PlannerTest, PlannedTiersAreWhatTheTiersTake) {
       EXPECT_LE(filled.disk_kv_bytes, planned.disk_kv_bytes) << budget;
       EXPECT_GE(filled.disk_kv_bytes + budget, planned.disk_kv_bytes) << budget;
     }
-    ASSERT_TRUE(s->evaluate(tokens(1), {}).ok());
-    const EngineStatistics end = engine_->statistics();
-    const auto read = static_cast<double>(end.disk_read_bytes - filled.disk_read_bytes);
-    EXPECT_NEAR(static_cast<double>(planned.token_read_bytes), read, 0.3 * static_cast<double>(all))
+    // Which pages a token finds in RAM depends on when writes ended: several tokens, and their mean.
+    constexpr uint64_t kTokens = 6;
+    for (uint64_t i = 0; i < kTokens; ++i) ASSERT_TRUE(s->evaluate(tokens(1), {}).ok());
+    const uint64_t read = engine_->statistics().disk_read_bytes - filled.disk_read_bytes;
+    EXPECT_NEAR(static_cast<double>(planned.token_read_bytes), static_cast<double>(read) / kTokens,
+                0.25 * static_cast<double>(all))
         << budget;
-    EXPECT_EQ(planned.fits, read == 0) << budget;
+    if (planned.fits) {
+      EXPECT_EQ(planned.token_read_bytes, 0) << budget;
+      EXPECT_EQ(read, 0) << budget;
+    } else {
+      EXPECT_GT(planned.token_read_bytes, 0) << budget;
+    }
   }
 }
 
