@@ -5,7 +5,14 @@
 // tokens for one channel are one vector load and no horizontal sum is needed; values are token-major, so that
 // the weighted sum adds whole rows.
 //
-//   [kv_head] { key [head_dim][page_tokens], value [page_tokens][head_dim] }
+//   [kv_head] { key [head_dim][page_tokens], value [page_tokens][head_dim],
+//               int8 alone: key scale [page_tokens], value scale [page_tokens] }
+//
+// An int8 page keeps what a token's key or value is in whole steps of its scale: number = scale * code, codes
+// in [-127, 127]. A scale is the upper half of a float's bits (bf16): the least one whose 127 steps reach the
+// greatest magnitude of the token's head_dim numbers, or infinity when one of them is not finite, or 0 when
+// none is above 2^-100. A token is encoded when it is written, from itself alone: how a text is cut into
+// pieces changes no bit, and nothing is encoded twice.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +23,24 @@ namespace leoam::kernels {
 // The unit of attention: a page's tokens from a multiple of it on.
 constexpr uint32_t kGranule_tokens = 8;
 
-enum class KvType : int32_t { f32 = 0, f16 = 1 };
+// Their numbers stand in session files.
+enum class KvType : int32_t { f32 = 0, f16 = 1, int8 = 2 };
+inline bool is_kv_type(int32_t number) {
+  return number >= 0 && number <= static_cast<int32_t>(KvType::int8);
+}
+
+// Calls f.operator()<Element>() for the type that a page's numbers have in memory.
+template <class F>
+[[gnu::always_inline]] inline auto with_element(KvType type, const F& f) {
+  switch (type) {
+    case KvType::f32:
+      return f.template operator()<float>();
+    case KvType::int8:
+      return f.template operator()<int8_t>();
+    default:
+      return f.template operator()<uint16_t>();
+  }
+}
 
 struct KvLayout {
   KvType type = KvType::f16;
@@ -24,11 +48,15 @@ struct KvLayout {
   uint32_t head_dim = 0;      // any; 64, 128 and 256 are the fast ones
   uint32_t page_tokens = 32;  // a multiple of 16
 
-  size_t element_bytes() const { return type == KvType::f32 ? 4 : 2; }
-  size_t head_bytes() const { return size_t{2} * page_tokens * head_dim * element_bytes(); }
+  size_t element_bytes() const { return type == KvType::f32 ? 4 : type == KvType::f16 ? 2 : 1; }
+  size_t rows_bytes() const { return size_t{page_tokens} * head_dim * element_bytes(); }  // keys, or values
+  size_t scales_bytes() const { return type == KvType::int8 ? page_tokens * sizeof(uint16_t) : 0; }
+  size_t head_bytes() const { return (2 * (rows_bytes() + scales_bytes()) + 63) / 64 * 64; }
   size_t page_bytes() const { return n_kv_heads * head_bytes(); }
   size_t key_offset(uint32_t kv_head) const { return kv_head * head_bytes(); }
-  size_t value_offset(uint32_t kv_head) const { return key_offset(kv_head) + head_bytes() / 2; }
+  size_t value_offset(uint32_t kv_head) const { return key_offset(kv_head) + rows_bytes(); }
+  size_t key_scale_offset(uint32_t kv_head) const { return value_offset(kv_head) + rows_bytes(); }
+  size_t value_scale_offset(uint32_t kv_head) const { return key_scale_offset(kv_head) + scales_bytes(); }
   // In elements, from key_offset and value_offset.
   size_t key_element(uint32_t channel, uint32_t token) const { return size_t{channel} * page_tokens + token; }
   size_t value_element(uint32_t token, uint32_t channel) const { return size_t{token} * head_dim + channel; }

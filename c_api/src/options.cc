@@ -13,6 +13,9 @@ Status read_kv_type(leoam_kv_type c, kernels::KvType* out) {
     case LEOAM_KV_F32:
       *out = kernels::KvType::f32;
       return {};
+    case LEOAM_KV_INT8:
+      *out = kernels::KvType::int8;
+      return {};
     default:
       return error(ErrorKind::invalid_argument, "kv_type: {}", c);
   }
@@ -28,7 +31,15 @@ Status read_page_tokens(uint32_t c, uint32_t* out) {
 }
 
 leoam_kv_type to_c(kernels::KvType type) {
-  return type == kernels::KvType::f32 ? LEOAM_KV_F32 : LEOAM_KV_F16;
+  switch (type) {
+    case kernels::KvType::f32:
+      return LEOAM_KV_F32;
+    case kernels::KvType::int8:
+      return LEOAM_KV_INT8;
+    case kernels::KvType::f16:
+      return LEOAM_KV_F16;
+  }
+  return LEOAM_KV_DEFAULT;  // of a file that another library wrote
 }
 
 Status read_path(const char* path, uint64_t size, std::string* out) {

@@ -26,7 +26,8 @@ constexpr uint32_t kMaxHeads = Simd::kRegisters == 32 ? 8 : 6;
 //   Element; kRuns, in how many places; key(run), of channel 0, and value(run), of the run's first token, for
 //   prefetching; load_key(row, v): vector v of tokens of the channel that starts `row` elements behind
 //   channel 0; run_begin(run), run_end(run): the tokens that count in a run; value_row(run, head_dim): of the
-//   first of them.
+//   first of them; kScaled, whether numbers are codes of tokens with scales: then key_scales(v), of vector v
+//   of tokens, and value_scales(v).
 template <class Strip>
 struct Block {
   Strip strips[kBlockStrips];
@@ -94,11 +95,19 @@ template <uint32_t kHeads, uint32_t kStrips, class Strip>
       }
     }
   }
+  Simd::Float scales[kVectors];
+  LEOAM_UNROLL
+  for (uint32_t v = 0; v < kVectors; ++v) {
+    scales[v] = Simd::broadcast(scale);
+    if constexpr (Strip::kScaled) {
+      scales[v] = scales[v] * strips[v / kStripVectors].key_scales(v % kStripVectors);
+    }
+  }
   LEOAM_UNROLL
   for (uint32_t h = 0; h < kHeads; ++h) {
     LEOAM_UNROLL
     for (uint32_t v = 0; v < kVectors; ++v) {
-      Simd::store(scores + h * kBlockTokens + v * Simd::kLanes, sums[h][v] * Simd::broadcast(scale));
+      Simd::store(scores + h * kBlockTokens + v * Simd::kLanes, sums[h][v] * scales[v]);
     }
   }
 }
@@ -142,6 +151,18 @@ float soften(const Block<Strip>& block, float* scores, float* partial) {
   partial[kPartialMaximum] = maximum;
   partial[kPartialSum] = partial[kPartialSum] * rescale + Simd::sum(sums[0] + sums[1]);
   return rescale;
+}
+
+// Weights become those of the values' codes.
+template <class Strip>
+LEOAM_INLINE void scale_weights(const Block<Strip>& block, float* weights) {
+  for (uint32_t s = 0; s < block.n_strips; ++s) {
+    LEOAM_UNROLL
+    for (uint32_t v = 0; v < kStripVectors; ++v) {
+      float* at = weights + s * kStripTokens + v * Simd::kLanes;
+      Simd::store(at, Simd::load(at) * block.strips[s].value_scales(v));
+    }
+  }
 }
 
 // Adds the block's weighted value rows to kVectors vectors of output from `channel` on; `partial`: of head 0.
@@ -249,6 +270,7 @@ void run_block(const Block<Strip>& block, const BlockWork<Strip>& work) {
   float rescale[kHeads];
   for (uint32_t h = 0; h < kHeads; ++h) {
     rescale[h] = soften(block, scores + h * kBlockTokens, work.partials + h * work.partial_stride);
+    if constexpr (Strip::kScaled) scale_weights(block, scores + h * kBlockTokens);
   }
 
   uint32_t channel = 0;

@@ -17,13 +17,12 @@ void add_pages(const AttentionDecodeParams& params, uint32_t kv_head, uint32_t p
     const float* q = params.q + (size_t{kv_head} * group + g) * layout.head_dim;
     for (uint32_t p = page_begin; p < page_end; ++p) {
       const KvPageRef& page = params.pages[p];
-      const auto* key = reinterpret_cast<const Element*>(page.data + layout.key_offset(kv_head));
-      const auto* value = reinterpret_cast<const Element*>(page.data + layout.value_offset(kv_head));
+      const PageRows<Element> rows(layout, page.data, kv_head);
       const SlotRange slots = visible_slots(page, visible);
       for (uint32_t t = slots.begin; t < slots.end; t += kScalarStripTokens) {
         ScalarStrip<Element> strip;
         for (uint32_t slot = t; slot < slots.end && strip.n_tokens < kScalarStripTokens; ++slot) {
-          strip.add(key + layout.key_element(0, slot), value + layout.value_element(slot, 0));
+          strip.add(rows, slot);
         }
         add_strip(layout, strip, q, params.scale, partial);
       }
@@ -41,8 +40,8 @@ void attention_start_scalar(uint32_t n_states, uint32_t head_dim, float* partial
 
 void attention_add_scalar(const AttentionDecodeParams& params, uint32_t kv_head, uint32_t page_begin,
                           uint32_t page_end, float* partials) {
-  const auto run = params.layout.type == KvType::f32 ? add_pages<float> : add_pages<uint16_t>;
-  run(params, kv_head, page_begin, page_end, partials);
+  with_element(params.layout.type,
+               [&]<class Element>() { add_pages<Element>(params, kv_head, page_begin, page_end, partials); });
 }
 
 void attention_decode_scalar(const AttentionDecodeParams& params, uint32_t kv_head, uint32_t page_begin,

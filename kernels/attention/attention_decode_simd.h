@@ -12,18 +12,27 @@ template <class T>
 struct PageStrip {
   using Element = T;
   static constexpr uint32_t kRuns = 1;
-  // Of f16, a channel of one strip is half a line.
-  static constexpr uint32_t kStripsOfLine = 4 / sizeof(Element);
+  static constexpr bool kScaled = sizeof(Element) == 1;
+  // Of f16, a channel of one strip is half a line; of int8 a page of two strips has two channels in one.
+  static constexpr uint32_t kStripsOfLine = sizeof(Element) == 4 ? 1 : 2;
 
   const Element* keys;    // channel 0
   const Element* values;  // slot 0 of the strip
   uint32_t begin;
   uint32_t end;
+  const uint16_t* key_scale;  // of slot 0 of the strip; of int8 alone, as the next
+  const uint16_t* value_scale;
 
   [[gnu::always_inline]] inline const Element* key(uint32_t) const { return keys; }
   [[gnu::always_inline]] inline const Element* value(uint32_t) const { return values; }
   [[gnu::always_inline]] inline Simd::Float load_key(size_t row, uint32_t v) const {
     return Simd::load(keys + row + v * Simd::kLanes);
+  }
+  [[gnu::always_inline]] inline Simd::Float key_scales(uint32_t v) const {
+    return Simd::load_bf16(key_scale + v * Simd::kLanes);
+  }
+  [[gnu::always_inline]] inline Simd::Float value_scales(uint32_t v) const {
+    return Simd::load_bf16(value_scale + v * Simd::kLanes);
   }
   [[gnu::always_inline]] inline uint32_t run_begin(uint32_t) const { return begin; }
   [[gnu::always_inline]] inline uint32_t run_end(uint32_t) const { return end; }
@@ -53,6 +62,10 @@ void decode(const AttentionDecodeParams& params, uint32_t kv_head, uint32_t page
     if (slots.begin == slots.end) continue;
     const auto* key = reinterpret_cast<const Element*>(page.data + layout.key_offset(kv_head));
     const auto* value = reinterpret_cast<const Element*>(page.data + layout.value_offset(kv_head));
+    const auto* key_scale = reinterpret_cast<const uint16_t*>(page.data + layout.key_scale_offset(kv_head));
+    const auto* value_scale =
+        reinterpret_cast<const uint16_t*>(page.data + layout.value_scale_offset(kv_head));
+    if constexpr (PageStrip<Element>::kScaled) prefetch(key_scale);
     for (uint32_t first = slots.begin / kStripTokens * kStripTokens; first < slots.end;
          first += kStripTokens) {
       if (block.n_strips == kBlockStrips) {
@@ -61,9 +74,12 @@ void decode(const AttentionDecodeParams& params, uint32_t kv_head, uint32_t page
         block.n_strips = 0;
       }
       const uint32_t end = slots.end - first;
-      block.strips[block.n_strips++] = {key + first, value + layout.value_element(first, 0),
+      block.strips[block.n_strips++] = {key + first,
+                                        value + layout.value_element(first, 0),
                                         slots.begin > first ? slots.begin - first : 0,
-                                        end < kStripTokens ? end : kStripTokens};
+                                        end < kStripTokens ? end : kStripTokens,
+                                        key_scale + first,
+                                        value_scale + first};
     }
   }
   if (block.n_strips == 0) return;
@@ -73,11 +89,8 @@ void decode(const AttentionDecodeParams& params, uint32_t kv_head, uint32_t page
 
 LEOAM_INLINE void attention_decode_simd(const AttentionDecodeParams& params, uint32_t kv_head,
                                         uint32_t page_begin, uint32_t page_end, float* partials) {
-  if (params.layout.type == KvType::f32) {
-    decode<float>(params, kv_head, page_begin, page_end, partials);
-  } else {
-    decode<uint16_t>(params, kv_head, page_begin, page_end, partials);
-  }
+  with_element(params.layout.type,
+               [&]<class Element>() { decode<Element>(params, kv_head, page_begin, page_end, partials); });
 }
 
 }  // namespace

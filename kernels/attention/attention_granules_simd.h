@@ -10,18 +10,27 @@ template <class T>
 struct GranuleStrip {
   using Element = T;
   static constexpr uint32_t kRuns = kStripTokens / kGranule_tokens;
+  static constexpr bool kScaled = sizeof(Element) == 1;
   // Of each strip both places are prefetched.
   static constexpr uint32_t kStripsOfLine = 1;
   static constexpr uint32_t begin = 0;
 
-  const Element* keys[kRuns];    // channel 0
-  const Element* values[kRuns];  // the granule's first token
-  uint32_t end;                  // 8 when there is one granule: then the other is the same
+  const Element* keys[kRuns];        // channel 0
+  const Element* values[kRuns];      // the granule's first token
+  const uint16_t* key_scale[kRuns];  // of int8 alone, as the next
+  const uint16_t* value_scale[kRuns];
+  uint32_t end;  // 8 when there is one granule: then the other is the same
 
   [[gnu::always_inline]] inline const Element* key(uint32_t run) const { return keys[run]; }
   [[gnu::always_inline]] inline const Element* value(uint32_t run) const { return values[run]; }
   [[gnu::always_inline]] inline Simd::Float load_key(size_t row, uint32_t v) const {
     return Simd::load_eights(keys, row, v);
+  }
+  [[gnu::always_inline]] inline Simd::Float key_scales(uint32_t v) const {
+    return Simd::load_bf16_eights(key_scale, v);
+  }
+  [[gnu::always_inline]] inline Simd::Float value_scales(uint32_t v) const {
+    return Simd::load_bf16_eights(value_scale, v);
   }
   [[gnu::always_inline]] inline uint32_t run_begin(uint32_t run) const { return run * kGranule_tokens; }
   [[gnu::always_inline]] inline uint32_t run_end(uint32_t run) const {
@@ -46,6 +55,10 @@ void attend_granules(const AttentionGranulesParams& params, uint32_t kv_head, fl
     const KvGranules& entry = params.granules[i];
     const auto* key = reinterpret_cast<const Element*>(entry.page + layout.key_offset(kv_head));
     const auto* value = reinterpret_cast<const Element*>(entry.page + layout.value_offset(kv_head));
+    const auto* key_scale = reinterpret_cast<const uint16_t*>(entry.page + layout.key_scale_offset(kv_head));
+    const auto* value_scale =
+        reinterpret_cast<const uint16_t*>(entry.page + layout.value_scale_offset(kv_head));
+    if constexpr (GranuleStrip<Element>::kScaled) prefetch(key_scale);
     for (uint32_t mask = entry.mask; mask != 0; mask &= mask - 1) {
       const uint32_t slot = static_cast<uint32_t>(__builtin_ctz(mask)) * kGranule_tokens;
       if (n_granules == kBlockTokens / kGranule_tokens) {
@@ -57,6 +70,8 @@ void attend_granules(const AttentionGranulesParams& params, uint32_t kv_head, fl
       GranuleStrip<Element>& strip = block.strips[n_granules / 2];
       strip.keys[n_granules % 2] = key + slot;
       strip.values[n_granules % 2] = value + layout.value_element(slot, 0);
+      strip.key_scale[n_granules % 2] = key_scale + slot;
+      strip.value_scale[n_granules % 2] = value_scale + slot;
       strip.end = (n_granules % 2 + 1) * kGranule_tokens;
       ++n_granules;
     }
@@ -67,6 +82,8 @@ void attend_granules(const AttentionGranulesParams& params, uint32_t kv_head, fl
     GranuleStrip<Element>& last = block.strips[n_granules / 2];
     last.keys[1] = last.keys[0];
     last.values[1] = last.values[0];
+    last.key_scale[1] = last.key_scale[0];
+    last.value_scale[1] = last.value_scale[0];
   }
   work.next_key = block.strips[0].keys[0];
   run_group(group, block, work);
@@ -74,11 +91,8 @@ void attend_granules(const AttentionGranulesParams& params, uint32_t kv_head, fl
 
 LEOAM_INLINE void attention_granules_simd(const AttentionGranulesParams& params, uint32_t kv_head,
                                           float* partials) {
-  if (params.layout.type == KvType::f32) {
-    attend_granules<float>(params, kv_head, partials);
-  } else {
-    attend_granules<uint16_t>(params, kv_head, partials);
-  }
+  with_element(params.layout.type,
+               [&]<class Element>() { attend_granules<Element>(params, kv_head, partials); });
 }
 
 }  // namespace

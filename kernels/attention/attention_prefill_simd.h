@@ -10,6 +10,7 @@
 #include "kernels/attention/gemm_tile.h"
 #include "kernels/attention/prefill_scratch.h"
 #include "kernels/attention/visible.h"
+#include "kernels/page_rows_simd.h"
 #include "kernels/simd/simd.h"
 
 namespace leoam::kernels {
@@ -28,6 +29,8 @@ struct KeyStrip {
   const Element* value;
   int32_t first_position;
   uint32_t n_tokens;
+  const uint16_t* key_scale;  // of int8 alone, as the next
+  const uint16_t* value_scale;
 };
 
 template <class Element>
@@ -114,13 +117,35 @@ LEOAM_INLINE void prefetch(const void* p) {
   _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0);
 }
 
+// What the numbers of a token are multiplied with.
+template <class Element>
+LEOAM_INLINE Simd::Float value_factor(const KeyStrip<Element>& strip, uint32_t token) {
+  if constexpr (sizeof(Element) == 1) return Simd::broadcast(scale_to_float(strip.value_scale[token]));
+  return Simd::broadcast(1);
+}
+template <class Element>
+LEOAM_INLINE Simd::Float scaled(Simd::Float x, Simd::Float factor) {
+  if constexpr (sizeof(Element) == 1) return x * factor;
+  return x;
+}
+
 // Panels of kTileColumns tokens, [head_dim][kTileColumns].
 template <class Element>
 void convert_keys(const KeyBlock<Element>& block, const KvLayout& layout, float* panels) {
   for (uint32_t s = 0; s < block.n_strips; s += kPanelStrips) {
     const Element* from[kPanelStrips];
+    Simd::Float factors[kTileVectors];
     for (uint32_t k = 0; k < kPanelStrips; ++k) {
       from[k] = block.strips[s + k < block.n_strips ? s + k : s].key;
+    }
+    if constexpr (sizeof(Element) == 1) {
+      for (uint32_t v = 0; v < kTileVectors; ++v) {
+        const uint32_t k = v / kStripVectors;
+        const KeyStrip<Element>& strip = block.strips[s + k < block.n_strips ? s + k : s];
+        factors[v] = Simd::load_bf16(strip.key_scale + v % kStripVectors * Simd::kLanes);
+      }
+    } else {
+      for (Simd::Float& factor : factors) factor = Simd::broadcast(1);
     }
     // What is converted next: pages are scattered, the hardware would start anew at each of them.
     const uint32_t next = s + kPanelStrips;
@@ -131,7 +156,8 @@ void convert_keys(const KeyBlock<Element>& block, const KvLayout& layout, float*
       LEOAM_UNROLL
       for (uint32_t v = 0; v < kTileVectors; ++v) {
         const uint32_t part = v % kStripVectors * Simd::kLanes;
-        Simd::store(panels + v * Simd::kLanes, Simd::load(from[v / kStripVectors] + row + part));
+        Simd::store(panels + v * Simd::kLanes,
+                    scaled<Element>(Simd::load(from[v / kStripVectors] + row + part), factors[v]));
       }
     }
   }
@@ -139,30 +165,35 @@ void convert_keys(const KeyBlock<Element>& block, const KvLayout& layout, float*
 
 // kVectors vectors of a strip's value rows to [kStripTokens][kVectors vectors].
 template <uint32_t kVectors, class Element>
-LEOAM_INLINE void convert_value_rows(const Element* row, uint32_t head_dim, const Element* ahead, float* to) {
+LEOAM_INLINE void convert_value_rows(const KeyStrip<Element>& strip, uint32_t channel, uint32_t head_dim,
+                                     const Element* ahead, float* to) {
+  const Element* row = strip.value + channel;
   for (uint32_t t = 0; t < kStripTokens; ++t, row += head_dim, ahead += head_dim) {
     prefetch(ahead);
+    const Simd::Float factor = value_factor(strip, t);
     LEOAM_UNROLL
     for (uint32_t v = 0; v < kVectors; ++v, to += Simd::kLanes) {
-      Simd::store(to, Simd::load(row + v * Simd::kLanes));
+      Simd::store(to, scaled<Element>(Simd::load(row + v * Simd::kLanes), factor));
     }
   }
 }
 
-// The same for n_tokens valid rows and n_channels channels. Slots that hold nothing become 0, for their
-// weights are 0 and 0 times NaN is NaN.
+// The same where not all rows are valid, or for n_channels channels that are no whole vectors. Slots that
+// hold nothing become 0, for their weights are 0 and 0 times NaN is NaN.
 template <class Element>
-void convert_partial_value_rows(const Element* row, uint32_t head_dim, uint32_t n_tokens, uint32_t n_channels,
-                                uint32_t n_vectors, float* to) {
+void convert_partial_value_rows(const KeyStrip<Element>& strip, uint32_t first_channel, uint32_t head_dim,
+                                uint32_t n_channels, uint32_t n_vectors, float* to) {
+  const Element* row = strip.value + first_channel;
   for (uint32_t t = 0; t < kStripTokens; ++t, row += head_dim) {
     for (uint32_t v = 0; v < n_vectors; ++v, to += Simd::kLanes) {
       const uint32_t channel = v * Simd::kLanes;
-      if (t >= n_tokens) {
+      if (t >= strip.n_tokens) {
         Simd::store(to, Simd::zero());
-      } else if (n_channels - channel >= Simd::kLanes) {
-        Simd::store(to, Simd::load(row + channel));
       } else {
-        Simd::store(to, Simd::load_first(row + channel, n_channels - channel));
+        const Simd::Float x = n_channels - channel >= Simd::kLanes
+                                  ? Simd::load(row + channel)
+                                  : Simd::load_first(row + channel, n_channels - channel);
+        Simd::store(to, scaled<Element>(x, value_factor(strip, t)));
       }
     }
   }
@@ -181,12 +212,11 @@ void convert_values(const KeyBlock<Element>& block, uint32_t head_dim, float* pa
       const size_t width = n_vectors * Simd::kLanes;
       float* to = panels + channel * n_tokens + s * kStripTokens * width;
       if (strip.n_tokens < kStripTokens || n_channels < width) {
-        convert_partial_value_rows(strip.value + channel, head_dim, strip.n_tokens, n_channels, n_vectors,
-                                   to);
+        convert_partial_value_rows(strip, channel, head_dim, n_channels, n_vectors, to);
       } else if (n_vectors == kTileVectors) {
-        convert_value_rows<kTileVectors>(strip.value + channel, head_dim, next + channel, to);
+        convert_value_rows<kTileVectors>(strip, channel, head_dim, next + channel, to);
       } else {
-        convert_value_rows<1>(strip.value + channel, head_dim, next + channel, to);
+        convert_value_rows<1>(strip, channel, head_dim, next + channel, to);
       }
     }
   }
@@ -344,6 +374,10 @@ void run_pages(const RowChunk& chunk) {
     const SlotRange slots = visible_slots(page, seen);
     const auto* key = reinterpret_cast<const Element*>(page.data + layout.key_offset(chunk.kv_head));
     const auto* value = reinterpret_cast<const Element*>(page.data + layout.value_offset(chunk.kv_head));
+    const auto* key_scale =
+        reinterpret_cast<const uint16_t*>(page.data + layout.key_scale_offset(chunk.kv_head));
+    const auto* value_scale =
+        reinterpret_cast<const uint16_t*>(page.data + layout.value_scale_offset(chunk.kv_head));
     for (uint32_t slot = slots.begin / kStripTokens * kStripTokens; slot < slots.end; slot += kStripTokens) {
       const int32_t position = page.first_position + static_cast<int32_t>(slot);
       const uint32_t valid = static_cast<uint32_t>(page.n_tokens) - slot;
@@ -352,8 +386,9 @@ void run_pages(const RowChunk& chunk) {
         run_block(chunk, block);
         block.index = index;
       }
-      block.strips[block.n_strips++] = {key + slot, value + layout.value_element(slot, 0), position,
-                                        valid < kStripTokens ? valid : kStripTokens};
+      block.strips[block.n_strips++] = {key + slot,       value + layout.value_element(slot, 0),
+                                        position,         valid < kStripTokens ? valid : kStripTokens,
+                                        key_scale + slot, value_scale + slot};
     }
   }
   run_block(chunk, block);
@@ -427,11 +462,7 @@ LEOAM_INLINE void attention_prefill_simd(const AttentionPrefillParams& params, u
     chunk.row_begin = row;
     chunk.n_rows = row_end - row < kPrefillRows ? row_end - row : kPrefillRows;
     start_rows(chunk);
-    if (params.layout.type == KvType::f32) {
-      run_pages<float>(chunk);
-    } else {
-      run_pages<uint16_t>(chunk);
-    }
+    with_element(params.layout.type, [&]<class Element>() { run_pages<Element>(chunk); });
     if (params.suspend) {
       suspend_rows(chunk);
     } else {

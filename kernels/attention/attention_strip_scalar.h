@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "kernels/attention/attention.h"
-#include "kernels/page_elements.h"
+#include "kernels/page_rows.h"
 
 namespace leoam::kernels {
 
@@ -12,13 +12,25 @@ constexpr uint32_t kScalarStripTokens = 16;
 
 template <class Element>
 struct ScalarStrip {
-  const Element* key[kScalarStripTokens];    // of channel 0; channels are page_tokens apart
-  const Element* value[kScalarStripTokens];  // of channel 0
+  struct Token {
+    const Element* key;    // of channel 0; channels are page_tokens apart
+    const Element* value;  // of channel 0
+    const uint16_t* key_scale;
+    const uint16_t* value_scale;
+  };
+  Token tokens[kScalarStripTokens];
   uint32_t n_tokens = 0;
 
-  void add(const Element* token_key, const Element* token_value) {
-    key[n_tokens] = token_key;
-    value[n_tokens++] = token_value;
+  void add(const PageRows<Element>& rows, uint32_t slot) {
+    tokens[n_tokens++] = {rows.keys + rows.layout.key_element(0, slot),
+                          rows.values + rows.layout.value_element(slot, 0), rows.key_scales + slot,
+                          rows.value_scales + slot};
+  }
+  float key(uint32_t t, size_t element) const {
+    return page_number(tokens[t].key[element], tokens[t].key_scale);
+  }
+  float value(uint32_t t, size_t element) const {
+    return page_number(tokens[t].value[element], tokens[t].value_scale);
   }
 };
 
@@ -29,7 +41,7 @@ void add_strip(const KvLayout& layout, const ScalarStrip<Element>& strip, const 
   float scores[kScalarStripTokens] = {};
   for (uint32_t c = 0; c < layout.head_dim; ++c) {
     for (uint32_t t = 0; t < strip.n_tokens; ++t) {
-      scores[t] += q[c] * to_float(strip.key[t][layout.key_element(c, 0)]);
+      scores[t] += q[c] * strip.key(t, layout.key_element(c, 0));
     }
   }
   float maximum = partial[kPartialMaximum];
@@ -44,7 +56,7 @@ void add_strip(const KvLayout& layout, const ScalarStrip<Element>& strip, const 
   for (uint32_t t = 0; t < strip.n_tokens; ++t) {
     const float weight = std::exp(scores[t] - maximum);
     sum += weight;
-    for (uint32_t c = 0; c < layout.head_dim; ++c) output[c] += weight * to_float(strip.value[t][c]);
+    for (uint32_t c = 0; c < layout.head_dim; ++c) output[c] += weight * strip.value(t, c);
   }
   partial[kPartialMaximum] = maximum;
   partial[kPartialSum] = sum;

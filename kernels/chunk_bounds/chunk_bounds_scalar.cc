@@ -68,18 +68,17 @@ void write_record(const ChunkLayout& layout, bool bounded, uint32_t n_tokens, co
 
 template <class Element>
 void record_of_page(const KvLayout& kv, const uint8_t* page, uint32_t kv_head, uint8_t* record) {
-  const auto* keys = reinterpret_cast<const Element*>(page + kv.key_offset(kv_head));
-  const auto* values = reinterpret_cast<const Element*>(page + kv.value_offset(kv_head));
+  const PageRows<Element> rows(kv, page, kv_head);
   bool bounded = true;
   for (uint32_t c = 0; c < kv.head_dim; ++c) {
-    bounded = bounded && key_range(keys + kv.key_element(c, 0), kv.page_tokens).bounded;
+    bounded = bounded && key_range(rows, c).bounded;
   }
   const auto channel = [&](uint32_t c) {
-    const KeyRange key = key_range(keys + kv.key_element(c, 0), kv.page_tokens);
+    const KeyRange key = key_range(rows, c);
     float sum = 0;
     float n_finite = 0;
     for (uint32_t t = 0; t < kv.page_tokens; ++t) {
-      const float x = to_float(values[kv.value_element(t, c)]);
+      const float x = rows.value(t, c);
       sum += bounded_key(x);
       n_finite += std::isfinite(x) ? 1.0f : 0.0f;
     }
@@ -91,8 +90,7 @@ void record_of_page(const KvLayout& kv, const uint8_t* page, uint32_t kv_head, u
 }  // namespace
 
 void chunk_of_page_scalar(const KvLayout& kv, const uint8_t* page, uint32_t kv_head, uint8_t* record) {
-  const auto run = kv.type == KvType::f32 ? record_of_page<float> : record_of_page<uint16_t>;
-  run(kv, page, kv_head, record);
+  with_element(kv.type, [&]<class Element>() { record_of_page<Element>(kv, page, kv_head, record); });
 }
 
 void chunk_merge_scalar(const ChunkLayout& layout, const uint8_t* const* children, uint32_t n_children,

@@ -73,31 +73,27 @@ LEOAM_INLINE void write_record(const ChunkLayout& layout, bool bounded, uint32_t
 
 // Means of values; false: some are not finite or beyond 2^100.
 template <class Element>
-LEOAM_INLINE bool find_mean_values(const Element* values, uint32_t head_dim, uint32_t n_tokens,
-                                   float* means) {
+LEOAM_INLINE bool find_mean_values(const PageVectors<Element>& page, float* means) {
   constexpr uint32_t kLanes = Simd::kLanes;
   Simd::Int largest = Simd::broadcast_int(0);
-  for (uint32_t c = 0; c < head_dim; c += kLanes) {
-    const bool whole = head_dim - c >= kLanes;
+  for (uint32_t c = 0; c < page.head_dim; c += kLanes) {
     Simd::Float sum = Simd::zero();
-    const Element* row = values + c;
-    for (uint32_t t = 0; t < n_tokens; ++t, row += head_dim) {
-      const Simd::Float x = whole ? Simd::load(row) : Simd::load_first(row, head_dim - c);
+    for (uint32_t t = 0; t < page.page_tokens; ++t) {
+      const Simd::Float x = page.value(t, c);
       sum = sum + x;
       largest = Simd::max(Simd::bits(Simd::abs(x)), largest);
     }
-    Simd::store(means + c, sum / Simd::broadcast(static_cast<float>(n_tokens)));
+    Simd::store(means + c, sum / Simd::broadcast(static_cast<float>(page.page_tokens)));
   }
   return Simd::greatest(largest) <= kKeyLimit_bits;
 }
 
 template <class Element>
 LEOAM_INLINE void record_of_page(const KvLayout& kv, const uint8_t* page, uint32_t kv_head, uint8_t* record) {
-  const auto* keys = reinterpret_cast<const Element*>(page + kv.key_offset(kv_head));
-  const auto* values = reinterpret_cast<const Element*>(page + kv.value_offset(kv_head));
+  const PageVectors<Element> vectors(kv, page, kv_head);
   ChunkChannels channels;
-  if (kv.head_dim > kMaxChannels || !find_key_ranges(keys, kv.head_dim, kv.page_tokens, &channels.key) ||
-      !find_mean_values(values, kv.head_dim, kv.page_tokens, channels.mean_value)) {
+  if (kv.head_dim > kMaxChannels || !find_key_ranges(vectors, &channels.key) ||
+      !find_mean_values(vectors, channels.mean_value)) {
     return chunk_of_page_scalar(kv, page, kv_head, record);
   }
   write_record({kv.head_dim}, true, kv.page_tokens, channels, record);
@@ -105,11 +101,7 @@ LEOAM_INLINE void record_of_page(const KvLayout& kv, const uint8_t* page, uint32
 
 LEOAM_INLINE void chunk_of_page_simd(const KvLayout& kv, const uint8_t* page, uint32_t kv_head,
                                      uint8_t* record) {
-  if (kv.type == KvType::f32) {
-    record_of_page<float>(kv, page, kv_head, record);
-  } else {
-    record_of_page<uint16_t>(kv, page, kv_head, record);
-  }
+  with_element(kv.type, [&]<class Element>() { record_of_page<Element>(kv, page, kv_head, record); });
 }
 
 LEOAM_INLINE Simd::Float spreads(const uint8_t* at, Simd::Int base) {

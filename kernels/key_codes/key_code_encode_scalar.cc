@@ -23,19 +23,18 @@ template <class Element>
 void encode(const KeyCodeEncodeParams& params, uint32_t kv_head) {
   const KvLayout& kv = params.kv;
   const KeyCodeLayout layout = key_code_layout(kv);
-  const auto* keys = reinterpret_cast<const Element*>(params.page + kv.key_offset(kv_head));
+  const PageRows<Element> rows(kv, params.page, kv_head);
   uint8_t* head = params.block + layout.head_offset(kv_head);
   float greatest = 0;
   for (uint32_t c = 0; c < kv.head_dim; ++c) {
-    const float mean = std::fabs(key_range(keys + kv.key_element(c, 0), kv.page_tokens).mean);
+    const float mean = std::fabs(key_range(rows, c).mean);
     greatest = mean > greatest ? mean : greatest;
   }
   const SignedScale mean_scale = signed_scale(greatest);
   std::memcpy(head + layout.mean_scale_offset() + params.slot * sizeof(float), &mean_scale.scale,
               sizeof(float));
   for (uint32_t c = 0; c < kv.head_dim; ++c) {
-    const Element* row = keys + kv.key_element(c, 0);
-    const KeyRange range = key_range(row, kv.page_tokens);
+    const KeyRange range = key_range(rows, c);
     const float width = range.greatest - range.least;
     const int8_t mean_code = signed_code(range.mean, mean_scale.inverse);
     const float mean = static_cast<float>(mean_code) * mean_scale.scale;
@@ -51,7 +50,7 @@ void encode(const KeyCodeEncodeParams& params, uint32_t kv_head) {
     uint8_t* codes = head + layout.code_offset(c);
     for (uint32_t t = 0; t < kv.page_tokens; ++t) {
       uint8_t& byte = codes[layout.code_byte(params.slot, t)];
-      const uint8_t code = rounded_within((to_float(row[t]) - mean) * inverse + shift, 3);
+      const uint8_t code = rounded_within((rows.key(c, t) - mean) * inverse + shift, 3);
       const uint32_t at = layout.code_shift(t);
       byte = static_cast<uint8_t>((at == 0 ? 0u : byte) | static_cast<uint32_t>(code) << at);
     }
@@ -61,8 +60,7 @@ void encode(const KeyCodeEncodeParams& params, uint32_t kv_head) {
 }  // namespace
 
 void key_code_encode_scalar(const KeyCodeEncodeParams& params, uint32_t kv_head) {
-  const auto run = params.kv.type == KvType::f32 ? encode<float> : encode<uint16_t>;
-  run(params, kv_head);
+  with_element(params.kv.type, [&]<class Element>() { encode<Element>(params, kv_head); });
 }
 
 }  // namespace leoam::kernels

@@ -54,9 +54,9 @@ LEOAM_INLINE void encode(const KeyCodeEncodeParams& params, uint32_t kv_head) {
   constexpr uint32_t kVectors = kCodeStrip_tokens / kLanes;
   const KvLayout& kv = params.kv;
   const KeyCodeLayout layout = key_code_layout(kv);
-  const auto* keys = reinterpret_cast<const Element*>(params.page + kv.key_offset(kv_head));
+  const PageVectors<Element> page(kv, params.page, kv_head);
   KeyRanges ranges;
-  if (kv.head_dim > kMaxChannels || !find_key_ranges(keys, kv.head_dim, kv.page_tokens, &ranges)) {
+  if (kv.head_dim > kMaxChannels || !find_key_ranges(page, &ranges)) {
     return key_code_encode_scalar(params, kv_head);
   }
   Simd::Float greatest = Simd::zero();
@@ -77,13 +77,12 @@ LEOAM_INLINE void encode(const KeyCodeEncodeParams& params, uint32_t kv_head) {
     const Simd::Float mean = Simd::broadcast(codes.mean[lane]);
     const Simd::Float inverse = Simd::broadcast(codes.inverse[lane]);
     const Simd::Float shift = Simd::broadcast(codes.shift[lane]);
-    const Element* row = keys + kv.key_element(c, 0);
     uint8_t* out = head + layout.code_offset(c);
     for (uint32_t t = 0; t < kv.page_tokens; t += kCodeStrip_tokens) {
       Simd::Int strip[kVectors];
       LEOAM_UNROLL
       for (uint32_t v = 0; v < kVectors; ++v) {
-        strip[v] = rounded_within((Simd::load(row + t + v * kLanes) - mean) * inverse + shift, 3);
+        strip[v] = rounded_within((page.key(c, t + v * kLanes) - mean) * inverse + shift, 3);
       }
       const uint32_t packed = CodeDot::pack(strip);
       __builtin_memcpy(out + layout.code_byte(params.slot, t), &packed, sizeof packed);
@@ -92,11 +91,7 @@ LEOAM_INLINE void encode(const KeyCodeEncodeParams& params, uint32_t kv_head) {
 }
 
 LEOAM_INLINE void key_code_encode_simd(const KeyCodeEncodeParams& params, uint32_t kv_head) {
-  if (params.kv.type == KvType::f32) {
-    encode<float>(params, kv_head);
-  } else {
-    encode<uint16_t>(params, kv_head);
-  }
+  with_element(params.kv.type, [&]<class Element>() { encode<Element>(params, kv_head); });
 }
 
 }  // namespace

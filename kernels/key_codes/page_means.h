@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "kernels/page_elements.h"
+#include "kernels/page_rows.h"
 
 namespace leoam::kernels {
 
@@ -24,14 +24,14 @@ struct KeyRange {
   bool bounded;  // every key finite and within the limit
 };
 
-// n keys of one channel, n a multiple of 16. Sums are those of 16 lanes, folded in halves.
+// The keys of one channel. Sums are those of 16 lanes, folded in halves.
 template <class Element>
-KeyRange key_range(const Element* keys, uint32_t n) {
+KeyRange key_range(const PageRows<Element>& rows, uint32_t channel) {
   float sums[kLanes] = {};
   float n_finite = 0;
   KeyRange range{INFINITY, -INFINITY, 0, true};
-  for (uint32_t t = 0; t < n; ++t) {
-    const float x = to_float(keys[t]);
+  for (uint32_t t = 0; t < rows.layout.page_tokens; ++t) {
+    const float x = rows.key(channel, t);
     const float key = bounded_key(x);
     range.bounded = range.bounded && key == x;
     sums[t % kLanes] += key;

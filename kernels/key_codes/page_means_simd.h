@@ -2,7 +2,7 @@
 // page_means.h gives where all keys are ordinary. Where one is not, the scalar kernels do the page.
 #pragma once
 
-#include "kernels/simd/simd.h"
+#include "kernels/page_rows_simd.h"
 
 namespace leoam::kernels {
 namespace {
@@ -33,27 +33,26 @@ LEOAM_INLINE Simd::Float fold_rows(Simd::Float (&rows)[Simd::kLanes], const Fold
 // False: some key is not finite or beyond 2^100, and the ranges are not to be used. Ranges of channels behind
 // the last, to a whole vector, are zeros.
 template <class Element>
-[[gnu::noinline]] bool find_key_ranges(const Element* keys, uint32_t head_dim, uint32_t page_tokens,
-                                       KeyRanges* ranges) {
+[[gnu::noinline]] bool find_key_ranges(const PageVectors<Element>& page, KeyRanges* ranges) {
   constexpr uint32_t kLanes = Simd::kLanes;
   constexpr uint32_t kParts = 16 / kLanes;
-  const Simd::Float n_tokens = Simd::broadcast(static_cast<float>(page_tokens));
+  const uint32_t head_dim = page.head_dim;
+  const Simd::Float n_tokens = Simd::broadcast(static_cast<float>(page.page_tokens));
   Simd::Int largest = Simd::broadcast_int(0);
   for (uint32_t first = 0; first < head_dim; first += kLanes) {
     Simd::Float least[kLanes], greatest[kLanes], sums[kLanes];
     for (uint32_t c = 0; c < kLanes; ++c) {
       least[c] = greatest[c] = sums[c] = Simd::zero();
       if (first + c >= head_dim) continue;
-      const Element* row = keys + size_t{first + c} * page_tokens;
-      Simd::Float low = Simd::load(row);
+      Simd::Float low = page.key(first + c, 0);
       Simd::Float high = low;
       Simd::Float sum[kParts];
       LEOAM_UNROLL
       for (uint32_t part = 0; part < kParts; ++part) sum[part] = Simd::zero();
-      for (uint32_t t = 0; t < page_tokens; t += 16) {
+      for (uint32_t t = 0; t < page.page_tokens; t += 16) {
         LEOAM_UNROLL
         for (uint32_t part = 0; part < kParts; ++part) {
-          const Simd::Float x = Simd::load(row + t + part * kLanes);
+          const Simd::Float x = page.key(first + c, t + part * kLanes);
           sum[part] = sum[part] + x;
           low = Simd::min(x, low);
           high = Simd::max(x, high);

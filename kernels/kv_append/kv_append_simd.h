@@ -3,7 +3,7 @@
 #pragma once
 
 #include "kernels/kv_append/kv_append.h"
-#include "kernels/simd/simd.h"
+#include "kernels/page_rows_simd.h"
 
 namespace leoam::kernels {
 namespace {
@@ -67,6 +67,47 @@ void append_keys(const float* k, size_t stride, uint32_t n_tokens, uint32_t head
   }
 }
 
+// One token's numbers as codes; `put` is given kLanes of them at a time, and how many count.
+template <class Put>
+LEOAM_INLINE uint16_t encode_row(const float* x, uint32_t n, const Put& put) {
+  constexpr uint32_t kLanes = Simd::kLanes;
+  const auto part = [&](uint32_t c) {
+    return n - c < kLanes ? Simd::load_first(x + c, n - c) : Simd::load(x + c);
+  };
+  Simd::Int greatest = Simd::broadcast_int(0);
+  for (uint32_t c = 0; c < n; c += kLanes) greatest = Simd::max(Simd::bits(Simd::abs(part(c))), greatest);
+  const uint16_t scale = scale_of(static_cast<uint32_t>(Simd::greatest(greatest)));
+  const Simd::Float inverse = Simd::broadcast(scale_inverse(scale));
+  for (uint32_t c = 0; c < n; c += kLanes) {
+    alignas(16) int8_t codes[kLanes];
+    // What is no number becomes the least integer, whose lowest byte is 0.
+    Simd::store_bytes(codes, Simd::to_int(part(c) * inverse));
+    put(c, codes, n - c < kLanes ? n - c : kLanes);
+  }
+  return scale;
+}
+
+LEOAM_INLINE void append_codes(const KvAppendParams& params, uint32_t head) {
+  const KvLayout& layout = params.layout;
+  auto* keys = reinterpret_cast<int8_t*>(params.page + layout.key_offset(head));
+  auto* values = reinterpret_cast<int8_t*>(params.page + layout.value_offset(head));
+  auto* key_scales = reinterpret_cast<uint16_t*>(params.page + layout.key_scale_offset(head));
+  auto* value_scales = reinterpret_cast<uint16_t*>(params.page + layout.value_scale_offset(head));
+  for (uint32_t t = 0; t < params.n_tokens; ++t) {
+    const size_t row = t * params.stride + size_t{head} * layout.head_dim;
+    const uint32_t slot = params.first_slot + t;
+    key_scales[slot] =
+        encode_row(params.k + row, layout.head_dim, [&](uint32_t c, const int8_t* codes, uint32_t n) {
+          int8_t* column = keys + layout.key_element(c, slot);
+          for (uint32_t i = 0; i < n; ++i) column[size_t{i} * layout.page_tokens] = codes[i];
+        });
+    value_scales[slot] =
+        encode_row(params.v + row, layout.head_dim, [&](uint32_t c, const int8_t* codes, uint32_t n) {
+          __builtin_memcpy(values + layout.value_element(slot, c), codes, n);
+        });
+  }
+}
+
 template <class Element>
 void append_heads(const KvAppendParams& params, uint32_t head_begin, uint32_t head_end) {
   const KvLayout& layout = params.layout;
@@ -82,10 +123,13 @@ void append_heads(const KvAppendParams& params, uint32_t head_begin, uint32_t he
 }
 
 LEOAM_INLINE void kv_append_simd(const KvAppendParams& params, uint32_t head_begin, uint32_t head_end) {
-  if (params.layout.type == KvType::f32) {
-    append_heads<float>(params, head_begin, head_end);
-  } else {
-    append_heads<uint16_t>(params, head_begin, head_end);
+  switch (params.layout.type) {
+    case KvType::f32:
+      return append_heads<float>(params, head_begin, head_end);
+    case KvType::f16:
+      return append_heads<uint16_t>(params, head_begin, head_end);
+    case KvType::int8:
+      for (uint32_t head = head_begin; head < head_end; ++head) append_codes(params, head);
   }
 }
 

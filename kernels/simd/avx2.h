@@ -16,15 +16,29 @@ struct Simd {
   LEOAM_INLINE Float load(const uint16_t* p) {
     return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
   }
+  LEOAM_INLINE Float load(const int8_t* p) { return to_float(load_bytes(p)); }
+  // Upper halves of floats.
+  LEOAM_INLINE Float load_bf16(const uint16_t* p) {
+    const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    return from_bits(shift_left<16>(_mm256_cvtepu16_epi32(halves)));
+  }
   // Vector v of tokens that stand in places of 8.
   template <class Element>
   LEOAM_INLINE Float load_eights(const Element* const (&places)[2], size_t offset, uint32_t v) {
     return load(places[v] + offset);
   }
+  LEOAM_INLINE Float load_bf16_eights(const uint16_t* const (&places)[2], uint32_t v) {
+    return load_bf16(places[v]);
+  }
   // n < kLanes values, the other lanes 0; nothing behind them is read.
   LEOAM_INLINE Float load_first(const float* p, uint32_t n) { return _mm256_maskload_ps(p, lanes_below(n)); }
   LEOAM_INLINE Float load_first(const uint16_t* p, uint32_t n) {
     uint16_t values[kLanes] = {};
+    for (uint32_t i = 0; i < n; ++i) values[i] = p[i];
+    return load(values);
+  }
+  LEOAM_INLINE Float load_first(const int8_t* p, uint32_t n) {
+    int8_t values[kLanes] = {};
     for (uint32_t i = 0; i < n; ++i) values[i] = p[i];
     return load(values);
   }

@@ -16,6 +16,11 @@ struct Simd {
   LEOAM_INLINE Float load(const uint16_t* p) {
     return _mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
   }
+  LEOAM_INLINE Float load(const int8_t* p) { return to_float(load_bytes(p)); }
+  // Upper halves of floats.
+  LEOAM_INLINE Float load_bf16(const uint16_t* p) {
+    return from_upper_halves(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  }
   // Vector v of tokens that stand in places of 8: v is 0.
   LEOAM_INLINE Float load_eights(const float* const (&places)[2], size_t offset, uint32_t) {
     return _mm512_maskz_insertf32x8(0xffff, _mm512_castps256_ps512(_mm256_loadu_ps(places[0] + offset)),
@@ -24,9 +29,17 @@ struct Simd {
   LEOAM_INLINE Float load_eights(const uint16_t* const (&places)[2], size_t offset, uint32_t) {
     const auto* low = reinterpret_cast<const __m128i*>(places[0] + offset);
     const auto* high = reinterpret_cast<const __m128i*>(places[1] + offset);
-    const __m256i both =
-        _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128(low)), _mm_loadu_si128(high), 1);
-    return _mm512_maskz_cvtph_ps(0xffff, both);
+    return _mm512_maskz_cvtph_ps(0xffff, both_halves(low, high));
+  }
+  LEOAM_INLINE Float load_eights(const int8_t* const (&places)[2], size_t offset, uint32_t) {
+    const auto* low = reinterpret_cast<const __m128i*>(places[0] + offset);
+    const auto* high = reinterpret_cast<const __m128i*>(places[1] + offset);
+    const __m128i both = _mm_unpacklo_epi64(_mm_loadl_epi64(low), _mm_loadl_epi64(high));
+    return to_float(_mm512_maskz_cvtepi8_epi32(0xffff, both));
+  }
+  LEOAM_INLINE Float load_bf16_eights(const uint16_t* const (&places)[2], uint32_t) {
+    return from_upper_halves(both_halves(reinterpret_cast<const __m128i*>(places[0]),
+                                         reinterpret_cast<const __m128i*>(places[1])));
   }
   // n < kLanes values, the other lanes 0; nothing behind them is read.
   LEOAM_INLINE Float load_first(const float* p, uint32_t n) {
@@ -34,6 +47,9 @@ struct Simd {
   }
   LEOAM_INLINE Float load_first(const uint16_t* p, uint32_t n) {
     return _mm512_maskz_cvtph_ps(0xffff, _mm256_maskz_loadu_epi16(lanes_below(n), p));
+  }
+  LEOAM_INLINE Float load_first(const int8_t* p, uint32_t n) {
+    return to_float(_mm512_maskz_cvtepi8_epi32(0xffff, _mm_maskz_loadu_epi8(lanes_below(n), p)));
   }
   LEOAM_INLINE void store(float* p, Float v) { _mm512_storeu_ps(p, v); }
   LEOAM_INLINE void store(uint16_t* p, Float v) {
@@ -212,6 +228,12 @@ struct Simd {
   LEOAM_INLINE __m256 lower(Float v) { return _mm512_maskz_extractf32x8_ps(0xff, v, 0); }
   LEOAM_INLINE __m256 upper(Float v) { return _mm512_maskz_extractf32x8_ps(0xff, v, 1); }
   LEOAM_INLINE __mmask16 lanes_below(uint32_t n) { return static_cast<__mmask16>((1u << n) - 1u); }
+  LEOAM_INLINE __m256i both_halves(const __m128i* low, const __m128i* high) {
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128(low)), _mm_loadu_si128(high), 1);
+  }
+  LEOAM_INLINE Float from_upper_halves(__m256i halves) {
+    return from_bits(shift_left<16>(_mm512_maskz_cvtepu16_epi32(0xffff, halves)));
+  }
   LEOAM_INLINE __m256i to_half(Float v) {
     return _mm512_maskz_cvtps_ph(0xffff, v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   }

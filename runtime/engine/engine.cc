@@ -50,8 +50,8 @@ Status check_options(const SessionOptions& options) {
   if (options.context_tokens > INT32_MAX)
     return error(ErrorKind::invalid_argument, "context_tokens: expected at most {}, found {}", INT32_MAX,
                  options.context_tokens);
-  if (options.kv_type != kernels::KvType::f16 && options.kv_type != kernels::KvType::f32)
-    return error(ErrorKind::invalid_argument, "kv_type: expected f32 (0) or f16 (1), found {}",
+  if (!kernels::is_kv_type(static_cast<int32_t>(options.kv_type)))
+    return error(ErrorKind::invalid_argument, "kv_type: expected f32 (0), f16 (1) or int8 (2), found {}",
                  static_cast<int>(options.kv_type));
   return {};
 }

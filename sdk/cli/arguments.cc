@@ -57,7 +57,11 @@ void add_instance_options(CLI::App& command, CommonOptions& options) {
 void add_model_options(CLI::App& command, CommonOptions& options) {
   command.add_option("MODEL", options.model, "GGUF file")->required();
   add_instance_options(command, options);
-  command.add_option("--kv", options.kv_type, "Type of the KV cache")->check(CLI::IsMember({"f16", "f32"}));
+  command
+      .add_option_function<std::string>(
+          "--kv", [&options](const std::string& name) { options.kv_type = kv_type_of(name); },
+          "What keys and values are kept as: f32, f16 (default) or int8, half of f16")
+      ->check(CLI::IsMember({"f16", "f32", "int8"}));
   command.add_option("--context", options.context_tokens, "Most tokens of a session; 0: the model's context");
   command.add_option("--policy", options.policy,
                      "Which KV a drawn token attends to: exact, leoam, quest or window");

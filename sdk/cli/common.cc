@@ -51,6 +51,16 @@ Model open_model(const Instance& instance, const CommonOptions& options) {
   return Model(instance, options.model, load);
 }
 
+std::string_view kv_type_name(KvType type) {
+  return type == KvType::f32 ? "f32" : type == KvType::int8 ? "int8" : "f16";
+}
+
+KvType kv_type_of(std::string_view name) {
+  for (const KvType type : {KvType::f32, KvType::int8})
+    if (name == kv_type_name(type)) return type;
+  return KvType::f16;
+}
+
 SessionOptions session_options(const CommonOptions& options) {
   SessionOptions session;
   session.policy = options.policy;
@@ -60,7 +70,7 @@ SessionOptions session_options(const CommonOptions& options) {
   session.breadth = options.breadth;
   session.page_spread = options.page_spread;
   session.coverage_floor = options.coverage_floor;
-  session.kv_type = options.kv_type == "f32" ? KvType::f32 : KvType::f16;
+  session.kv_type = options.kv_type;
   session.context_tokens = options.context_tokens;
   return session;
 }

@@ -28,7 +28,7 @@ struct CommonOptions {
   bool plaintext_scratch = false;
   bool no_io_uring = false;
   bool no_direct = false;
-  std::string kv_type = "f16";
+  KvType kv_type = KvType::f16;
   uint32_t context_tokens = 0;
   std::string policy = "exact";
   double importance = 0;
@@ -86,6 +86,8 @@ struct Failure : std::runtime_error {
 // One JSON object on a line of standard output. Bytes that are not UTF-8 become U+FFFD.
 void print_json(const Json& json);
 std::string_view finish_name(FinishReason reason);
+std::string_view kv_type_name(KvType type);
+KvType kv_type_of(std::string_view name);  // f16 when there is none of that name
 Json statistics_json(const leoam_request_statistics& statistics);
 
 struct Generated {

@@ -78,7 +78,7 @@ void add_info(CLI::App& program, std::function<void()>& run) {
       const Model model(instance, options->model, load);
       PlanOptions wish;
       wish.context_tokens = options->context_tokens;
-      wish.kv_type = options->kv_type == "f32" ? KvType::f32 : KvType::f16;
+      wish.kv_type = options->kv_type;
       Json json = info_json(model, plan(instance, options->model, wish, load_options(*options)));
       if (options->metadata)
         for (const auto& [key, value] : model.metadata())

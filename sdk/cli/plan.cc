@@ -60,7 +60,7 @@ void add_plan(CLI::App& program, std::function<void()>& run) {
       wish.speed = true;
       wish.saved = options->saved;
       wish.cancel = cancel;
-      wish.kv_type = options->kv_type == "f32" ? KvType::f32 : KvType::f16;
+      wish.kv_type = options->kv_type;
       const Json json = plan_json(plan(instance, options->model, wish, load_options(*options)));
       options->json ? print_json(json) : print(json);
     };

@@ -36,7 +36,7 @@ Json info_json(const leoam_session_file_info& info) {
           {"kv_heads", info.n_kv_heads},
           {"head_dim", info.head_dim},
           {"vocabulary", info.n_vocab},
-          {"kv_type", info.kv_type == LEOAM_KV_F32 ? "f32" : "f16"},
+          {"kv_type", kv_type_name(static_cast<KvType>(info.kv_type))},
           {"page_tokens", info.page_tokens},
           {"piece_tokens", info.piece_tokens}};
 }

@@ -48,7 +48,7 @@ class AttentionDecodeTest : public KernelTest {
 
 TEST_P(AttentionDecodeTest, LengthsAndHeadSizes) {
   uint32_t group = 0;
-  for (const KvType type : {KvType::f32, KvType::f16}) {
+  for (const KvType type : {KvType::f32, KvType::f16, KvType::int8}) {
     for (const uint32_t dim : {1u, 3u, 16u, 63u, 64u, 65u, 80u, 96u, 128u, 256u}) {
       for (const uint32_t n : {1u, 3u, 31u, 32u, 33u, 63u, 65u, 127u, 300u}) {
         group = group % 9 + 1;
@@ -60,7 +60,7 @@ TEST_P(AttentionDecodeTest, LengthsAndHeadSizes) {
 }
 
 TEST_P(AttentionDecodeTest, GroupsAndPageSizes) {
-  for (const KvType type : {KvType::f32, KvType::f16}) {
+  for (const KvType type : {KvType::f32, KvType::f16, KvType::int8}) {
     for (const uint32_t page_tokens : {16u, 32u, 48u, 64u}) {
       for (uint32_t group = 1; group <= 17; group = group < 9 ? group + 1 : group + 8) {
         for (const uint32_t dim : {64u, group % 2 == 0 ? 128u : 256u}) {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "kernels/attention/attention.h"
-#include "kernels/f16.h"
+#include "kernels/token_scale.h"
 #include "tests/kernels/kernel_fixture.h"
 
 namespace leoam::kernels {
@@ -18,12 +18,13 @@ class PagedKv {
   // Fills pages from position 0; `short_page` (if any) holds one token less than it could.
   PagedKv(const KvLayout& layout, uint32_t n_tokens, std::mt19937& random, float magnitude = 1,
           int short_page = -1)
-      : layout_(layout), n_tokens_(n_tokens) {
+      : layout_(layout), n_tokens_(n_tokens), magnitude_(magnitude) {
     const size_t row = size_t{layout.n_kv_heads} * layout.head_dim;
     std::uniform_real_distribution<float> uniform(-magnitude, magnitude);
     for (size_t i = 0; i < n_tokens * row; ++i) {
-      k_.push_back(rounded(uniform(random)));
-      v_.push_back(rounded(uniform(random)));
+      const auto token = static_cast<uint32_t>(i / row);
+      k_.push_back(rounded(uniform(random), key_scale(token)));
+      v_.push_back(rounded(uniform(random), value_scale(token)));
     }
     for (uint32_t token = 0; token < n_tokens;) {
       uint32_t n = layout.page_tokens - (static_cast<int>(pages_.size()) == short_page ? 1 : 0);
@@ -95,8 +96,17 @@ class PagedKv {
   }
 
  private:
-  float rounded(float value) const {
-    return layout_.type == KvType::f32 ? value : f16_to_f32(f32_to_f16(value));
+  // Scales of int8, of its own for each token.
+  uint16_t key_scale(uint32_t token) const {
+    return scale_of(bits_from_float(magnitude_ * (1 + 0.1f * static_cast<float>(token % 5))));
+  }
+  uint16_t value_scale(uint32_t token) const {
+    return scale_of(bits_from_float(magnitude_ * (1 + 0.2f * static_cast<float>(token % 7))));
+  }
+  float rounded(float value, uint16_t scale) const {
+    if (layout_.type == KvType::f32) return value;
+    if (layout_.type == KvType::f16) return f16_to_f32(f32_to_f16(value));
+    return std::nearbyint(value / scale_to_float(scale)) * scale_to_float(scale);
   }
   double element(const std::vector<float>& rows, int32_t token, uint32_t kv_head, uint32_t channel) const {
     return rows[(static_cast<size_t>(token) * layout_.n_kv_heads + kv_head) * layout_.head_dim + channel];
@@ -104,23 +114,32 @@ class PagedKv {
   void put(uint8_t* page, uint32_t slot, uint32_t token) {
     for (uint32_t head = 0; head < layout_.n_kv_heads; ++head) {
       for (uint32_t c = 0; c < layout_.head_dim; ++c) {
-        store(page + layout_.key_offset(head), layout_.key_element(c, slot), element(k_, token, head, c));
-        store(page + layout_.value_offset(head), layout_.value_element(slot, c), element(v_, token, head, c));
+        store(page + layout_.key_offset(head), layout_.key_element(c, slot), element(k_, token, head, c),
+              key_scale(token));
+        store(page + layout_.value_offset(head), layout_.value_element(slot, c), element(v_, token, head, c),
+              value_scale(token));
       }
+      if (layout_.type != KvType::int8) continue;
+      const uint16_t scales[] = {key_scale(token), value_scale(token)};
+      std::memcpy(page + layout_.key_scale_offset(head) + 2 * slot, scales, 2);
+      std::memcpy(page + layout_.value_scale_offset(head) + 2 * slot, scales + 1, 2);
     }
   }
-  void store(uint8_t* base, size_t index, double value) const {
+  void store(uint8_t* base, size_t index, double value, uint16_t scale) const {
     const float single = static_cast<float>(value);
     const uint16_t half = f32_to_f16(single);
     if (layout_.type == KvType::f32) {
       std::memcpy(base + 4 * index, &single, 4);
-    } else {
+    } else if (layout_.type == KvType::f16) {
       std::memcpy(base + 2 * index, &half, 2);
+    } else {
+      base[index] = static_cast<uint8_t>(static_cast<int8_t>(std::nearbyint(single / scale_to_float(scale))));
     }
   }
 
   KvLayout layout_;
   uint32_t n_tokens_;
+  float magnitude_;
   std::vector<float> k_, v_;  // [token][kv_head][channel]
   std::vector<std::unique_ptr<ExactBuffer<uint8_t>>> memory_;
   std::vector<KvPageRef> pages_;

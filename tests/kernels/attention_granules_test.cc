@@ -59,7 +59,7 @@ class AttentionGranulesTest : public KernelTest {
 
 TEST_P(AttentionGranulesTest, HeadSizesAndGroups) {
   uint32_t group = 0;
-  for (const KvType type : {KvType::f32, KvType::f16}) {
+  for (const KvType type : {KvType::f32, KvType::f16, KvType::int8}) {
     for (const uint32_t dim : {1u, 3u, 16u, 63u, 64u, 65u, 80u, 96u, 128u, 256u}) {
       for (const uint32_t n : {32u, 64u, 416u, 1600u}) {
         group = group % 9 + 1;
@@ -115,7 +115,7 @@ TEST_P(AttentionGranulesTest, NothingListedIsAnEmptyPart) {
 
 TEST_P(AttentionGranulesTest, AllGranulesInOrderGiveTheBytesOfDecode) {
   uint32_t group = 0;
-  for (const KvType type : {KvType::f32, KvType::f16}) {
+  for (const KvType type : {KvType::f32, KvType::f16, KvType::int8}) {
     for (const uint32_t page_tokens : {16u, 32u, 48u, 64u}) {
       for (const uint32_t dim : {1u, 63u, 64u, 65u, 80u, 128u, 256u}) {
         group = group % 9 + 1;

@@ -84,7 +84,7 @@ class AttentionPrefillTest : public KernelTest {
 
 TEST_P(AttentionPrefillTest, LengthsAndHeadSizes) {
   uint32_t group = 0;
-  for (const KvType type : {KvType::f32, KvType::f16}) {
+  for (const KvType type : {KvType::f32, KvType::f16, KvType::int8}) {
     for (const uint32_t dim : {1u, 3u, 16u, 63u, 64u, 65u, 80u, 96u, 128u, 256u, 300u}) {
       for (const uint32_t n_queries : {1u, 3u, 31u, 32u, 33u, 65u}) {
         for (const uint32_t depth : {0u, 1u, 31u, 230u}) {
@@ -151,7 +151,7 @@ TEST_P(AttentionPrefillTest, SameBytesForAnyCut) {
 }
 
 TEST_P(AttentionPrefillTest, PagesInSeveralCalls) {
-  for (const KvType type : {KvType::f16, KvType::f32}) {
+  for (const KvType type : {KvType::f16, KvType::f32, KvType::int8}) {
     for (const uint32_t dim : {64u, 80u, 256u}) {
       if (GetParam() == CpuLevel::scalar && dim > 64) break;
       for (const int32_t window : {0, 700}) {

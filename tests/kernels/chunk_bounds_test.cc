@@ -135,7 +135,7 @@ float adversarial(std::mt19937& random, int kind) {
 constexpr int kKinds = 8;
 
 TEST_P(ChunkBoundsTest, EveryKeyIsWithinTheBoundsOfItsPage) {
-  for (const KvType type : {KvType::f16, KvType::f32}) {
+  for (const KvType type : {KvType::f16, KvType::f32, KvType::int8}) {
     for (const uint32_t page_tokens : {16u, 32u, 48u, 128u}) {
       for (const uint32_t dim : {1u, 5u, 16u, 63u, 64u, 80u, 128u, 256u}) {
         Page page({type, 2, dim, page_tokens});
@@ -264,7 +264,7 @@ TEST_P(ChunkBoundsTest, MergingAgreesWithTheReference) {
 
 TEST_P(ChunkBoundsTest, ScoresOfEveryKeyAreWithinTheBounds) {
   uint32_t group = 0;
-  for (const KvType type : {KvType::f16, KvType::f32}) {
+  for (const KvType type : {KvType::f16, KvType::f32, KvType::int8}) {
     for (const uint32_t dim : {1u, 5u, 16u, 63u, 64u, 80u, 128u, 256u}) {
       for (int kind = 0; kind < kKinds; ++kind) {
         group = group % 9 + 1;

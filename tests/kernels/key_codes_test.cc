@@ -95,7 +95,7 @@ TEST(KeyCodeLayoutTest, BytesAgainstThoseOfKeysAndValues) {
 class KeyCodesTest : public KernelTest {};
 
 TEST_P(KeyCodesTest, CodesReadBackAsTheKeys) {
-  for (const KvType type : {KvType::f16, KvType::f32}) {
+  for (const KvType type : {KvType::f16, KvType::f32, KvType::int8}) {
     for (const uint32_t page_tokens : {16u, 32u, 48u, 64u, 128u}) {
       for (const uint32_t dim : {1u, 5u, 16u, 63u, 64u, 65u, 128u, 256u}) {
         const KvLayout kv{type, 2, dim, page_tokens};
@@ -150,6 +150,7 @@ TEST_P(KeyCodesTest, EqualKeysReadBackAsTheirMean) {
 }
 
 TEST_P(KeyCodesTest, KeysThatAreNotFiniteChangeTheirOwnChannelAlone) {
+  // Of int8 a token has one scale for all channels.
   for (const KvType type : {KvType::f16, KvType::f32}) {
     const KvLayout kv{type, 1, 64, 32};
     const KeyCodeLayout layout = key_code_layout(kv);

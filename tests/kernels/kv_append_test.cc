@@ -3,7 +3,7 @@
 #include <cmath>
 #include <limits>
 
-#include "kernels/f16.h"
+#include "kernels/token_scale.h"
 #include "tests/kernels/kernel_fixture.h"
 
 namespace leoam::kernels {
@@ -47,14 +47,27 @@ class KvAppendTest : public KernelTest {
     fill(k, -70000, 70000);
     fill(v, -1e-5f, 1e-5f);
     ExactBuffer<uint8_t> page(layout.page_bytes()), expected(layout.page_bytes());
+    if (layout.type == KvType::int8 && n_tokens > 2) {
+      k[2 * stride + head_begin * layout.head_dim] = std::numeric_limits<float>::quiet_NaN();
+      v[head_begin * layout.head_dim] = -std::numeric_limits<float>::infinity();
+      for (uint32_t c = 0; c < layout.head_dim; ++c) k[stride + head_begin * layout.head_dim + c] = 1e-38f;
+    }
     for (uint32_t head = head_begin; head < head_end; ++head) {
       for (uint32_t t = 0; t < n_tokens; ++t) {
+        const size_t first = t * stride + head * layout.head_dim;
+        const uint16_t scales[] = {scale_of_row(k.data() + first, layout.head_dim),
+                                   scale_of_row(v.data() + first, layout.head_dim)};
+        if (layout.type == KvType::int8) {
+          std::memcpy(expected.data() + layout.key_scale_offset(head) + 2 * (first_slot + t), scales, 2);
+          std::memcpy(expected.data() + layout.value_scale_offset(head) + 2 * (first_slot + t), scales + 1,
+                      2);
+        }
         for (uint32_t c = 0; c < layout.head_dim; ++c) {
           const size_t at = t * stride + head * layout.head_dim + c;
-          put(layout, expected.data() + layout.key_offset(head), layout.key_element(c, first_slot + t),
-              k[at]);
+          put(layout, expected.data() + layout.key_offset(head), layout.key_element(c, first_slot + t), k[at],
+              scales[0]);
           put(layout, expected.data() + layout.value_offset(head), layout.value_element(first_slot + t, c),
-              v[at]);
+              v[at], scales[1]);
         }
       }
     }
@@ -64,7 +77,25 @@ class KvAppendTest : public KernelTest {
         << "head_dim " << layout.head_dim << " slot " << first_slot << " tokens " << n_tokens;
   }
 
-  static void put(const KvLayout& layout, uint8_t* base, size_t element, float value) {
+  // The least bf16 of which 127 steps reach the greatest number, by search.
+  static uint16_t scale_of_row(const float* x, uint32_t n) {
+    float greatest = 0;
+    for (uint32_t i = 0; i < n; ++i) {
+      if (!std::isfinite(x[i])) return 0x7f80;
+      greatest = std::max(greatest, std::fabs(x[i]));
+    }
+    if (greatest <= 0x1p-100f) return 0;
+    uint16_t scale = 0x7f7f;
+    while (scale_to_float(static_cast<uint16_t>(scale - 1)) >= greatest * (1.0f / 127)) --scale;
+    return scale;
+  }
+
+  static void put(const KvLayout& layout, uint8_t* base, size_t element, float value, uint16_t scale) {
+    if (layout.type == KvType::int8) {
+      const float steps = scale == 0 ? 0 : value * (1 / scale_to_float(scale));
+      base[element] = scale == 0x7f80 ? 0 : static_cast<uint8_t>(static_cast<int8_t>(std::nearbyint(steps)));
+      return;
+    }
     const uint16_t half = f32_to_f16(value);
     if (layout.type == KvType::f32) {
       std::memcpy(base + 4 * element, &value, 4);
@@ -75,7 +106,7 @@ class KvAppendTest : public KernelTest {
 };
 
 TEST_P(KvAppendTest, WritesItsSlotsAndNothingElse) {
-  for (const KvType type : {KvType::f32, KvType::f16}) {
+  for (const KvType type : {KvType::f32, KvType::f16, KvType::int8}) {
     for (const uint32_t head_dim : {1u, 3u, 16u, 63u, 64u, 65u, 80u, 128u, 256u}) {
       for (const uint32_t page_tokens : {16u, 32u, 48u}) {
         const KvLayout layout{type, 3, head_dim, page_tokens};

@@ -179,8 +179,10 @@ LEOAM_API leoam_status leoam_cancel_flag_release(leoam_cancel_flag* flag) LEOAM_
 typedef int32_t leoam_rope_scaling;
 enum { LEOAM_ROPE_FROM_FILE = 0, LEOAM_ROPE_NONE = 1, LEOAM_ROPE_LINEAR = 2, LEOAM_ROPE_YARN = 3 };
 
+/* What keys and values are kept as. INT8: 8 bits, with a scale for each token and KV head; about half the
+ * bytes of F16 in every tier. The default is F16. */
 typedef int32_t leoam_kv_type;
-enum { LEOAM_KV_DEFAULT = 0, LEOAM_KV_F16 = 1, LEOAM_KV_F32 = 2 }; /* default: f16 */
+enum { LEOAM_KV_DEFAULT = 0, LEOAM_KV_F16 = 1, LEOAM_KV_F32 = 2, LEOAM_KV_INT8 = 3 };
 
 /* Flags of leoam_load_options. */
 #define LEOAM_LOAD_HEADER_ONLY                                                \

@@ -215,7 +215,7 @@ TEST_P(RandomModelExactness, BytesDoNotDependOnWhereTheKvIs) {
     given.tokens.resize(given.n_prompt + 40);
     given.options.page_tokens = random.of({16u, 32u, 64u});
     given.options.piece_tokens = random.of({7u, 64u, 256u});
-    given.options.kv_type = random.of({kernels::KvType::f16, kernels::KvType::f32});
+    given.options.kv_type = random.of({kernels::KvType::f16, kernels::KvType::f32, kernels::KvType::int8});
     check((golden_folder() / (GetParam() + ".gguf")).string(), given, 3, random.below(1u << 30));
   }
 }

@@ -1,0 +1,47 @@
+// The keys and values of one KV head of a page as vectors of floats: what page_rows.h gives, to the bit.
+#pragma once
+
+#include "kernels/kv_layout.h"
+#include "kernels/simd/simd.h"
+#include "kernels/token_scale.h"
+
+namespace leoam::kernels {
+namespace {
+
+template <class Element>
+struct PageVectors {
+  static constexpr bool kScaled = sizeof(Element) == 1;
+
+  PageVectors(const KvLayout& layout, const uint8_t* page, uint32_t kv_head)
+      : head_dim(layout.head_dim),
+        page_tokens(layout.page_tokens),
+        keys(reinterpret_cast<const Element*>(page + layout.key_offset(kv_head))),
+        values(reinterpret_cast<const Element*>(page + layout.value_offset(kv_head))),
+        key_scales(reinterpret_cast<const uint16_t*>(page + layout.key_scale_offset(kv_head))),
+        value_scales(reinterpret_cast<const uint16_t*>(page + layout.value_scale_offset(kv_head))) {}
+
+  // Of kLanes tokens from `token` on.
+  [[gnu::always_inline]] inline Simd::Float key(uint32_t channel, uint32_t token) const {
+    const Simd::Float x = Simd::load(keys + size_t{channel} * page_tokens + token);
+    if constexpr (kScaled) return x * Simd::load_bf16(key_scales + token);
+    return x;
+  }
+  // Of kLanes channels from `channel` on; zeros behind the last.
+  [[gnu::always_inline]] inline Simd::Float value(uint32_t token, uint32_t channel) const {
+    const Element* at = values + size_t{token} * head_dim + channel;
+    const uint32_t n = head_dim - channel;
+    const Simd::Float x = n >= Simd::kLanes ? Simd::load(at) : Simd::load_first(at, n);
+    if constexpr (kScaled) return x * Simd::broadcast(scale_to_float(value_scales[token]));
+    return x;
+  }
+
+  uint32_t head_dim;
+  uint32_t page_tokens;
+  const Element* keys;
+  const Element* values;
+  const uint16_t* key_scales;  // of int8 alone, as the next
+  const uint16_t* value_scales;
+};
+
+}  // namespace
+}  // namespace leoam::kernels
