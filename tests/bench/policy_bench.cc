@@ -1,7 +1,7 @@
 // Policies beside exact on the same positions: how far their predictions are from it, and how fast they are.
 // usage: policy_bench MODEL TEXT [--depth 8064] [--positions 128] [--float 1] [--policy
 // NAME[,key=value...]]... keys: importance, budget, channels, rest, dense, estimates, breadth,
-// spread, floor
+// spread, floor, int8 (KV of 8 bits; exact, which others are compared with, has f16)
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -22,8 +22,9 @@ using bench::seconds_of;
 
 using Logits = std::vector<std::vector<float>>;
 
-PolicyOptions read_policy(const std::string& text) {
-  PolicyOptions options;
+SessionOptions read_options(const std::string& text) {
+  SessionOptions session;
+  PolicyOptions& options = session.policy;
   std::istringstream parts(text);
   std::getline(parts, options.name, ',');
   for (std::string part; std::getline(parts, part, ',');) {
@@ -32,6 +33,8 @@ PolicyOptions read_policy(const std::string& text) {
     const double value = equal == std::string::npos ? 0 : std::strtod(part.c_str() + equal + 1, nullptr);
     if (key == "importance")
       options.importance = value;
+    else if (key == "int8")
+      session.kv_type = kernels::KvType::int8;
     else if (key == "budget")
       options.budget_tokens = static_cast<uint32_t>(value);
     else if (key == "channels")
@@ -51,7 +54,7 @@ PolicyOptions read_policy(const std::string& text) {
     else
       check(error(ErrorKind::invalid_argument, "no key {}", key));
   }
-  return options;
+  return session;
 }
 
 // log-softmax in place of logits.
@@ -73,10 +76,8 @@ struct Result {
   SelectionStatistics statistics;
 };
 
-Result run(Engine& engine, const std::shared_ptr<const Model>& model, const PolicyOptions& policy,
+Result run(Engine& engine, const std::shared_ptr<const Model>& model, const SessionOptions& options,
            std::span<const int32_t> tokens, size_t n_positions, Logits* logits) {
-  SessionOptions options;
-  options.policy = policy;
   auto session = std::move(engine.create_session(model, options)).value();
   check(session->evaluate(tokens.first(tokens.size() - n_positions), {}));
   std::vector<double> ms;
@@ -129,7 +130,7 @@ int main(int argc, char** argv) {
       base.ms);
   for (const std::string& name : policies) {
     Logits logits;
-    const auto result = run(*engine, model, read_policy(name), tokens, n_positions, &logits);
+    const auto result = run(*engine, model, read_options(name), tokens, n_positions, &logits);
     std::vector<double> kl;
     size_t n_same = 0;
     for (size_t i = 0; i < n_positions; ++i) {

@@ -39,6 +39,7 @@ struct Case {
   const char* policy = "exact";
   double page_spread = 0;
   double breadth = 12;
+  kernels::KvType kv_type = kernels::KvType::f16;
 };
 
 struct Run {
@@ -129,6 +130,7 @@ void start(const Setup& setup, const Case& what, uint64_t kv_bytes, Run* run) {
   check(model.status());
   run->model = *model;
   SessionOptions session;
+  session.kv_type = what.kv_type;
   session.policy.name = what.policy;
   session.policy.importance = setup.importance;
   session.policy.page_spread = what.page_spread;
@@ -204,6 +206,14 @@ int main(int argc, char** argv) {
                         {"leoam, all in RAM", true, false, ReplacementKind::most_recent, "leoam"},
                         {"leoam, encrypted", false, false, ReplacementKind::most_recent, "leoam"},
                         {"leoam, few pages", false, false, ReplacementKind::most_recent, "leoam", 1, 4},
+                        {"all in RAM, int8", true, false, ReplacementKind::most_recent, "exact", 0, 12,
+                         kernels::KvType::int8},
+                        {"encrypted, int8", false, false, ReplacementKind::most_recent, "exact", 0, 12,
+                         kernels::KvType::int8},
+                        {"leoam, int8", false, false, ReplacementKind::most_recent, "leoam", 0, 12,
+                         kernels::KvType::int8},
+                        {"leoam, few pages, int8", false, false, ReplacementKind::most_recent, "leoam", 1, 4,
+                         kernels::KvType::int8},
                         {"quest, encrypted", false, false, ReplacementKind::most_recent, "quest"}};
   std::vector<Run> runs(std::size(cases));
   uint64_t kv_bytes = 0;
