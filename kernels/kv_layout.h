@@ -6,19 +6,25 @@
 // the weighted sum adds whole rows.
 //
 //   [kv_head] { key [head_dim][page_tokens], value [page_tokens][head_dim],
-//               int8 alone: key scale [page_tokens], value scale [page_tokens] }
+//               int8 alone: key scale [groups of 16 channels][page_tokens], value scale [page_tokens],
+//                           key origin [head_dim] }
 //
-// An int8 page keeps what a token's key or value is in whole steps of its scale: number = scale * code, codes
-// in [-127, 127]. A scale is the upper half of a float's bits (bf16): the least one whose 127 steps reach the
-// greatest magnitude of the token's head_dim numbers, or infinity when one of them is not finite, or 0 when
-// none is above 2^-100. A token is encoded when it is written, from itself alone: how a text is cut into
-// pieces changes no bit, and nothing is encoded twice.
+// An int8 page keeps numbers as codes in [-127, 127]: value = scale * code, key = scale * code + origin. The
+// origin is the key of the page's first token, for a head's keys share a middle that is far from 0 in some
+// channels; 0 where that is not finite. Scales and origins are upper halves of floats (bf16). A scale is the
+// least one whose 127 steps reach the greatest magnitude of its numbers: of a token's value, or of 16
+// channels of a token's key without origin; infinity when one of them is not finite, 0 when none is above
+// 2^-100. A token is encoded when it is written: how a text is cut into pieces changes no bit, and nothing is
+// encoded twice.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
 namespace leoam::kernels {
+
+// Channels of a key that share a scale.
+constexpr uint32_t kKeyScale_channels = 16;
 
 // The unit of attention: a page's tokens from a multiple of it on.
 constexpr uint32_t kGranule_tokens = 8;
@@ -50,13 +56,25 @@ struct KvLayout {
 
   size_t element_bytes() const { return type == KvType::f32 ? 4 : type == KvType::f16 ? 2 : 1; }
   size_t rows_bytes() const { return size_t{page_tokens} * head_dim * element_bytes(); }  // keys, or values
-  size_t scales_bytes() const { return type == KvType::int8 ? page_tokens * sizeof(uint16_t) : 0; }
-  size_t head_bytes() const { return (2 * (rows_bytes() + scales_bytes()) + 63) / 64 * 64; }
+  // Of int8 alone, as what is beside keys and values.
+  uint32_t key_groups() const { return (head_dim + kKeyScale_channels - 1) / kKeyScale_channels; }
+  size_t scales_bytes() const { return page_tokens * sizeof(uint16_t); }
+  size_t beside_bytes() const {
+    return type == KvType::int8 ? (key_groups() + 1) * scales_bytes() + head_dim * sizeof(uint16_t) : 0;
+  }
+  size_t head_bytes() const { return (2 * rows_bytes() + beside_bytes() + 63) / 64 * 64; }
   size_t page_bytes() const { return n_kv_heads * head_bytes(); }
   size_t key_offset(uint32_t kv_head) const { return kv_head * head_bytes(); }
   size_t value_offset(uint32_t kv_head) const { return key_offset(kv_head) + rows_bytes(); }
   size_t key_scale_offset(uint32_t kv_head) const { return value_offset(kv_head) + rows_bytes(); }
-  size_t value_scale_offset(uint32_t kv_head) const { return key_scale_offset(kv_head) + scales_bytes(); }
+  size_t value_scale_offset(uint32_t kv_head) const {
+    return key_scale_offset(kv_head) + key_groups() * scales_bytes();
+  }
+  size_t key_origin_offset(uint32_t kv_head) const { return value_scale_offset(kv_head) + scales_bytes(); }
+  // Of a channel of token 0, in scales from key_scale_offset.
+  size_t key_scale_element(uint32_t channel) const {
+    return channel / kKeyScale_channels * size_t{page_tokens};
+  }
   // In elements, from key_offset and value_offset.
   size_t key_element(uint32_t channel, uint32_t token) const { return size_t{channel} * page_tokens + token; }
   size_t value_element(uint32_t token, uint32_t channel) const { return size_t{token} * head_dim + channel; }

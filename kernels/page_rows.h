@@ -8,16 +8,29 @@
 
 namespace leoam::kernels {
 
-// An element of a page; `scale`, of its token, counts for int8 alone.
-[[maybe_unused]] static inline float page_number(float x, const uint16_t*) {
-  return x;
-}
-[[maybe_unused]] static inline float page_number(uint16_t x, const uint16_t*) {
-  return f16_to_f32(x);
-}
-[[maybe_unused]] static inline float page_number(int8_t code, const uint16_t* scale) {
-  return static_cast<float>(code) * scale_to_float(*scale);
-}
+// What makes numbers of a page's elements.
+template <class Element>
+struct PageScales {
+  PageScales(const KvLayout&, const uint8_t*, uint32_t) {}
+  float key(float x, const KvLayout&, uint32_t, uint32_t) const { return x; }
+  float value(float x, uint32_t) const { return x; }
+};
+template <>
+struct PageScales<int8_t> {
+  PageScales(const KvLayout& layout, const uint8_t* page, uint32_t kv_head)
+      : key_scales(reinterpret_cast<const uint16_t*>(page + layout.key_scale_offset(kv_head))),
+        value_scales(reinterpret_cast<const uint16_t*>(page + layout.value_scale_offset(kv_head))),
+        key_origin(reinterpret_cast<const uint16_t*>(page + layout.key_origin_offset(kv_head))) {}
+  float key(float code, const KvLayout& layout, uint32_t channel, uint32_t token) const {
+    return code * bf16_to_f32(key_scales[layout.key_scale_element(channel) + token]) +
+           bf16_to_f32(key_origin[channel]);
+  }
+  float value(float code, uint32_t token) const { return code * bf16_to_f32(value_scales[token]); }
+
+  const uint16_t* key_scales;
+  const uint16_t* value_scales;
+  const uint16_t* key_origin;
+};
 
 template <class Element>
 struct PageRows {
@@ -25,21 +38,24 @@ struct PageRows {
       : layout(kv),
         keys(reinterpret_cast<const Element*>(page + kv.key_offset(kv_head))),
         values(reinterpret_cast<const Element*>(page + kv.value_offset(kv_head))),
-        key_scales(reinterpret_cast<const uint16_t*>(page + kv.key_scale_offset(kv_head))),
-        value_scales(reinterpret_cast<const uint16_t*>(page + kv.value_scale_offset(kv_head))) {}
+        beside(kv, page, kv_head) {}
 
   float key(uint32_t channel, uint32_t token) const {
-    return page_number(keys[layout.key_element(channel, token)], key_scales + token);
+    return beside.key(to_float(keys[layout.key_element(channel, token)]), layout, channel, token);
   }
   float value(uint32_t token, uint32_t channel) const {
-    return page_number(values[layout.value_element(token, channel)], value_scales + token);
+    return beside.value(to_float(values[layout.value_element(token, channel)]), token);
   }
 
   KvLayout layout;
   const Element* keys;
   const Element* values;
-  const uint16_t* key_scales;  // of int8 alone, as the next
-  const uint16_t* value_scales;
+  PageScales<Element> beside;
+
+ private:
+  static float to_float(float x) { return x; }
+  static float to_float(uint16_t x) { return f16_to_f32(x); }
+  static float to_float(int8_t x) { return static_cast<float>(x); }
 };
 
 }  // namespace leoam::kernels

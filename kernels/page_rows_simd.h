@@ -18,12 +18,17 @@ struct PageVectors {
         keys(reinterpret_cast<const Element*>(page + layout.key_offset(kv_head))),
         values(reinterpret_cast<const Element*>(page + layout.value_offset(kv_head))),
         key_scales(reinterpret_cast<const uint16_t*>(page + layout.key_scale_offset(kv_head))),
-        value_scales(reinterpret_cast<const uint16_t*>(page + layout.value_scale_offset(kv_head))) {}
+        value_scales(reinterpret_cast<const uint16_t*>(page + layout.value_scale_offset(kv_head))),
+        key_origin(reinterpret_cast<const uint16_t*>(page + layout.key_origin_offset(kv_head))) {}
 
   // Of kLanes tokens from `token` on.
   [[gnu::always_inline]] inline Simd::Float key(uint32_t channel, uint32_t token) const {
     const Simd::Float x = Simd::load(keys + size_t{channel} * page_tokens + token);
-    if constexpr (kScaled) return x * Simd::load_bf16(key_scales + token);
+    if constexpr (kScaled) {
+      const Simd::Float scales =
+          Simd::load_bf16(key_scales + channel / kKeyScale_channels * size_t{page_tokens} + token);
+      return x * scales + Simd::broadcast(bf16_to_f32(key_origin[channel]));
+    }
     return x;
   }
   // Of kLanes channels from `channel` on; zeros behind the last.
@@ -31,7 +36,7 @@ struct PageVectors {
     const Element* at = values + size_t{token} * head_dim + channel;
     const uint32_t n = head_dim - channel;
     const Simd::Float x = n >= Simd::kLanes ? Simd::load(at) : Simd::load_first(at, n);
-    if constexpr (kScaled) return x * Simd::broadcast(scale_to_float(value_scales[token]));
+    if constexpr (kScaled) return x * Simd::broadcast(bf16_to_f32(value_scales[token]));
     return x;
   }
 
@@ -39,8 +44,9 @@ struct PageVectors {
   uint32_t page_tokens;
   const Element* keys;
   const Element* values;
-  const uint16_t* key_scales;  // of int8 alone, as the next
+  const uint16_t* key_scales;  // of int8 alone, as the next two
   const uint16_t* value_scales;
+  const uint16_t* key_origin;
 };
 
 }  // namespace

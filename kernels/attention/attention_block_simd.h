@@ -10,6 +10,7 @@
 
 #include "kernels/attention/attention.h"
 #include "kernels/simd/simd.h"
+#include "kernels/token_scale.h"
 
 namespace leoam::kernels {
 namespace {
@@ -26,8 +27,9 @@ constexpr uint32_t kMaxHeads = Simd::kRegisters == 32 ? 8 : 6;
 //   Element; kRuns, in how many places; key(run), of channel 0, and value(run), of the run's first token, for
 //   prefetching; load_key(row, v): vector v of tokens of the channel that starts `row` elements behind
 //   channel 0; run_begin(run), run_end(run): the tokens that count in a run; value_row(run, head_dim): of the
-//   first of them; kScaled, whether numbers are codes of tokens with scales: then key_scales(v), of vector v
-//   of tokens, and value_scales(v).
+// //   first of them; kScaled, whether numbers are codes of an int8 page: then key_scales(row, v) of vector v
+// of tokens,
+//   `row` scales behind those of the first channels, value_scales(v), and origin(run) of its page's keys.
 template <class Strip>
 struct Block {
   Strip strips[kBlockStrips];
@@ -53,19 +55,14 @@ struct Ahead {
   const typename Strip::Element* at[Strip::kRuns];
 };
 
-// Scores of kStrips strips for kHeads heads; q and scores: rows head_dim and kBlockTokens apart.
+// Adds what channels [begin, end) of kStrips strips come to for kHeads heads; rows of q are head_dim apart.
 template <uint32_t kHeads, uint32_t kStrips, class Strip>
-[[gnu::noinline]] void score_strips(const Strip* strips, const Ahead<Strip>* ahead, uint32_t page_tokens,
-                                    uint32_t head_dim, const float* q, float scale, float* scores) {
+LEOAM_INLINE void add_channels(const Strip* strips, const Ahead<Strip>* ahead, uint32_t page_tokens,
+                               uint32_t head_dim, const float* q, uint32_t begin, uint32_t end,
+                               Simd::Float (&sums)[kHeads][kStrips * kStripVectors]) {
   constexpr uint32_t kVectors = kStrips * kStripVectors;
-  Simd::Float sums[kHeads][kVectors];
-  LEOAM_UNROLL
-  for (uint32_t h = 0; h < kHeads; ++h) {
-    LEOAM_UNROLL
-    for (uint32_t v = 0; v < kVectors; ++v) sums[h][v] = Simd::zero();
-  }
-  size_t row = 0;
-  for (uint32_t c = 0; c < head_dim; ++c, row += page_tokens) {
+  size_t row = size_t{begin} * page_tokens;
+  for (uint32_t c = begin; c < end; ++c, row += page_tokens) {
     LEOAM_UNROLL
     for (uint32_t s = 0; s < kStrips; s += Strip::kStripsOfLine) {
       LEOAM_UNROLL
@@ -95,19 +92,87 @@ template <uint32_t kHeads, uint32_t kStrips, class Strip>
       }
     }
   }
-  Simd::Float scales[kVectors];
+}
+
+template <uint32_t kHeads, uint32_t kVectors>
+LEOAM_INLINE void clear(Simd::Float (&sums)[kHeads][kVectors]) {
   LEOAM_UNROLL
-  for (uint32_t v = 0; v < kVectors; ++v) {
-    scales[v] = Simd::broadcast(scale);
-    if constexpr (Strip::kScaled) {
-      scales[v] = scales[v] * strips[v / kStripVectors].key_scales(v % kStripVectors);
+  for (uint32_t h = 0; h < kHeads; ++h) {
+    LEOAM_UNROLL
+    for (uint32_t v = 0; v < kVectors; ++v) sums[h][v] = Simd::zero();
+  }
+}
+
+// Scores of kStrips strips for kHeads heads; q and scores: rows head_dim and kBlockTokens apart. Where keys
+// have origins, the scores hold what these come to.
+template <uint32_t kHeads, uint32_t kStrips, class Strip>
+[[gnu::noinline]] void score_strips(const Strip* strips, const Ahead<Strip>* ahead, uint32_t page_tokens,
+                                    uint32_t head_dim, const float* q, float scale, float* scores) {
+  constexpr uint32_t kVectors = kStrips * kStripVectors;
+  Simd::Float sums[kHeads][kVectors];
+  clear(sums);
+  if constexpr (Strip::kScaled) {
+    LEOAM_UNROLL
+    for (uint32_t h = 0; h < kHeads; ++h) {
+      LEOAM_UNROLL
+      for (uint32_t v = 0; v < kVectors; ++v) {
+        sums[h][v] = Simd::load(scores + h * kBlockTokens + v * Simd::kLanes);
+      }
     }
+    size_t scale_row = 0;
+    for (uint32_t c = 0; c < head_dim; c += kKeyScale_channels, scale_row += page_tokens) {
+      const uint32_t end = head_dim - c < kKeyScale_channels ? head_dim : c + kKeyScale_channels;
+      Simd::Float steps[kHeads][kVectors];
+      clear(steps);
+      add_channels<kHeads, kStrips>(strips, ahead, page_tokens, head_dim, q, c, end, steps);
+      LEOAM_UNROLL
+      for (uint32_t v = 0; v < kVectors; ++v) {
+        const Simd::Float scales = strips[v / kStripVectors].key_scales(scale_row, v % kStripVectors);
+        LEOAM_UNROLL
+        for (uint32_t h = 0; h < kHeads; ++h) sums[h][v] = Simd::fma(steps[h][v], scales, sums[h][v]);
+      }
+    }
+  } else {
+    add_channels<kHeads, kStrips>(strips, ahead, page_tokens, head_dim, q, 0, head_dim, sums);
   }
   LEOAM_UNROLL
   for (uint32_t h = 0; h < kHeads; ++h) {
     LEOAM_UNROLL
     for (uint32_t v = 0; v < kVectors; ++v) {
-      Simd::store(scores + h * kBlockTokens + v * Simd::kLanes, sums[h][v] * scales[v]);
+      Simd::store(scores + h * kBlockTokens + v * Simd::kLanes, sums[h][v] * Simd::broadcast(scale));
+    }
+  }
+}
+
+LEOAM_INLINE float dot_bf16(const float* q, const uint16_t* x, uint32_t n) {
+  Simd::Float sums = Simd::zero();
+  uint32_t c = 0;
+  for (; c + Simd::kLanes <= n; c += Simd::kLanes)
+    sums = Simd::fma(Simd::load(q + c), Simd::load_bf16(x + c), sums);
+  float sum = Simd::sum(sums);
+  for (; c < n; ++c) sum += q[c] * bf16_to_f32(x[c]);
+  return sum;
+}
+
+// What the origins of keys come to, for each token of a block.
+template <uint32_t kHeads, class Strip>
+LEOAM_INLINE void score_origins(const Block<Strip>& block, uint32_t head_dim, const float* q, float* scores) {
+  const uint16_t* last = nullptr;
+  float of_last[kHeads] = {};
+  for (uint32_t s = 0; s < block.n_strips; ++s) {
+    LEOAM_UNROLL
+    for (uint32_t run = 0; run < Strip::kRuns; ++run) {
+      const uint16_t* origin = block.strips[s].origin(run);
+      if (origin != last) {
+        for (uint32_t h = 0; h < kHeads; ++h)
+          of_last[h] = dot_bf16(q + size_t{h} * head_dim, origin, head_dim);
+        last = origin;
+      }
+      for (uint32_t h = 0; h < kHeads; ++h) {
+        float* to = scores + h * kBlockTokens + s * kStripTokens + run * (kStripTokens / Strip::kRuns);
+        for (uint32_t i = 0; i < kStripTokens / Strip::kRuns; i += kGranule_tokens)
+          Simd::store_eight(to + i, Simd::broadcast(of_last[h]));
+      }
     }
   }
 }
@@ -264,6 +329,7 @@ void run_block(const Block<Strip>& block, const BlockWork<Strip>& work) {
                                  scores + s * kStripTokens);
     s += kCount;
   };
+  if constexpr (Strip::kScaled) score_origins<kHeads>(block, work.head_dim, work.q, scores);
   while (s + kStrips <= block.n_strips) score.template operator()<kStrips>();
   while (s < block.n_strips) score.template operator()<1>();
 

@@ -17,14 +17,13 @@ void add_pages(const AttentionDecodeParams& params, uint32_t kv_head, uint32_t p
     const float* q = params.q + (size_t{kv_head} * group + g) * layout.head_dim;
     for (uint32_t p = page_begin; p < page_end; ++p) {
       const KvPageRef& page = params.pages[p];
-      const PageRows<Element> rows(layout, page.data, kv_head);
       const SlotRange slots = visible_slots(page, visible);
       for (uint32_t t = slots.begin; t < slots.end; t += kScalarStripTokens) {
-        ScalarStrip<Element> strip;
+        ScalarStrip strip;
         for (uint32_t slot = t; slot < slots.end && strip.n_tokens < kScalarStripTokens; ++slot) {
-          strip.add(rows, slot);
+          strip.add(page.data, slot);
         }
-        add_strip(layout, strip, q, params.scale, partial);
+        add_strip<Element>(layout, kv_head, strip, q, params.scale, partial);
       }
     }
   }

@@ -20,17 +20,19 @@ struct PageStrip {
   const Element* values;  // slot 0 of the strip
   uint32_t begin;
   uint32_t end;
-  const uint16_t* key_scale;  // of slot 0 of the strip; of int8 alone, as the next
+  const uint16_t* key_scale;  // of slot 0 of the strip; of int8 alone, as the next two
   const uint16_t* value_scale;
+  const uint16_t* key_origin;
 
   [[gnu::always_inline]] inline const Element* key(uint32_t) const { return keys; }
   [[gnu::always_inline]] inline const Element* value(uint32_t) const { return values; }
   [[gnu::always_inline]] inline Simd::Float load_key(size_t row, uint32_t v) const {
     return Simd::load(keys + row + v * Simd::kLanes);
   }
-  [[gnu::always_inline]] inline Simd::Float key_scales(uint32_t v) const {
-    return Simd::load_bf16(key_scale + v * Simd::kLanes);
+  [[gnu::always_inline]] inline Simd::Float key_scales(size_t row, uint32_t v) const {
+    return Simd::load_bf16(key_scale + row + v * Simd::kLanes);
   }
+  [[gnu::always_inline]] inline const uint16_t* origin(uint32_t) const { return key_origin; }
   [[gnu::always_inline]] inline Simd::Float value_scales(uint32_t v) const {
     return Simd::load_bf16(value_scale + v * Simd::kLanes);
   }
@@ -65,6 +67,7 @@ void decode(const AttentionDecodeParams& params, uint32_t kv_head, uint32_t page
     const auto* key_scale = reinterpret_cast<const uint16_t*>(page.data + layout.key_scale_offset(kv_head));
     const auto* value_scale =
         reinterpret_cast<const uint16_t*>(page.data + layout.value_scale_offset(kv_head));
+    const auto* key_origin = reinterpret_cast<const uint16_t*>(page.data + layout.key_origin_offset(kv_head));
     if constexpr (PageStrip<Element>::kScaled) prefetch(key_scale);
     for (uint32_t first = slots.begin / kStripTokens * kStripTokens; first < slots.end;
          first += kStripTokens) {
@@ -79,7 +82,8 @@ void decode(const AttentionDecodeParams& params, uint32_t kv_head, uint32_t page
                                         slots.begin > first ? slots.begin - first : 0,
                                         end < kStripTokens ? end : kStripTokens,
                                         key_scale + first,
-                                        value_scale + first};
+                                        value_scale + first,
+                                        key_origin};
     }
   }
   if (block.n_strips == 0) return;

@@ -7,18 +7,17 @@ namespace {
 template <class Element>
 void add_granules(const AttentionGranulesParams& params, uint32_t kv_head, const float* q, float* partial) {
   const KvLayout& layout = params.layout;
-  ScalarStrip<Element> strip;
+  ScalarStrip strip;
   for (uint32_t i = 0; i < params.n_granules; ++i) {
-    const PageRows<Element> rows(layout, params.granules[i].page, kv_head);
     for (uint32_t slot = 0; slot < layout.page_tokens; ++slot) {
       if ((params.granules[i].mask >> (slot / kGranule_tokens) & 1) == 0) continue;
-      strip.add(rows, slot);
+      strip.add(params.granules[i].page, slot);
       if (strip.n_tokens < kScalarStripTokens) continue;
-      add_strip(layout, strip, q, params.scale, partial);
+      add_strip<Element>(layout, kv_head, strip, q, params.scale, partial);
       strip.n_tokens = 0;
     }
   }
-  if (strip.n_tokens > 0) add_strip(layout, strip, q, params.scale, partial);
+  if (strip.n_tokens > 0) add_strip<Element>(layout, kv_head, strip, q, params.scale, partial);
 }
 
 }  // namespace

@@ -17,8 +17,9 @@ struct GranuleStrip {
 
   const Element* keys[kRuns];        // channel 0
   const Element* values[kRuns];      // the granule's first token
-  const uint16_t* key_scale[kRuns];  // of int8 alone, as the next
+  const uint16_t* key_scale[kRuns];  // of int8 alone, as the next two
   const uint16_t* value_scale[kRuns];
+  const uint16_t* key_origin[kRuns];
   uint32_t end;  // 8 when there is one granule: then the other is the same
 
   [[gnu::always_inline]] inline const Element* key(uint32_t run) const { return keys[run]; }
@@ -26,11 +27,12 @@ struct GranuleStrip {
   [[gnu::always_inline]] inline Simd::Float load_key(size_t row, uint32_t v) const {
     return Simd::load_eights(keys, row, v);
   }
-  [[gnu::always_inline]] inline Simd::Float key_scales(uint32_t v) const {
-    return Simd::load_bf16_eights(key_scale, v);
+  [[gnu::always_inline]] inline Simd::Float key_scales(size_t row, uint32_t v) const {
+    return Simd::load_bf16_eights(key_scale, row, v);
   }
+  [[gnu::always_inline]] inline const uint16_t* origin(uint32_t run) const { return key_origin[run]; }
   [[gnu::always_inline]] inline Simd::Float value_scales(uint32_t v) const {
-    return Simd::load_bf16_eights(value_scale, v);
+    return Simd::load_bf16_eights(value_scale, 0, v);
   }
   [[gnu::always_inline]] inline uint32_t run_begin(uint32_t run) const { return run * kGranule_tokens; }
   [[gnu::always_inline]] inline uint32_t run_end(uint32_t run) const {
@@ -58,6 +60,8 @@ void attend_granules(const AttentionGranulesParams& params, uint32_t kv_head, fl
     const auto* key_scale = reinterpret_cast<const uint16_t*>(entry.page + layout.key_scale_offset(kv_head));
     const auto* value_scale =
         reinterpret_cast<const uint16_t*>(entry.page + layout.value_scale_offset(kv_head));
+    const auto* key_origin =
+        reinterpret_cast<const uint16_t*>(entry.page + layout.key_origin_offset(kv_head));
     if constexpr (GranuleStrip<Element>::kScaled) prefetch(key_scale);
     for (uint32_t mask = entry.mask; mask != 0; mask &= mask - 1) {
       const uint32_t slot = static_cast<uint32_t>(__builtin_ctz(mask)) * kGranule_tokens;
@@ -72,6 +76,7 @@ void attend_granules(const AttentionGranulesParams& params, uint32_t kv_head, fl
       strip.values[n_granules % 2] = value + layout.value_element(slot, 0);
       strip.key_scale[n_granules % 2] = key_scale + slot;
       strip.value_scale[n_granules % 2] = value_scale + slot;
+      strip.key_origin[n_granules % 2] = key_origin;
       strip.end = (n_granules % 2 + 1) * kGranule_tokens;
       ++n_granules;
     }
@@ -84,6 +89,7 @@ void attend_granules(const AttentionGranulesParams& params, uint32_t kv_head, fl
     last.values[1] = last.values[0];
     last.key_scale[1] = last.key_scale[0];
     last.value_scale[1] = last.value_scale[0];
+    last.key_origin[1] = last.key_origin[0];
   }
   work.next_key = block.strips[0].keys[0];
   run_group(group, block, work);

@@ -29,8 +29,9 @@ struct KeyStrip {
   const Element* value;
   int32_t first_position;
   uint32_t n_tokens;
-  const uint16_t* key_scale;  // of int8 alone, as the next
+  const uint16_t* key_scale;  // of int8 alone, as the next two
   const uint16_t* value_scale;
+  const uint16_t* key_origin;
 };
 
 template <class Element>
@@ -117,10 +118,23 @@ LEOAM_INLINE void prefetch(const void* p) {
   _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0);
 }
 
-// What the numbers of a token are multiplied with.
+// A strip's vector v of tokens of a channel.
+template <class Element>
+LEOAM_INLINE Simd::Float key_vector(const KeyStrip<Element>& strip, uint32_t page_tokens, uint32_t channel,
+                                    uint32_t v) {
+  const uint32_t token = v * Simd::kLanes;
+  const Simd::Float x = Simd::load(strip.key + size_t{channel} * page_tokens + token);
+  if constexpr (sizeof(Element) == 1) {
+    const uint16_t* scales = strip.key_scale + channel / kKeyScale_channels * size_t{page_tokens} + token;
+    return Simd::fma(x, Simd::load_bf16(scales), Simd::broadcast(bf16_to_f32(strip.key_origin[channel])));
+  }
+  return x;
+}
+
+// What a token's values are multiplied with.
 template <class Element>
 LEOAM_INLINE Simd::Float value_factor(const KeyStrip<Element>& strip, uint32_t token) {
-  if constexpr (sizeof(Element) == 1) return Simd::broadcast(scale_to_float(strip.value_scale[token]));
+  if constexpr (sizeof(Element) == 1) return Simd::broadcast(bf16_to_f32(strip.value_scale[token]));
   return Simd::broadcast(1);
 }
 template <class Element>
@@ -133,31 +147,19 @@ LEOAM_INLINE Simd::Float scaled(Simd::Float x, Simd::Float factor) {
 template <class Element>
 void convert_keys(const KeyBlock<Element>& block, const KvLayout& layout, float* panels) {
   for (uint32_t s = 0; s < block.n_strips; s += kPanelStrips) {
-    const Element* from[kPanelStrips];
-    Simd::Float factors[kTileVectors];
+    const KeyStrip<Element>* from[kPanelStrips];
     for (uint32_t k = 0; k < kPanelStrips; ++k) {
-      from[k] = block.strips[s + k < block.n_strips ? s + k : s].key;
-    }
-    if constexpr (sizeof(Element) == 1) {
-      for (uint32_t v = 0; v < kTileVectors; ++v) {
-        const uint32_t k = v / kStripVectors;
-        const KeyStrip<Element>& strip = block.strips[s + k < block.n_strips ? s + k : s];
-        factors[v] = Simd::load_bf16(strip.key_scale + v % kStripVectors * Simd::kLanes);
-      }
-    } else {
-      for (Simd::Float& factor : factors) factor = Simd::broadcast(1);
+      from[k] = block.strips + (s + k < block.n_strips ? s + k : s);
     }
     // What is converted next: pages are scattered, the hardware would start anew at each of them.
     const uint32_t next = s + kPanelStrips;
     const Element* ahead = next < block.n_strips ? block.strips[next].key : block.strips[0].value;
     for (uint32_t c = 0; c < layout.head_dim; ++c, panels += kTileColumns) {
-      const size_t row = size_t{c} * layout.page_tokens;
-      prefetch(ahead + row);
+      prefetch(ahead + size_t{c} * layout.page_tokens);
       LEOAM_UNROLL
       for (uint32_t v = 0; v < kTileVectors; ++v) {
-        const uint32_t part = v % kStripVectors * Simd::kLanes;
         Simd::store(panels + v * Simd::kLanes,
-                    scaled<Element>(Simd::load(from[v / kStripVectors] + row + part), factors[v]));
+                    key_vector(*from[v / kStripVectors], layout.page_tokens, c, v % kStripVectors));
       }
     }
   }
@@ -378,6 +380,8 @@ void run_pages(const RowChunk& chunk) {
         reinterpret_cast<const uint16_t*>(page.data + layout.key_scale_offset(chunk.kv_head));
     const auto* value_scale =
         reinterpret_cast<const uint16_t*>(page.data + layout.value_scale_offset(chunk.kv_head));
+    const auto* key_origin =
+        reinterpret_cast<const uint16_t*>(page.data + layout.key_origin_offset(chunk.kv_head));
     for (uint32_t slot = slots.begin / kStripTokens * kStripTokens; slot < slots.end; slot += kStripTokens) {
       const int32_t position = page.first_position + static_cast<int32_t>(slot);
       const uint32_t valid = static_cast<uint32_t>(page.n_tokens) - slot;
@@ -388,7 +392,8 @@ void run_pages(const RowChunk& chunk) {
       }
       block.strips[block.n_strips++] = {key + slot,       value + layout.value_element(slot, 0),
                                         position,         valid < kStripTokens ? valid : kStripTokens,
-                                        key_scale + slot, value_scale + slot};
+                                        key_scale + slot, value_scale + slot,
+                                        key_origin};
     }
   }
   run_block(chunk, block);

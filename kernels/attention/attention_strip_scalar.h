@@ -10,39 +10,26 @@ namespace leoam::kernels {
 
 constexpr uint32_t kScalarStripTokens = 16;
 
-template <class Element>
 struct ScalarStrip {
+  // Pages that tokens stand in, and where.
   struct Token {
-    const Element* key;    // of channel 0; channels are page_tokens apart
-    const Element* value;  // of channel 0
-    const uint16_t* key_scale;
-    const uint16_t* value_scale;
+    const uint8_t* page;
+    uint32_t slot;
   };
   Token tokens[kScalarStripTokens];
   uint32_t n_tokens = 0;
 
-  void add(const PageRows<Element>& rows, uint32_t slot) {
-    tokens[n_tokens++] = {rows.keys + rows.layout.key_element(0, slot),
-                          rows.values + rows.layout.value_element(slot, 0), rows.key_scales + slot,
-                          rows.value_scales + slot};
-  }
-  float key(uint32_t t, size_t element) const {
-    return page_number(tokens[t].key[element], tokens[t].key_scale);
-  }
-  float value(uint32_t t, size_t element) const {
-    return page_number(tokens[t].value[element], tokens[t].value_scale);
-  }
+  void add(const uint8_t* page, uint32_t slot) { tokens[n_tokens++] = {page, slot}; }
 };
 
 // Adds a strip to the state of one query head.
 template <class Element>
-void add_strip(const KvLayout& layout, const ScalarStrip<Element>& strip, const float* q, float scale,
-               float* partial) {
+void add_strip(const KvLayout& layout, uint32_t kv_head, const ScalarStrip& strip, const float* q,
+               float scale, float* partial) {
   float scores[kScalarStripTokens] = {};
-  for (uint32_t c = 0; c < layout.head_dim; ++c) {
-    for (uint32_t t = 0; t < strip.n_tokens; ++t) {
-      scores[t] += q[c] * strip.key(t, layout.key_element(c, 0));
-    }
+  for (uint32_t t = 0; t < strip.n_tokens; ++t) {
+    const PageRows<Element> rows(layout, strip.tokens[t].page, kv_head);
+    for (uint32_t c = 0; c < layout.head_dim; ++c) scores[t] += q[c] * rows.key(c, strip.tokens[t].slot);
   }
   float maximum = partial[kPartialMaximum];
   for (uint32_t t = 0; t < strip.n_tokens; ++t) {
@@ -56,7 +43,8 @@ void add_strip(const KvLayout& layout, const ScalarStrip<Element>& strip, const 
   for (uint32_t t = 0; t < strip.n_tokens; ++t) {
     const float weight = std::exp(scores[t] - maximum);
     sum += weight;
-    for (uint32_t c = 0; c < layout.head_dim; ++c) output[c] += weight * strip.value(t, c);
+    const PageRows<Element> rows(layout, strip.tokens[t].page, kv_head);
+    for (uint32_t c = 0; c < layout.head_dim; ++c) output[c] += weight * rows.value(strip.tokens[t].slot, c);
   }
   partial[kPartialMaximum] = maximum;
   partial[kPartialSum] = sum;

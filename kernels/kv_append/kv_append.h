@@ -1,5 +1,5 @@
 // Writes the keys and values of new tokens into a page, converting to the page's type: to the nearest, ties
-// to even; of int8 each token and head has scales of its own (kv_layout.h).
+// to even. Of int8, slot 0 is written before any other: it sets the origin of the page's keys (kv_layout.h).
 #pragma once
 
 #include "kernels/kv_layout.h"

@@ -67,13 +67,11 @@ void append_keys(const float* k, size_t stride, uint32_t n_tokens, uint32_t head
   }
 }
 
-// One token's numbers as codes; `put` is given kLanes of them at a time, and how many count.
-template <class Put>
-LEOAM_INLINE uint16_t encode_row(const float* x, uint32_t n, const Put& put) {
+// Codes of n numbers, part(c) giving those of a vector from c on; `put` is given at most kLanes of them at a
+// time. Returns their scale.
+template <class Part, class Put>
+LEOAM_INLINE uint16_t encode(uint32_t n, const Part& part, const Put& put) {
   constexpr uint32_t kLanes = Simd::kLanes;
-  const auto part = [&](uint32_t c) {
-    return n - c < kLanes ? Simd::load_first(x + c, n - c) : Simd::load(x + c);
-  };
   Simd::Int greatest = Simd::broadcast_int(0);
   for (uint32_t c = 0; c < n; c += kLanes) greatest = Simd::max(Simd::bits(Simd::abs(part(c))), greatest);
   const uint16_t scale = scale_of(static_cast<uint32_t>(Simd::greatest(greatest)));
@@ -87,23 +85,38 @@ LEOAM_INLINE uint16_t encode_row(const float* x, uint32_t n, const Put& put) {
   return scale;
 }
 
+LEOAM_INLINE Simd::Float load_part(const float* x, uint32_t n, uint32_t c) {
+  return n - c < Simd::kLanes ? Simd::load_first(x + c, n - c) : Simd::load(x + c);
+}
+
 LEOAM_INLINE void append_codes(const KvAppendParams& params, uint32_t head) {
   const KvLayout& layout = params.layout;
+  const uint32_t dim = layout.head_dim;
   auto* keys = reinterpret_cast<int8_t*>(params.page + layout.key_offset(head));
   auto* values = reinterpret_cast<int8_t*>(params.page + layout.value_offset(head));
   auto* key_scales = reinterpret_cast<uint16_t*>(params.page + layout.key_scale_offset(head));
   auto* value_scales = reinterpret_cast<uint16_t*>(params.page + layout.value_scale_offset(head));
+  auto* origin = reinterpret_cast<uint16_t*>(params.page + layout.key_origin_offset(head));
   for (uint32_t t = 0; t < params.n_tokens; ++t) {
-    const size_t row = t * params.stride + size_t{head} * layout.head_dim;
+    const float* k = params.k + t * params.stride + size_t{head} * dim;
+    const float* v = params.v + t * params.stride + size_t{head} * dim;
     const uint32_t slot = params.first_slot + t;
-    key_scales[slot] =
-        encode_row(params.k + row, layout.head_dim, [&](uint32_t c, const int8_t* codes, uint32_t n) {
-          int8_t* column = keys + layout.key_element(c, slot);
-          for (uint32_t i = 0; i < n; ++i) column[size_t{i} * layout.page_tokens] = codes[i];
-        });
-    value_scales[slot] =
-        encode_row(params.v + row, layout.head_dim, [&](uint32_t c, const int8_t* codes, uint32_t n) {
-          __builtin_memcpy(values + layout.value_element(slot, c), codes, n);
+    for (uint32_t c = 0; slot == 0 && c < dim; ++c) origin[c] = origin_of(k[c]);
+    for (uint32_t first = 0; first < dim; first += kKeyScale_channels) {
+      const uint32_t n = dim - first < kKeyScale_channels ? dim - first : kKeyScale_channels;
+      alignas(64) float moved[kKeyScale_channels] = {};
+      for (uint32_t i = 0; i < n; ++i) moved[i] = k[first + i] - bf16_to_f32(origin[first + i]);
+      key_scales[layout.key_scale_element(first) + slot] = encode(
+          n, [&](uint32_t c) { return Simd::load(moved + c); },
+          [&](uint32_t c, const int8_t* codes, uint32_t n_codes) {
+            int8_t* column = keys + layout.key_element(first + c, slot);
+            for (uint32_t i = 0; i < n_codes; ++i) column[size_t{i} * layout.page_tokens] = codes[i];
+          });
+    }
+    value_scales[slot] = encode(
+        dim, [&](uint32_t c) { return load_part(v, dim, c); },
+        [&](uint32_t c, const int8_t* codes, uint32_t n_codes) {
+          __builtin_memcpy(values + layout.value_element(slot, c), codes, n_codes);
         });
   }
 }

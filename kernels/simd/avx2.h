@@ -27,8 +27,8 @@ struct Simd {
   LEOAM_INLINE Float load_eights(const Element* const (&places)[2], size_t offset, uint32_t v) {
     return load(places[v] + offset);
   }
-  LEOAM_INLINE Float load_bf16_eights(const uint16_t* const (&places)[2], uint32_t v) {
-    return load_bf16(places[v]);
+  LEOAM_INLINE Float load_bf16_eights(const uint16_t* const (&places)[2], size_t offset, uint32_t v) {
+    return load_bf16(places[v] + offset);
   }
   // n < kLanes values, the other lanes 0; nothing behind them is read.
   LEOAM_INLINE Float load_first(const float* p, uint32_t n) { return _mm256_maskload_ps(p, lanes_below(n)); }
@@ -43,6 +43,7 @@ struct Simd {
     return load(values);
   }
   LEOAM_INLINE void store(float* p, Float v) { _mm256_storeu_ps(p, v); }
+  LEOAM_INLINE void store_eight(float* p, Float v) { store(p, v); }
   LEOAM_INLINE void store(uint16_t* p, Float v) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
                      _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));

@@ -37,9 +37,9 @@ struct Simd {
     const __m128i both = _mm_unpacklo_epi64(_mm_loadl_epi64(low), _mm_loadl_epi64(high));
     return to_float(_mm512_maskz_cvtepi8_epi32(0xffff, both));
   }
-  LEOAM_INLINE Float load_bf16_eights(const uint16_t* const (&places)[2], uint32_t) {
-    return from_upper_halves(both_halves(reinterpret_cast<const __m128i*>(places[0]),
-                                         reinterpret_cast<const __m128i*>(places[1])));
+  LEOAM_INLINE Float load_bf16_eights(const uint16_t* const (&places)[2], size_t offset, uint32_t) {
+    return from_upper_halves(both_halves(reinterpret_cast<const __m128i*>(places[0] + offset),
+                                         reinterpret_cast<const __m128i*>(places[1] + offset)));
   }
   // n < kLanes values, the other lanes 0; nothing behind them is read.
   LEOAM_INLINE Float load_first(const float* p, uint32_t n) {
@@ -52,6 +52,7 @@ struct Simd {
     return to_float(_mm512_maskz_cvtepi8_epi32(0xffff, _mm_maskz_loadu_epi8(lanes_below(n), p)));
   }
   LEOAM_INLINE void store(float* p, Float v) { _mm512_storeu_ps(p, v); }
+  LEOAM_INLINE void store_eight(float* p, Float v) { _mm256_storeu_ps(p, lower(v)); }
   LEOAM_INLINE void store(uint16_t* p, Float v) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), to_half(v));
   }

@@ -21,11 +21,10 @@ class PagedKv {
       : layout_(layout), n_tokens_(n_tokens), magnitude_(magnitude) {
     const size_t row = size_t{layout.n_kv_heads} * layout.head_dim;
     std::uniform_real_distribution<float> uniform(-magnitude, magnitude);
-    for (size_t i = 0; i < n_tokens * row; ++i) {
-      const auto token = static_cast<uint32_t>(i / row);
-      k_.push_back(rounded(uniform(random), key_scale(token)));
-      v_.push_back(rounded(uniform(random), value_scale(token)));
-    }
+    k_.resize(n_tokens * row);
+    v_.resize(n_tokens * row);
+    for (float& x : k_) x = uniform(random);
+    for (float& x : v_) x = uniform(random);
     for (uint32_t token = 0; token < n_tokens;) {
       uint32_t n = layout.page_tokens - (static_cast<int>(pages_.size()) == short_page ? 1 : 0);
       n = std::min(n, n_tokens - token);
@@ -96,45 +95,59 @@ class PagedKv {
   }
 
  private:
-  // Scales of int8, of its own for each token.
-  uint16_t key_scale(uint32_t token) const {
-    return scale_of(bits_from_float(magnitude_ * (1 + 0.1f * static_cast<float>(token % 5))));
+  // Of int8: a scale of its own for each token, group of channels and kind.
+  uint16_t scale(uint32_t token, uint32_t group, bool of_keys) const {
+    const uint32_t n = (token + 3 * group + (of_keys ? 2 : 0)) % 7;
+    return scale_of(bits_from_float(magnitude_ * (1 + 0.1f * static_cast<float>(n))));
   }
-  uint16_t value_scale(uint32_t token) const {
-    return scale_of(bits_from_float(magnitude_ * (1 + 0.2f * static_cast<float>(token % 7))));
-  }
-  float rounded(float value, uint16_t scale) const {
-    if (layout_.type == KvType::f32) return value;
-    if (layout_.type == KvType::f16) return f16_to_f32(f32_to_f16(value));
-    return std::nearbyint(value / scale_to_float(scale)) * scale_to_float(scale);
+  uint16_t origin(uint32_t channel) const {
+    return origin_of(magnitude_ * 0.2f * (static_cast<float>(channel % 5) - 2));
   }
   double element(const std::vector<float>& rows, int32_t token, uint32_t kv_head, uint32_t channel) const {
-    return rows[(static_cast<size_t>(token) * layout_.n_kv_heads + kv_head) * layout_.head_dim + channel];
+    return rows[index(static_cast<uint32_t>(token), kv_head, channel)];
   }
+  size_t index(uint32_t token, uint32_t kv_head, uint32_t channel) const {
+    return (size_t{token} * layout_.n_kv_heads + kv_head) * layout_.head_dim + channel;
+  }
+  // Writes a token into its page, and keeps what it says there.
   void put(uint8_t* page, uint32_t slot, uint32_t token) {
     for (uint32_t head = 0; head < layout_.n_kv_heads; ++head) {
+      const auto beside = [&](size_t offset, size_t at, uint16_t half) {
+        std::memcpy(page + offset + 2 * at, &half, 2);
+      };
       for (uint32_t c = 0; c < layout_.head_dim; ++c) {
-        store(page + layout_.key_offset(head), layout_.key_element(c, slot), element(k_, token, head, c),
-              key_scale(token));
-        store(page + layout_.value_offset(head), layout_.value_element(slot, c), element(v_, token, head, c),
-              value_scale(token));
+        float& key = k_[index(token, head, c)];
+        float& value = v_[index(token, head, c)];
+        uint8_t* to_key = page + layout_.key_offset(head);
+        uint8_t* to_value = page + layout_.value_offset(head);
+        if (layout_.type == KvType::int8) {
+          const uint16_t key_scale = scale(token, c / kKeyScale_channels, true);
+          key = put_code(to_key + layout_.key_element(c, slot), key - bf16_to_f32(origin(c)), key_scale) +
+                bf16_to_f32(origin(c));
+          value = put_code(to_value + layout_.value_element(slot, c), value, scale(token, 0, false));
+          beside(layout_.key_scale_offset(head), layout_.key_scale_element(c) + slot, key_scale);
+          beside(layout_.value_scale_offset(head), slot, scale(token, 0, false));
+          beside(layout_.key_origin_offset(head), c, origin(c));
+        } else {
+          key = put_number(to_key, layout_.key_element(c, slot), key);
+          value = put_number(to_value, layout_.value_element(slot, c), value);
+        }
       }
-      if (layout_.type != KvType::int8) continue;
-      const uint16_t scales[] = {key_scale(token), value_scale(token)};
-      std::memcpy(page + layout_.key_scale_offset(head) + 2 * slot, scales, 2);
-      std::memcpy(page + layout_.value_scale_offset(head) + 2 * slot, scales + 1, 2);
     }
   }
-  void store(uint8_t* base, size_t index, double value, uint16_t scale) const {
-    const float single = static_cast<float>(value);
-    const uint16_t half = f32_to_f16(single);
+  static float put_code(uint8_t* to, float value, uint16_t scale) {
+    const auto code = static_cast<int8_t>(std::nearbyint(value / bf16_to_f32(scale)));
+    *to = static_cast<uint8_t>(code);
+    return static_cast<float>(code) * bf16_to_f32(scale);
+  }
+  float put_number(uint8_t* base, size_t element, float value) const {
     if (layout_.type == KvType::f32) {
-      std::memcpy(base + 4 * index, &single, 4);
-    } else if (layout_.type == KvType::f16) {
-      std::memcpy(base + 2 * index, &half, 2);
-    } else {
-      base[index] = static_cast<uint8_t>(static_cast<int8_t>(std::nearbyint(single / scale_to_float(scale))));
+      std::memcpy(base + 4 * element, &value, 4);
+      return value;
     }
+    const uint16_t half = f32_to_f16(value);
+    std::memcpy(base + 2 * element, &half, 2);
+    return f16_to_f32(half);
   }
 
   KvLayout layout_;

@@ -47,27 +47,26 @@ class KvAppendTest : public KernelTest {
     fill(k, -70000, 70000);
     fill(v, -1e-5f, 1e-5f);
     ExactBuffer<uint8_t> page(layout.page_bytes()), expected(layout.page_bytes());
+    if (layout.type == KvType::int8) set_origins(layout, head_begin, head_end, &page, &expected);
     if (layout.type == KvType::int8 && n_tokens > 2) {
-      k[2 * stride + head_begin * layout.head_dim] = std::numeric_limits<float>::quiet_NaN();
-      v[head_begin * layout.head_dim] = -std::numeric_limits<float>::infinity();
-      for (uint32_t c = 0; c < layout.head_dim; ++c) k[stride + head_begin * layout.head_dim + c] = 1e-38f;
+      const size_t first = head_begin * layout.head_dim;
+      k[2 * stride + first] = std::numeric_limits<float>::quiet_NaN();
+      v[first] = k[first] = -std::numeric_limits<float>::infinity();
+      for (uint32_t c = 0; c < layout.head_dim; ++c) v[stride + first + c] = 1e-38f;
     }
     for (uint32_t head = head_begin; head < head_end; ++head) {
       for (uint32_t t = 0; t < n_tokens; ++t) {
-        const size_t first = t * stride + head * layout.head_dim;
-        const uint16_t scales[] = {scale_of_row(k.data() + first, layout.head_dim),
-                                   scale_of_row(v.data() + first, layout.head_dim)};
+        const size_t at = t * stride + head * layout.head_dim;
+        const uint32_t slot = first_slot + t;
+        uint8_t* key = expected.data() + layout.key_offset(head);
+        uint8_t* value = expected.data() + layout.value_offset(head);
         if (layout.type == KvType::int8) {
-          std::memcpy(expected.data() + layout.key_scale_offset(head) + 2 * (first_slot + t), scales, 2);
-          std::memcpy(expected.data() + layout.value_scale_offset(head) + 2 * (first_slot + t), scales + 1,
-                      2);
+          expect_codes(layout, head, slot, k.data() + at, v.data() + at, &expected);
+          continue;
         }
         for (uint32_t c = 0; c < layout.head_dim; ++c) {
-          const size_t at = t * stride + head * layout.head_dim + c;
-          put(layout, expected.data() + layout.key_offset(head), layout.key_element(c, first_slot + t), k[at],
-              scales[0]);
-          put(layout, expected.data() + layout.value_offset(head), layout.value_element(first_slot + t, c),
-              v[at], scales[1]);
+          put(layout, key, layout.key_element(c, slot), k[at + c]);
+          put(layout, value, layout.value_element(slot, c), v[at + c]);
         }
       }
     }
@@ -75,6 +74,44 @@ class KvAppendTest : public KernelTest {
                       head_end);
     ASSERT_EQ(0, std::memcmp(page.data(), expected.data(), page.size()))
         << "head_dim " << layout.head_dim << " slot " << first_slot << " tokens " << n_tokens;
+  }
+
+  // Origins as slot 0 may have set them.
+  static void set_origins(const KvLayout& layout, uint32_t head_begin, uint32_t head_end,
+                          ExactBuffer<uint8_t>* page, ExactBuffer<uint8_t>* expected) {
+    for (uint32_t head = head_begin; head < head_end; ++head) {
+      for (uint32_t c = 0; c < layout.head_dim; ++c) {
+        const auto half = static_cast<uint16_t>(0x4600 + c % 7);
+        for (ExactBuffer<uint8_t>* to : {page, expected})
+          std::memcpy(to->data() + layout.key_origin_offset(head) + 2 * c, &half, 2);
+      }
+    }
+  }
+
+  static void expect_codes(const KvLayout& layout, uint32_t head, uint32_t slot, const float* k,
+                           const float* v, ExactBuffer<uint8_t>* page) {
+    uint8_t* origins = page->data() + layout.key_origin_offset(head);
+    std::vector<float> moved;
+    for (uint32_t c = 0; c < layout.head_dim; ++c) {
+      uint16_t origin =
+          std::isfinite(k[c]) ? static_cast<uint16_t>(bits_from_float(k[c]) >> 16) : uint16_t{0};
+      if (slot == 0) std::memcpy(origins + 2 * c, &origin, 2);
+      std::memcpy(&origin, origins + 2 * c, 2);
+      moved.push_back(k[c] - bf16_to_f32(origin));
+    }
+    const auto put_scale = [&](size_t offset, size_t at, uint16_t scale) {
+      std::memcpy(page->data() + offset + 2 * at, &scale, 2);
+    };
+    for (uint32_t c = 0; c < layout.head_dim; ++c) {
+      const uint32_t first = c / 16 * 16;
+      const uint16_t scale = scale_of_row(moved.data() + first, std::min(16u, layout.head_dim - first));
+      put_scale(layout.key_scale_offset(head), (first / 16) * layout.page_tokens + slot, scale);
+      page->data()[layout.key_offset(head) + layout.key_element(c, slot)] = code(moved[c], scale);
+    }
+    const uint16_t scale = scale_of_row(v, layout.head_dim);
+    put_scale(layout.value_scale_offset(head), slot, scale);
+    for (uint32_t c = 0; c < layout.head_dim; ++c)
+      page->data()[layout.value_offset(head) + layout.value_element(slot, c)] = code(v[c], scale);
   }
 
   // The least bf16 of which 127 steps reach the greatest number, by search.
@@ -86,16 +123,15 @@ class KvAppendTest : public KernelTest {
     }
     if (greatest <= 0x1p-100f) return 0;
     uint16_t scale = 0x7f7f;
-    while (scale_to_float(static_cast<uint16_t>(scale - 1)) >= greatest * (1.0f / 127)) --scale;
+    while (bf16_to_f32(static_cast<uint16_t>(scale - 1)) >= greatest * (1.0f / 127)) --scale;
     return scale;
   }
+  static uint8_t code(float x, uint16_t scale) {
+    if (scale == 0 || scale == 0x7f80) return 0;
+    return static_cast<uint8_t>(static_cast<int8_t>(std::nearbyint(x * (1 / bf16_to_f32(scale)))));
+  }
 
-  static void put(const KvLayout& layout, uint8_t* base, size_t element, float value, uint16_t scale) {
-    if (layout.type == KvType::int8) {
-      const float steps = scale == 0 ? 0 : value * (1 / scale_to_float(scale));
-      base[element] = scale == 0x7f80 ? 0 : static_cast<uint8_t>(static_cast<int8_t>(std::nearbyint(steps)));
-      return;
-    }
+  static void put(const KvLayout& layout, uint8_t* base, size_t element, float value) {
     const uint16_t half = f32_to_f16(value);
     if (layout.type == KvType::f32) {
       std::memcpy(base + 4 * element, &value, 4);
