@@ -140,6 +140,7 @@ Status write_buffer(const Container& value, typename Container::value_type* out,
         fmt::format("{}: {} elements, the buffer has room for {}", name, value.size(), capacity),
         value.size() * kElement, capacity * kElement);
   }
+  // NOLINTNEXTLINE(bugprone-not-null-terminated-result): a size goes with it
   if (!value.empty()) std::memcpy(out, value.data(), value.size() * kElement);
   return {};
 }

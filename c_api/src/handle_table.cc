@@ -34,6 +34,7 @@ HandleTable::Parts HandleTable::decode(const void* handle) const {
 void* HandleTable::encode(uint32_t generation, uint32_t slot, HandleType type) const {
   const uint64_t bits = kMagic << 56 | static_cast<uint64_t>(type) << 48 |
                         static_cast<uint64_t>(generation ^ salt()) << 16 | slot;
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): a handle is a number, nothing is behind it
   return reinterpret_cast<void*>(static_cast<uintptr_t>(bits));
 }
 

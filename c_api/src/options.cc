@@ -4,9 +4,11 @@
 
 namespace leoam::c_api {
 
-Status read_kv_type(leoam_kv_type c, kernels::KvType* out) {
+Status read_kv_type(leoam_kv_type c, kernels::KvType* out, bool* choose) {
+  *choose = c == LEOAM_KV_AUTO;
   switch (c) {
     case LEOAM_KV_DEFAULT:
+    case LEOAM_KV_AUTO:
     case LEOAM_KV_F16:
       *out = kernels::KvType::f16;
       return {};
@@ -58,7 +60,7 @@ Result<SessionOptions> read_session_options(const leoam_session_options& c) {
   std::string_view policy;
   LEOAM_RETURN_IF_ERROR(read_text(c.policy, "policy", &policy));
   if (!policy.empty()) options.policy.name = policy;
-  LEOAM_RETURN_IF_ERROR(read_kv_type(c.kv_type, &options.kv_type));
+  LEOAM_RETURN_IF_ERROR(read_kv_type(c.kv_type, &options.kv_type, &options.choose_kv_type));
   LEOAM_RETURN_IF_ERROR(read_page_tokens(c.page_tokens, &options.page_tokens));
   options.context_tokens = c.context_tokens;
   options.piece_tokens = c.piece_tokens;

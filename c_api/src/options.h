@@ -11,7 +11,8 @@
 
 namespace leoam::c_api {
 
-Status read_kv_type(leoam_kv_type c, kernels::KvType* out);
+// *choose: the engine chooses, and *out is any.
+Status read_kv_type(leoam_kv_type c, kernels::KvType* out, bool* choose);
 leoam_kv_type to_c(kernels::KvType type);
 
 // 0 leaves `out` as it is.

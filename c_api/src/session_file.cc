@@ -68,8 +68,9 @@ Status check_same(const leoam_session_options& c, const SessionOptions& file) {
     return error(ErrorKind::invalid_argument, "{}: the saved session has {}, found a wish for {}", name, is,
                  wish);
   };
+  const leoam_kv_type kv_type = c.kv_type == LEOAM_KV_AUTO ? LEOAM_KV_DEFAULT : c.kv_type;
   LEOAM_RETURN_IF_ERROR(
-      check(static_cast<uint64_t>(c.kv_type), static_cast<uint64_t>(to_c(file.kv_type)), "kv_type"));
+      check(static_cast<uint64_t>(kv_type), static_cast<uint64_t>(to_c(file.kv_type)), "kv_type"));
   LEOAM_RETURN_IF_ERROR(check(c.page_tokens, file.page_tokens, "page_tokens"));
   return check(c.piece_tokens, file.piece_tokens, "piece_tokens");
 }

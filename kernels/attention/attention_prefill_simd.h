@@ -86,6 +86,7 @@ LEOAM_INLINE void for_each_group(uint32_t n_rows, F f) {
     f.template operator()<kTileRows>(RowGroup{row, kTileRows});
   const RowGroup rest{row, n_rows - row};
   if (rest.n_rows == 0) return;
+  // NOLINTNEXTLINE(bugprone-branch-clone): tiles of one size where there are few registers
   if (rest.n_rows <= 4) {
     f.template operator()<4>(rest);
   } else if (kTileRows > 8 && rest.n_rows <= 8) {

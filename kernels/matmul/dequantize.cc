@@ -95,7 +95,7 @@ void block_q6_k(const uint8_t* src, float* out) {
     const uint8_t low = src[half * 64 + quarter % 2 * 32 + i % 32];
     const uint8_t high = src[128 + half * 32 + i % 32];
     const int code = (quarter < 2 ? low & 15 : low >> 4) | ((high >> (quarter * 2)) & 3) << 4;
-    const int scale = static_cast<int8_t>(src[192 + i / 16]);
+    const auto scale = static_cast<int8_t>(src[192 + i / 16]);
     out[i] = d * static_cast<float>(scale) * static_cast<float>(code - 32);
   }
 }

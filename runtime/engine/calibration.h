@@ -26,10 +26,13 @@ struct Rates {
     double prefill_operations_per_second = 0;  // a multiplication and an addition are two; 256 tokens
   };
   std::array<Matrix, kRateClasses> matrices;
-  // Attention of one token: seconds for a byte of KV, and for that byte once more for every query head that
-  // reads it.
-  double attention_byte_s = 0;
-  double attention_byte_head_s = 0;
+  // Of one token: seconds for a byte of KV, and for that byte once more for every query head that reads it.
+  struct Attention {
+    double byte_s = 0;
+    double byte_head_s = 0;
+  };
+  Attention attention;  // KV of f16
+  Attention int8_attention;
   double prefill_attention_operations_per_second = 0;
   double layer_s = 0;                         // of one layer in a pass of one token, beside what is above
   double disk_read_bytes_per_second = 0;      // encrypted pages, many transfers at once

@@ -58,6 +58,7 @@ class Layers {
   struct Shape {
     uint32_t n_embd, n_heads, n_kv_heads, n_ff;
     kernels::WeightType type;
+    kernels::KvType kv_type = kernels::KvType::f16;
   };
 
   Layers(Device& device, const Shape& shape, const CancelFlag* cancel)
@@ -66,7 +67,7 @@ class Layers {
     step_.n_heads = shape.n_heads;
     step_.n_ff = shape.n_ff;
     step_.norm_eps = 1e-5f;
-    step_.kv = {kernels::KvType::f16, shape.n_kv_heads, kHead, kPage_tokens};
+    step_.kv = {shape.kv_type, shape.n_kv_heads, kHead, kPage_tokens};
     step_.spans = {&span_, 1};
     step_.pages = {&pages_, 1};
     step_.cancel = cancel;
@@ -121,7 +122,8 @@ class Layers {
     }
     return {};
   }
-  uint64_t kv_bytes() const { return kv_->bytes(); }
+  uint64_t token_bytes() const { return step_.kv.page_bytes() / kPage_tokens; }
+  uint64_t kv_bytes() const { return n_tokens() * token_bytes(); }
   uint32_t n_tokens() const { return static_cast<uint32_t>(refs_.size()) * kPage_tokens; }
   double query_token_operations() const { return 4.0 * shape_.n_heads * kHead; }
 
@@ -216,29 +218,37 @@ Result<double> attention_byte_s(Layers& layers, const CancelFlag* cancel) {
   return s / static_cast<double>(layers.kv_bytes());
 }
 
-Status measure_attention(Device& device, const CancelFlag* cancel, Rates* rates) {
-  // A page of 32 tokens is 32 KiB.
-  constexpr uint32_t kKvHeads = 4;
-  constexpr uint32_t kTokens = kBeyondCaches_bytes / 1024;
-  constexpr uint32_t kFew = 2;
-  constexpr uint32_t kMany = 8;
-  Layers few(device, {64, kKvHeads * kFew, kKvHeads, 64, kernels::WeightType::q8_0}, cancel);
-  LEOAM_RETURN_IF_ERROR(few.prepare());
-  LEOAM_RETURN_IF_ERROR(few.add_pages(kTokens));
-  LEOAM_ASSIGN_OR_RETURN(const double few_s, attention_byte_s(few, cancel));
-  constexpr uint32_t kDepth_tokens = 8192;
-  LEOAM_RETURN_IF_ERROR(few.begin(kPiece_tokens, kDepth_tokens - kPiece_tokens));
-  LEOAM_RETURN_IF_ERROR(few.attention_input());
-  LEOAM_ASSIGN_OR_RETURN(const double prefill_s, middle(cancel, [&] { return few.attention(); }));
-  rates->prefill_attention_operations_per_second =
-      few.query_token_operations() * kPiece_tokens * (kDepth_tokens - kPiece_tokens / 2) / prefill_s;
+constexpr uint32_t kKvHeads = 4;
+constexpr uint32_t kFewHeads = 2;  // query heads of a KV head
 
-  Layers many(device, {64, kKvHeads * kMany, kKvHeads, 64, kernels::WeightType::q8_0}, cancel);
+Status measure_prefill_attention(Layers& layers, const CancelFlag* cancel, Rates* rates) {
+  constexpr uint32_t kDepth_tokens = 8192;
+  constexpr uint32_t kMeanDepth_tokens = kDepth_tokens - kPiece_tokens / 2;
+  LEOAM_RETURN_IF_ERROR(layers.begin(kPiece_tokens, kDepth_tokens - kPiece_tokens));
+  LEOAM_RETURN_IF_ERROR(layers.attention_input());
+  LEOAM_ASSIGN_OR_RETURN(const double s, middle(cancel, [&] { return layers.attention(); }));
+  rates->prefill_attention_operations_per_second =
+      layers.query_token_operations() * kPiece_tokens * kMeanDepth_tokens / s;
+  return {};
+}
+
+Status measure_attention(Device& device, kernels::KvType kv_type, const CancelFlag* cancel,
+                         Rates::Attention* attention, Rates* prefill) {
+  constexpr uint32_t kManyHeads = 8;
+  Layers few(device, {64, kKvHeads * kFewHeads, kKvHeads, 64, kernels::WeightType::q8_0, kv_type}, cancel);
+  LEOAM_RETURN_IF_ERROR(few.prepare());
+  const auto n_tokens =
+      static_cast<uint32_t>(kBeyondCaches_bytes / few.token_bytes() / kPiece_tokens * kPiece_tokens);
+  LEOAM_RETURN_IF_ERROR(few.add_pages(n_tokens));
+  LEOAM_ASSIGN_OR_RETURN(const double few_s, attention_byte_s(few, cancel));
+  if (prefill) LEOAM_RETURN_IF_ERROR(measure_prefill_attention(few, cancel, prefill));
+
+  Layers many(device, {64, kKvHeads * kManyHeads, kKvHeads, 64, kernels::WeightType::q8_0, kv_type}, cancel);
   LEOAM_RETURN_IF_ERROR(many.prepare());
-  LEOAM_RETURN_IF_ERROR(many.add_pages(kTokens));
+  LEOAM_RETURN_IF_ERROR(many.add_pages(n_tokens));
   LEOAM_ASSIGN_OR_RETURN(const double many_s, attention_byte_s(many, cancel));
-  rates->attention_byte_head_s = std::max(0.0, (many_s - few_s) / (kMany - kFew));
-  rates->attention_byte_s = std::max(0.0, few_s - kFew * rates->attention_byte_head_s);
+  attention->byte_head_s = std::max(0.0, (many_s - few_s) / (kManyHeads - kFewHeads));
+  attention->byte_s = std::max(0.0, few_s - kFewHeads * attention->byte_head_s);
   return {};
 }
 
@@ -268,7 +278,9 @@ Result<Rates> measure_rates(Device& device, FileSystem& files, const std::string
                             const CancelFlag* cancel) {
   Rates rates;
   LEOAM_RETURN_IF_ERROR(measure_matrices(device, cancel, &rates));
-  LEOAM_RETURN_IF_ERROR(measure_attention(device, cancel, &rates));
+  LEOAM_RETURN_IF_ERROR(measure_attention(device, kernels::KvType::f16, cancel, &rates.attention, &rates));
+  LEOAM_RETURN_IF_ERROR(
+      measure_attention(device, kernels::KvType::int8, cancel, &rates.int8_attention, nullptr));
   LEOAM_RETURN_IF_ERROR(measure_layer(device, cancel, &rates));
   if (!folder.empty()) {
     Status status = measure_disk(files, folder, cancel, &rates);

@@ -31,6 +31,7 @@ uint64_t machine_memory_bytes() {
 Result<kernels::CpuLevel> choose_level(const std::optional<kernels::CpuLevel>& wish) {
   const kernels::CpuLevel best = kernels::best_cpu_level();
   kernels::CpuLevel level = wish.value_or(best);
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): the library changes no variable of the environment
   const char* forced = wish ? nullptr : std::getenv("LEOAM_CPU");
   if (forced && !kernels::parse_cpu_level(forced, &level))
     return error(ErrorKind::invalid_argument, "LEOAM_CPU: expected scalar, avx2 or avx512, found {}", forced);
@@ -147,9 +148,9 @@ Result<std::shared_ptr<Session>> Engine::make_session(std::shared_ptr<const Mode
   session->engine_ = this;
   session->options_ = options;
   if (options.context_tokens == 0) session->options_.context_tokens = config.context_tokens;
-  if (options.piece_tokens == 0) session->options_.piece_tokens = piece_tokens(*model, session->options_);
+  choose(*model, &session->options_);
   KvShape shape;
-  shape.layout = {options.kv_type, config.n_kv_heads, config.head_dim, options.page_tokens};
+  shape.layout = {session->options_.kv_type, config.n_kv_heads, config.head_dim, options.page_tokens};
   for (uint32_t layer = 0; layer < config.n_layers; ++layer)
     shape.windows.push_back(config.is_sliding(layer) ? config.sliding_window_tokens : 0);
   LEOAM_ASSIGN_OR_RETURN(
@@ -175,15 +176,20 @@ std::optional<Rates> Engine::rates_at_hand() {
   return rates_;
 }
 
-uint32_t Engine::piece_tokens(const Model& model, const SessionOptions& options) {
+void Engine::choose(const Model& model, SessionOptions* options) {
   PlanRequest request;
-  request.context_tokens = options.context_tokens;
-  request.kv_type = options.kv_type;
-  request.page_tokens = options.page_tokens;
+  request.context_tokens = options->context_tokens;
+  request.kv_type = options->kv_type;
+  request.choose_kv_type = options->choose_kv_type;
+  request.page_tokens = options->page_tokens;
+  request.piece_tokens = options->piece_tokens;
   request.host_kv_budget_bytes = tiers_->host_budget_bytes();
   request.disk_kv_budget_bytes = disk_.budget_bytes();
-  const std::optional<Rates> rates = rates_at_hand();
-  return plan_piece_tokens(model.header(), request, rates ? &*rates : nullptr);
+  const std::optional<Rates> kept = rates_at_hand();
+  const Rates* rates = kept ? &*kept : nullptr;
+  if (options->choose_kv_type)
+    request.kv_type = options->kv_type = plan_kv_type(model.header(), request, rates);
+  if (options->piece_tokens == 0) options->piece_tokens = plan_piece_tokens(model.header(), request, rates);
 }
 
 void Engine::enlist(const std::shared_ptr<Session>& session) {
@@ -237,6 +243,7 @@ Result<std::shared_ptr<Session>> Engine::open_session(std::shared_ptr<const Mode
                  saved.model_name);
   SessionOptions wanted = options;
   wanted.kv_type = static_cast<kernels::KvType>(saved.kv_type);
+  wanted.choose_kv_type = false;
   wanted.page_tokens = saved.page_tokens;
   wanted.piece_tokens = saved.piece_tokens;
   LEOAM_ASSIGN_OR_RETURN(std::shared_ptr<Session> session, make_session(std::move(model), wanted));

@@ -111,8 +111,8 @@ class Engine {
   // changing now is passed over. Called by the driver of `session`, between passes.
   void share_prefix(Session* session);
   void enlist(const std::shared_ptr<Session>& session);
-  // Of a session that leaves it to the engine.
-  uint32_t piece_tokens(const Model& model, const SessionOptions& options);
+  // What a session leaves to the engine: the type of its KV, the size of its pieces.
+  void choose(const Model& model, SessionOptions* options);
   // What is known without measuring; empty while another thread measures.
   std::optional<Rates> rates_at_hand();
   // The state folder, or the nearest one above it that is there already; empty: none.

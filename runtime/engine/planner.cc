@@ -38,6 +38,7 @@ class Clock {
     for (const kernels::WeightTypeRow& row : kernels::kWeightTypes)
       if (header.quantization == row.traits.name) type = row.type;
     matrix_ = rates.matrix(type);
+    attention_ = layout.type == kernels::KvType::int8 ? rates.int8_attention : rates.attention;
     const double width = double{1} * config_.n_heads * config_.head_dim;
     const double kv_width = double{1} * config_.n_kv_heads * config_.head_dim;
     const double n_embd = config_.n_embd;
@@ -47,7 +48,8 @@ class Clock {
         static_cast<double>(header.weight_bytes) / std::max(1.0, static_cast<double>(header.n_parameters));
     layer_token_bytes_ = static_cast<double>(layout.page_bytes()) / std::max(layout.page_tokens, 1u);
     width_ = width;
-    group_ = config_.n_heads / std::max(config_.n_kv_heads, 1u);
+    const uint32_t group = config_.n_heads / std::max(config_.n_kv_heads, 1u);
+    group_ = group;
   }
 
   // The pass of one token behind n_tokens.
@@ -55,7 +57,7 @@ class Clock {
     const double weight_bytes = value_bytes_ * (config_.n_layers * layer_values_ + head_values_);
     const double kv_bytes = layer_token_bytes_ * visible_tokens(static_cast<double>(n_tokens));
     const double compute_s = weight_bytes / matrix_.decode_bytes_per_second +
-                             kv_bytes * (rates_.attention_byte_s + group_ * rates_.attention_byte_head_s) +
+                             kv_bytes * (attention_.byte_s + group_ * attention_.byte_head_s) +
                              config_.n_layers * rates_.layer_s;
     return std::max(compute_s, read_s(tiers_.read_bytes(n_tokens, 0)));
   }
@@ -132,6 +134,7 @@ class Clock {
   const PlannedTiers& tiers_;
   const Rates& rates_;
   Rates::Matrix matrix_;
+  Rates::Attention attention_;
   double layer_values_ = 0;  // weights of a layer
   double head_values_ = 0;
   double value_bytes_ = 0;
@@ -155,6 +158,20 @@ uint64_t context_of(const ModelConfig& config, const PlanRequest& request) {
 
 }  // namespace
 
+kernels::KvType plan_kv_type(const ModelHeader& header, const PlanRequest& request, const Rates* rates) {
+  PlanRequest f16 = request;
+  f16.choose_kv_type = false;
+  f16.kv_type = kernels::KvType::f16;
+  PlanRequest int8 = f16;
+  int8.kv_type = kernels::KvType::int8;
+  const Plan of_f16 = make_plan(header, f16, rates);
+  if (!rates || !of_f16.fits_with_disk) return of_f16.fits ? f16.kv_type : int8.kv_type;
+  constexpr double kWorthwhile = 1.03;
+  const Plan of_int8 = make_plan(header, int8, rates);
+  return of_int8.decode_tokens_per_second > kWorthwhile * of_f16.decode_tokens_per_second ? int8.kv_type
+                                                                                          : f16.kv_type;
+}
+
 uint32_t plan_piece_tokens(const ModelHeader& header, const PlanRequest& request, const Rates* rates) {
   const ModelConfig& config = header.config;
   const uint64_t n = context_of(config, request);
@@ -177,10 +194,13 @@ uint32_t plan_piece_tokens(const ModelHeader& header, const PlanRequest& request
   return best;
 }
 
-Plan make_plan(const ModelHeader& header, const PlanRequest& request, const Rates* rates) {
+Plan make_plan(const ModelHeader& header, const PlanRequest& wish, const Rates* rates) {
+  PlanRequest request = wish;
+  if (wish.choose_kv_type) request.kv_type = plan_kv_type(header, wish, rates);
   const ModelConfig& config = header.config;
   const kernels::KvLayout layout = layout_of(config, request);
   Plan plan;
+  plan.kv_type = request.kv_type;
   plan.piece_tokens =
       request.piece_tokens == 0 ? plan_piece_tokens(header, request, rates) : request.piece_tokens;
   const uint64_t piece_tokens = plan.piece_tokens;

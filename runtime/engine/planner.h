@@ -12,6 +12,7 @@ namespace leoam {
 struct PlanRequest {
   uint64_t context_tokens = 0;  // 0: the model's own
   kernels::KvType kv_type = kernels::KvType::f16;
+  bool choose_kv_type = false;  // plan_kv_type in place of kv_type
   uint32_t page_tokens = 32;
   uint64_t host_kv_budget_bytes = 0;  // 0: not bounded
   uint64_t disk_kv_budget_bytes = 0;  // 0: no disk tier
@@ -22,6 +23,7 @@ struct PlanRequest {
 // Of one session that has an engine for itself. Bytes beyond 2^64 are UINT64_MAX.
 struct Plan {
   uint64_t context_tokens = 0;
+  kernels::KvType kv_type = kernels::KvType::f16;
   uint64_t weight_bytes = 0;    // in memory
   uint64_t kv_token_bytes = 0;  // a token, all layers (sliding layers only while their window is not full)
   uint64_t kv_bytes = 0;        // at context_tokens, whole pages
@@ -50,6 +52,10 @@ struct Plan {
 // smallest of 256, 512, 1024 and 2048 whose last piece computes at least as long as it reads older pages,
 // else the one of them with the fastest prefill. `rates` null: 256.
 uint32_t plan_piece_tokens(const ModelHeader& header, const PlanRequest& request, const Rates* rates);
+
+// What KV is kept as when nobody says it: f16 or int8. The one with which a token at the end of the context
+// is expected first, of two within 3 % f16; without `rates`, f16 where all of its KV stays in RAM.
+kernels::KvType plan_kv_type(const ModelHeader& header, const PlanRequest& request, const Rates* rates);
 
 // `rates` may be null. Contexts are at most INT32_MAX tokens: what is beyond fits nowhere.
 Plan make_plan(const ModelHeader& header, const PlanRequest& request, const Rates* rates);

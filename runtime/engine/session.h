@@ -32,6 +32,8 @@ struct RequestOptions;
 struct SessionOptions {
   PolicyOptions policy;
   kernels::KvType kv_type = kernels::KvType::f16;
+  // kv_type is the engine's choice, plan_kv_type with the budgets and the rates that are known now.
+  bool choose_kv_type = false;
   uint32_t page_tokens = 32;    // 16, 32, 64 or 128
   uint32_t context_tokens = 0;  // most tokens the session may hold; 0: the model's trained context
   // Prefill piece; 0: the engine's choice, plan_piece_tokens with the budgets and the rates of the machine

@@ -156,7 +156,8 @@ void UringQueue::take_back(int result) {
   const unsigned first = *sq.khead;
   for (unsigned at = first; at != sq.sqe_tail; ++at) {
     IoRequest* request = nullptr;
-    std::memcpy(&request, &sq.sqes[at & sq.ring_mask].user_data, sizeof(request));
+    std::memcpy(&request, &sq.sqes[at & sq.ring_mask].user_data,
+                sizeof(request));  // NOLINT(bugprone-sizeof-expression)
     n_writes_ -= request->operation == IoOperation::write;
     request->status =
         error(ErrorKind::io, "the system does not take the request: {}", system_reason(-result));

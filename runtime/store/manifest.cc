@@ -122,7 +122,7 @@ std::vector<uint8_t> Manifest::encode() const {
   for (const AbstractRecord& abstract : abstracts)
     flat_abstracts.emplace_back(flat(abstract.blob), abstract.layer, abstract.level);
   std::vector<uint32_t> flat_page_bytes;
-  if (streams.size() > 0 && abstract_page_bytes[0] != 0)
+  if (!streams.empty() && abstract_page_bytes[0] != 0)
     flat_page_bytes.assign(abstract_page_bytes.begin(), abstract_page_bytes.end());
   const schema::LogEnd log(n_log_records, flat(log_tag));
   const schema::Blob flat_logits = flat(logits);

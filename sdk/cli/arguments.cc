@@ -60,8 +60,8 @@ void add_model_options(CLI::App& command, CommonOptions& options) {
   command
       .add_option_function<std::string>(
           "--kv", [&options](const std::string& name) { options.kv_type = kv_type_of(name); },
-          "What keys and values are kept as: f32, f16 (default) or int8, half of f16")
-      ->check(CLI::IsMember({"f16", "f32", "int8"}));
+          "What keys and values are kept as: f32, f16 (default), int8 (half of f16), or auto")
+      ->check(CLI::IsMember({"f16", "f32", "int8", "auto"}));
   command.add_option("--context", options.context_tokens, "Most tokens of a session; 0: the model's context");
   command.add_option("--policy", options.policy,
                      "Which KV a drawn token attends to: exact, leoam, quest or window");

@@ -52,11 +52,20 @@ Model open_model(const Instance& instance, const CommonOptions& options) {
 }
 
 std::string_view kv_type_name(KvType type) {
-  return type == KvType::f32 ? "f32" : type == KvType::int8 ? "int8" : "f16";
+  switch (type) {
+    case KvType::f32:
+      return "f32";
+    case KvType::int8:
+      return "int8";
+    case KvType::automatic:
+      return "auto";
+    default:
+      return "f16";
+  }
 }
 
 KvType kv_type_of(std::string_view name) {
-  for (const KvType type : {KvType::f32, KvType::int8})
+  for (const KvType type : {KvType::f32, KvType::int8, KvType::automatic})
     if (name == kv_type_name(type)) return type;
   return KvType::f16;
 }

@@ -58,12 +58,14 @@ DiskRate::~DiskRate() {
 
 double DiskRate::measure() {
   std::vector<Block> blocks;
+  blocks.reserve(kThreads);
   for (int t = 0; t < kThreads; ++t) blocks.push_back(aligned_block());
   // Of no use where O_DIRECT is, and the best there is elsewhere.
   posix_fadvise(fd_, 0, 0, POSIX_FADV_DONTNEED);
   std::atomic<size_t> next{0};
   std::atomic<bool> failed{false};
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   const auto start = std::chrono::steady_clock::now();
   for (int t = 0; t < kThreads; ++t)
     threads.emplace_back([&, t] {

@@ -17,9 +17,7 @@ int done() {
   return std::cout.flush() && std::fflush(stdout) == 0 ? 0 : fail("cannot write to standard output");
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run_program(int argc, char** argv) {
   CLI::App program("Local language models over very long context.", "leoam");
   program.set_version_flag("--version", [] {
     const leoam_build_info info = leoam::build_info();
@@ -43,16 +41,18 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return program.exit(error) == 0 ? done() : 2;
   }
-  try {
-    run();
-    return done();
-  } catch (const leoam::Error& error) {
-    std::string reason = std::string(error.name()) + ": " + error.what();
-    if (error.needed_bytes() > 0)
-      reason += " (needed " + std::to_string(error.needed_bytes()) + " bytes, available " +
-                std::to_string(error.available_bytes()) + ")";
-    return fail(reason);
-  } catch (const std::exception& error) {
-    return fail(error.what());
-  }
+  run();
+  return done();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try { return run_program(argc, argv); } catch (const leoam::Error& error) {
+  std::string reason = std::string(error.name()) + ": " + error.what();
+  if (error.needed_bytes() > 0)
+    reason += " (needed " + std::to_string(error.needed_bytes()) + " bytes, available " +
+              std::to_string(error.available_bytes()) + ")";
+  return fail(reason);
+} catch (const std::exception& error) {
+  return fail(error.what());
 }

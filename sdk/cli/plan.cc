@@ -17,6 +17,7 @@ Json plan_json(const leoam_plan& plan) {
                {"weight_bytes", plan.weight_bytes},
                {"workspace_bytes", plan.workspace_bytes},
                {"total_bytes", plan.total_bytes},
+               {"kv_type", kv_type_name(static_cast<KvType>(plan.kv_type))},
                {"kv_token_bytes", plan.kv_token_bytes},
                {"kv_bytes", plan.kv_bytes},
                {"host_kv_bytes", plan.host_kv_bytes},

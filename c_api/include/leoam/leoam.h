@@ -179,10 +179,13 @@ LEOAM_API leoam_status leoam_cancel_flag_release(leoam_cancel_flag* flag) LEOAM_
 typedef int32_t leoam_rope_scaling;
 enum { LEOAM_ROPE_FROM_FILE = 0, LEOAM_ROPE_NONE = 1, LEOAM_ROPE_LINEAR = 2, LEOAM_ROPE_YARN = 3 };
 
-/* What keys and values are kept as. INT8: 8 bits, with a scale for each token and KV head; about half the
- * bytes of F16 in every tier. The default is F16. */
+/* What keys and values are kept as, in every tier and in session files. F16 is the default. INT8: 8 bits and
+ * scales, a little more than half the bytes of F16. AUTO: F16 or INT8, what the plan expects to be faster at
+ * the session's context with the budgets of the moment and the speeds of the machine, where they have been
+ * measured (leoam_model_plan with LEOAM_PLAN_SPEED), else F16 where its KV stays in RAM; sessions and plans
+ * tell which one it is. */
 typedef int32_t leoam_kv_type;
-enum { LEOAM_KV_DEFAULT = 0, LEOAM_KV_F16 = 1, LEOAM_KV_F32 = 2, LEOAM_KV_INT8 = 3 };
+enum { LEOAM_KV_DEFAULT = 0, LEOAM_KV_F16 = 1, LEOAM_KV_F32 = 2, LEOAM_KV_INT8 = 3, LEOAM_KV_AUTO = 4 };
 
 /* Flags of leoam_load_options. */
 #define LEOAM_LOAD_HEADER_ONLY                                                \
@@ -281,7 +284,7 @@ typedef struct leoam_plan {
   /* Of a prefill piece, when a session leaves it to the library: 256, and with LEOAM_PLAN_SPEED more where
    * older pages come from the disk and would not hide behind the compute of a piece: 512, 1024 or 2048. */
   uint32_t piece_tokens;
-  uint32_t reserved;
+  leoam_kv_type kv_type; /* the one that was asked for, or chosen; never AUTO */
 } leoam_plan;
 
 /* What a model and a context will need, from the header of the file: nothing is loaded. `load` may be NULL;

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "runtime/model/chat_template/access.h"
 #include "runtime/model/chat_template/evaluator.h"
 #include "runtime/model/chat_template/evaluator_depth.h"
@@ -14,9 +16,10 @@ Evaluator::Evaluator(const Syntax& syntax, Context& context, uint32_t depth, uin
 
 void Evaluator::define(std::string_view name, Value value) {
   const auto& names = syntax_.names;
-  for (uint32_t id = 0; id < names.size(); ++id) {
-    if (*names[id] == name) frames_[0][id] = std::move(value);
-  }
+  // Every name is there once.
+  const auto found =
+      std::find_if(names.begin(), names.end(), [name](const auto& other) { return *other == name; });
+  if (found != names.end()) frames_[0][static_cast<uint32_t>(found - names.begin())] = std::move(value);
 }
 
 Result<Text> Evaluator::render() {

@@ -175,6 +175,7 @@ Result<Value> make_list(Budget& budget, std::vector<Value> items, bool is_tuple)
   return builder.finish(is_tuple);
 }
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): entries are moved out of it
 Result<Value> make_dict(Budget& budget, std::vector<std::pair<Value, Value>> entries) {
   auto dict = std::make_shared<Dict>();
   constexpr size_t kIndexNodeBytes = 80;

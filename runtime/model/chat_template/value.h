@@ -57,19 +57,20 @@ enum class Kind : uint8_t {
 class Value {
  public:
   Value() = default;
-  Value(Undefined value) : data_(value) {}                              // NOLINT(google-explicit-constructor)
-  Value(None value) : data_(value) {}                                   // NOLINT(google-explicit-constructor)
-  Value(bool value) : data_(value) {}                                   // NOLINT(google-explicit-constructor)
-  Value(int64_t value) : data_(value) {}                                // NOLINT(google-explicit-constructor)
-  Value(double value) : data_(value) {}                                 // NOLINT(google-explicit-constructor)
-  Value(Text value) : data_(std::move(value)) {}                        // NOLINT(google-explicit-constructor)
-  Value(ListRef value) : data_(std::move(value)) {}                     // NOLINT(google-explicit-constructor)
-  Value(DictRef value) : data_(std::move(value)) {}                     // NOLINT(google-explicit-constructor)
-  Value(std::shared_ptr<Namespace> value) : data_(std::move(value)) {}  // NOLINT(google-explicit-constructor)
-  Value(std::shared_ptr<Loop> value) : data_(std::move(value)) {}       // NOLINT(google-explicit-constructor)
-  Value(std::shared_ptr<Iterator> value) : data_(std::move(value)) {}   // NOLINT(google-explicit-constructor)
-  Value(std::shared_ptr<const Callable> value)
-      : data_(std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  // NOLINTBEGIN(google-explicit-constructor): a Value is what it holds
+  Value(Undefined value) : data_(value) {}
+  Value(None value) : data_(value) {}
+  Value(bool value) : data_(value) {}
+  Value(int64_t value) : data_(value) {}
+  Value(double value) : data_(value) {}
+  Value(Text value) : data_(std::move(value)) {}
+  Value(ListRef value) : data_(std::move(value)) {}
+  Value(DictRef value) : data_(std::move(value)) {}
+  Value(std::shared_ptr<Namespace> value) : data_(std::move(value)) {}
+  Value(std::shared_ptr<Loop> value) : data_(std::move(value)) {}
+  Value(std::shared_ptr<Iterator> value) : data_(std::move(value)) {}
+  Value(std::shared_ptr<const Callable> value) : data_(std::move(value)) {}
+  // NOLINTEND(google-explicit-constructor)
   Value(const char*) = delete;
 
   Kind kind() const { return static_cast<Kind>(data_.index()); }

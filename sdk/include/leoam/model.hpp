@@ -16,8 +16,13 @@
 namespace leoam {
 inline namespace v1 {
 
-// What keys and values are kept as. int8: 8 bits, with a scale for each token and KV head.
-enum class KvType : int32_t { f16 = LEOAM_KV_F16, f32 = LEOAM_KV_F32, int8 = LEOAM_KV_INT8 };
+// What keys and values are kept as: leoam_kv_type.
+enum class KvType : int32_t {
+  f16 = LEOAM_KV_F16,
+  f32 = LEOAM_KV_F32,
+  int8 = LEOAM_KV_INT8,
+  automatic = LEOAM_KV_AUTO
+};
 
 enum class RopeScaling : int32_t {
   from_file = LEOAM_ROPE_FROM_FILE,

@@ -266,6 +266,12 @@ TEST_P(FloatModel, HalfPrecisionKvIsNear) {
   EXPECT_GT(figures.top_rms, 1e-6) << "the KV is not in half precision";
 }
 
+TEST_P(FloatModel, EightBitKvIsNear) {
+  const Figures figures = run(level_, path_, golden_, {.kv = KvType::int8});
+  EXPECT_LE(figures.top_rms, 0.02) << figures;
+  EXPECT_GT(figures.top_rms, 1e-5) << "the KV is not in 8 bits";
+}
+
 std::string random_model_name(const ::testing::TestParamInfo<RandomModel::ParamType>& info) {
   return std::get<0>(info.param) + "_" + kernels::cpu_level_name(std::get<1>(info.param));
 }

@@ -9,11 +9,13 @@
 namespace leoam {
 namespace {
 
+using kernels::KvType;
+
 Rates made_up_rates() {
   Rates rates;
   for (Rates::Matrix& matrix : rates.matrices) matrix = {1e10, 4e11};
-  rates.attention_byte_s = 3e-11;
-  rates.attention_byte_head_s = 5e-12;
+  rates.attention = {3e-11, 5e-12};
+  rates.int8_attention = {4e-11, 8e-12};
   rates.prefill_attention_operations_per_second = 2e11;
   rates.layer_s = 1e-5;
   rates.disk_read_bytes_per_second = 1e9;
@@ -321,6 +323,72 @@ TEST_F(PlannerTest, ALongPieceThatDoesNotFitIsNotChosen) {
     last = chosen;
   }
   EXPECT_EQ(last, 2048u);
+}
+
+TEST_F(PlannerTest, TheTypeOfKvIsTheFasterOne) {
+  start(tiny("llama"));
+  PlanRequest request;
+  request.context_tokens = 20'000;
+  request.disk_kv_budget_bytes = kDisk_bytes;
+  request.choose_kv_type = true;
+  request.page_tokens = 128;  // of fewer tokens, a page of this model is one block of a file in both types
+  const auto chosen = [&](const Rates* rates) {
+    const Plan planned = make_plan(model_->header(), request, rates);
+    EXPECT_EQ(planned.kv_type, plan_kv_type(model_->header(), request, rates));
+    PlanRequest same = request;
+    same.choose_kv_type = false;
+    double best = 0;
+    for (const KvType type : {KvType::f16, KvType::int8}) {
+      same.kv_type = type;
+      const Plan of_type = make_plan(model_->header(), same, rates);
+      best = std::max(best, of_type.decode_tokens_per_second);
+      if (type == planned.kv_type) {
+        EXPECT_EQ(of_type.kv_bytes, planned.kv_bytes);
+        EXPECT_EQ(of_type.decode_tokens_per_second, planned.decode_tokens_per_second);
+      }
+    }
+    EXPECT_GE(planned.decode_tokens_per_second * 1.03, best);
+    return planned.kv_type;
+  };
+  Rates rates = made_up_rates();
+  // In RAM: as fast as its attention is.
+  request.host_kv_budget_bytes = kDisk_bytes;
+  EXPECT_EQ(chosen(nullptr), KvType::f16);
+  rates.attention = {3e-10, 0};
+  rates.int8_attention = {3e-10, 0};
+  EXPECT_EQ(chosen(&rates), KvType::int8);
+  rates.int8_attention = {9e-10, 0};
+  EXPECT_EQ(chosen(&rates), KvType::f16);
+  // From a slow disk half the bytes are faster, from a fast one they are not.
+  request.host_kv_budget_bytes = 4 << 20;
+  EXPECT_EQ(chosen(nullptr), KvType::int8);
+  rates.disk_read_bytes_per_second = rates.disk_few_read_bytes_per_second = 1e8;
+  EXPECT_EQ(chosen(&rates), KvType::int8);
+  rates.disk_read_bytes_per_second = rates.disk_few_read_bytes_per_second = 1e12;
+  EXPECT_EQ(chosen(&rates), KvType::f16);
+}
+
+TEST_F(PlannerTest, ASessionHasTheTypeThatIsChosen) {
+  EngineOptions options;
+  options.disk_kv_budget_bytes = kDisk_bytes;
+  SessionOptions wish;
+  wish.context_tokens = 20'000;
+  wish.choose_kv_type = true;
+  start(tiny("llama"), options);
+  EXPECT_EQ(session(wish)->options().kv_type, KvType::f16);
+  options.host_kv_budget_bytes = 4 << 20;
+  start(tiny("llama"), options);
+  auto s = session(wish);
+  EXPECT_EQ(s->options().kv_type, KvType::int8);
+  // A saved one keeps it.
+  ASSERT_TRUE(s->evaluate(tokens(100), {}).ok());
+  ASSERT_TRUE(s->save(state_.file("chosen.leoam"), nullptr, {}).ok());
+  s.reset();
+  start(tiny("llama"));
+  auto again = engine_->open_session(model_, state_.file("chosen.leoam"), nullptr, wish);
+  ASSERT_TRUE(again.ok()) << again.status().message();
+  EXPECT_EQ((*again)->options().kv_type, KvType::int8);
+  EXPECT_TRUE((*again)->evaluate(tokens(3), {}).ok());
 }
 
 // A session that leaves the size of pieces to the engine takes the planner's, and measures nothing for it.
