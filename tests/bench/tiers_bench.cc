@@ -199,22 +199,20 @@ int main(int argc, char** argv) {
     if (!std::strcmp(argv[i], "--repeat")) setup.repeat = value;
     if (!std::strcmp(argv[i], "--importance")) setup.importance = std::strtod(argv[i + 1], nullptr);
   }
-  const Case cases[] = {{"all in RAM", true, false, ReplacementKind::most_recent},
-                        {"encrypted", false, false, ReplacementKind::most_recent},
-                        {"plaintext", false, true, ReplacementKind::most_recent},
-                        {"encrypted, least recent goes", false, false, ReplacementKind::least_recent},
-                        {"leoam, all in RAM", true, false, ReplacementKind::most_recent, "leoam"},
-                        {"leoam, encrypted", false, false, ReplacementKind::most_recent, "leoam"},
-                        {"leoam, few pages", false, false, ReplacementKind::most_recent, "leoam", 1, 4},
-                        {"all in RAM, int8", true, false, ReplacementKind::most_recent, "exact", 0, 12,
-                         kernels::KvType::int8},
-                        {"encrypted, int8", false, false, ReplacementKind::most_recent, "exact", 0, 12,
-                         kernels::KvType::int8},
-                        {"leoam, int8", false, false, ReplacementKind::most_recent, "leoam", 0, 12,
-                         kernels::KvType::int8},
-                        {"leoam, few pages, int8", false, false, ReplacementKind::most_recent, "leoam", 1, 4,
-                         kernels::KvType::int8},
-                        {"quest, encrypted", false, false, ReplacementKind::most_recent, "quest"}};
+  const Case cases[] = {
+      {"all in RAM", true, false, ReplacementKind::most_recent},
+      {"encrypted", false, false, ReplacementKind::most_recent},
+      {"plaintext", false, true, ReplacementKind::most_recent},
+      {"encrypted, least recent goes", false, false, ReplacementKind::least_recent},
+      {"leoam, all in RAM", true, false, ReplacementKind::most_recent, "leoam"},
+      {"leoam, encrypted", false, false, ReplacementKind::most_recent, "leoam"},
+      {"leoam, few pages", false, false, ReplacementKind::most_recent, "leoam", 1, 4},
+      {"all in RAM, int8", true, false, ReplacementKind::most_recent, "exact", 0, 12, kernels::KvType::int8},
+      {"encrypted, int8", false, false, ReplacementKind::most_recent, "exact", 0, 12, kernels::KvType::int8},
+      {"leoam, int8", false, false, ReplacementKind::most_recent, "leoam", 0, 12, kernels::KvType::int8},
+      {"leoam, few pages, int8", false, false, ReplacementKind::most_recent, "leoam", 1, 4,
+       kernels::KvType::int8},
+      {"quest, encrypted", false, false, ReplacementKind::most_recent, "quest"}};
   std::vector<Run> runs(std::size(cases));
   uint64_t kv_bytes = 0;
   for (size_t i = 0; i < runs.size(); ++i) {

@@ -161,6 +161,7 @@ TEST_F(Store, OpeningTellsWhatIsWrong) {
   EXPECT_EQ(kBad, leoam_model_open_session(loaded_->model, path.data(), path.size(), nullptr, nullptr,
                                            nullptr, &error));
   LEOAM_ASSERT_OK(with_options([](auto& o) { o.kv_type = LEOAM_KV_F16, o.page_tokens = 32; }));
+  leoam_session_release(session);
   LEOAM_ASSERT_OK(with_options([](auto& o) { o.kv_type = LEOAM_KV_AUTO; }));
   leoam_session_release(session);
 }
