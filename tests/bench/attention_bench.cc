@@ -94,6 +94,10 @@ __attribute__((target("avx2,fma"))) double fma_flops_avx2() {
   return 2.0 * 8 * kFmaChains * kFmaRounds;
 }
 
+const char* type_name(KvType type) {
+  return type == KvType::f32 ? "f32" : type == KvType::f16 ? "f16" : "int8";
+}
+
 // KV of some layers, the pages of each in shuffled places.
 struct Kv {
   Kv(const KvLayout& shape, uint32_t n_layers, uint32_t n_tokens)
@@ -103,12 +107,10 @@ struct Kv {
     const uint32_t n_pages = n_tokens / layout.page_tokens;
     std::mt19937 random(1);
     std::uniform_real_distribution<float> uniform(-1, 1);
-    const size_t elements = layout.page_bytes() / layout.element_bytes();
     std::vector<float> row(size_t{layout.n_kv_heads} * layout.head_dim);
     std::vector<size_t> places(size_t{n_layers} * n_pages);
     std::iota(places.begin(), places.end(), 0);
     std::shuffle(places.begin(), places.end(), random);
-    (void)elements;
     layers.resize(n_layers);
     for (uint32_t layer = 0; layer < n_layers; ++layer) {
       for (uint32_t p = 0; p < n_pages; ++p) {
@@ -189,8 +191,8 @@ void bench_decode(const Shape& shape, int rounds) {
     if (times[v].empty()) continue;
     const double rate = gigabytes / median(times[v]);
     std::printf("decode  %-6s kv_heads %u group %u head_dim %3u %s: %6.2f GB/s of %6.2f, %.2f\n",
-                kVariants[v].name, shape.n_kv_heads, shape.group, shape.head_dim,
-                shape.type == KvType::f32 ? "f32" : "f16", rate, stream_rate, rate / stream_rate);
+                kVariants[v].name, shape.n_kv_heads, shape.group, shape.head_dim, type_name(shape.type), rate,
+                stream_rate, rate / stream_rate);
   }
 }
 
@@ -239,8 +241,8 @@ void bench_prefill(const Shape& shape, int rounds, uint32_t depth) {
     const double rate = gigaflop / median(times[v]);
     const double peak = median(peaks[v]);
     std::printf("prefill %-6s kv_heads %u group %u head_dim %3u %s depth %4u: %6.1f GFLOP/s of %6.1f, %.2f\n",
-                kVariants[v].name, shape.n_kv_heads, shape.group, shape.head_dim,
-                shape.type == KvType::f32 ? "f32" : "f16", depth, rate, peak, rate / peak);
+                kVariants[v].name, shape.n_kv_heads, shape.group, shape.head_dim, type_name(shape.type),
+                depth, rate, peak, rate / peak);
   }
 }
 
@@ -249,8 +251,9 @@ void bench_prefill(const Shape& shape, int rounds, uint32_t depth) {
 int main(int argc, char** argv) {
   const int rounds = argc > 1 ? std::atoi(argv[1]) : 7;
   constexpr Shape kShapes[] = {
-      {3, 3, 64, KvType::f16, 30},  {3, 3, 64, KvType::f32, 15}, {8, 4, 128, KvType::f16, 6},
-      {1, 4, 256, KvType::f16, 24}, {4, 1, 64, KvType::f16, 24}, {2, 7, 64, KvType::f16, 48},
+      {3, 3, 64, KvType::f16, 30}, {3, 3, 64, KvType::int8, 30}, {3, 3, 64, KvType::f32, 15},
+      {8, 4, 128, KvType::f16, 6}, {8, 4, 128, KvType::int8, 6}, {1, 4, 256, KvType::f16, 24},
+      {4, 1, 64, KvType::f16, 24}, {2, 7, 64, KvType::f16, 48},
   };
   const std::string which = argc > 2 ? argv[2] : "all";
   const size_t n_shapes = argc > 3 ? static_cast<size_t>(std::atoi(argv[3])) : std::size(kShapes);

@@ -1,6 +1,6 @@
 // Decode with KV on disk, beside the same with everything in RAM and the floor: max(compute, bytes / disk
 // rate); and what reopening a session saves. usage: tiers_bench MODEL FOLDER [--depth 8192] [--share 10]
-// [--tokens 8] [--repeat 3]
+// [--tokens 8] [--repeat 3] [--types 1] (types of KV in place of policies)
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -29,6 +29,7 @@ struct Setup {
   uint32_t n_tokens = 8;
   uint32_t repeat = 3;
   double importance = 0.1;
+  bool types = false;
 };
 
 struct Case {
@@ -40,6 +41,7 @@ struct Case {
   double page_spread = 0;
   double breadth = 12;
   kernels::KvType kv_type = kernels::KvType::f16;
+  bool choose_kv_type = false;
 };
 
 struct Run {
@@ -131,6 +133,8 @@ void start(const Setup& setup, const Case& what, uint64_t kv_bytes, Run* run) {
   run->model = *model;
   SessionOptions session;
   session.kv_type = what.kv_type;
+  session.choose_kv_type = what.choose_kv_type;
+  if (what.choose_kv_type) check(run->engine->calibration(nullptr).status());
   session.policy.name = what.policy;
   session.policy.importance = setup.importance;
   session.policy.page_spread = what.page_spread;
@@ -140,8 +144,10 @@ void start(const Setup& setup, const Case& what, uint64_t kv_bytes, Run* run) {
   run->prefill_s = seconds;
   const EngineStatistics s = run->engine->statistics();
   std::printf(
-      "%-28s prefill %7.1f tokens/s, stalled %5.1f %%, written %.0f MB, read %.0f MB, peak %.1f of %.1f MB\n",
-      what.name, setup.depth / seconds, static_cast<double>(s.stall_us) / seconds / 1e4,
+      "%-28s %s, prefill %7.1f tokens/s, stalled %5.1f %%, written %.0f MB, read %.0f MB, peak %.1f of %.1f "
+      "MB\n",
+      what.name, run->session->options().kv_type == kernels::KvType::int8 ? "int8" : "f16",
+      setup.depth / seconds, static_cast<double>(s.stall_us) / seconds / 1e4,
       static_cast<double>(s.disk_written_bytes) / 1e6, static_cast<double>(s.disk_read_bytes) / 1e6,
       static_cast<double>(s.host_kv_peak_bytes) / 1e6, static_cast<double>(s.host_kv_budget_bytes) / 1e6);
 }
@@ -197,23 +203,29 @@ int main(int argc, char** argv) {
     if (!std::strcmp(argv[i], "--share")) setup.share = value;
     if (!std::strcmp(argv[i], "--tokens")) setup.n_tokens = value;
     if (!std::strcmp(argv[i], "--repeat")) setup.repeat = value;
+    if (!std::strcmp(argv[i], "--types")) setup.types = value != 0;
     if (!std::strcmp(argv[i], "--importance")) setup.importance = std::strtod(argv[i + 1], nullptr);
   }
-  const Case cases[] = {
-      {"all in RAM", true, false, ReplacementKind::most_recent},
-      {"encrypted", false, false, ReplacementKind::most_recent},
-      {"plaintext", false, true, ReplacementKind::most_recent},
-      {"encrypted, least recent goes", false, false, ReplacementKind::least_recent},
-      {"leoam, all in RAM", true, false, ReplacementKind::most_recent, "leoam"},
-      {"leoam, encrypted", false, false, ReplacementKind::most_recent, "leoam"},
-      {"leoam, few pages", false, false, ReplacementKind::most_recent, "leoam", 1, 4},
-      {"all in RAM, int8", true, false, ReplacementKind::most_recent, "exact", 0, 12, kernels::KvType::int8},
-      {"encrypted, int8", false, false, ReplacementKind::most_recent, "exact", 0, 12, kernels::KvType::int8},
-      {"leoam, int8", false, false, ReplacementKind::most_recent, "leoam", 0, 12, kernels::KvType::int8},
-      {"leoam, few pages, int8", false, false, ReplacementKind::most_recent, "leoam", 1, 4,
-       kernels::KvType::int8},
-      {"quest, encrypted", false, false, ReplacementKind::most_recent, "quest"}};
-  std::vector<Run> runs(std::size(cases));
+  constexpr ReplacementKind kBest = ReplacementKind::most_recent;
+  constexpr kernels::KvType kInt8 = kernels::KvType::int8;
+  std::vector<Case> cases = {{"all in RAM", true, false, kBest}, {"encrypted", false, false, kBest}};
+  if (setup.types) {
+    cases.insert(cases.end(), {{"all in RAM, int8", true, false, kBest, "exact", 0, 12, kInt8},
+                               {"all in RAM, auto", true, false, kBest, "exact", 0, 12, kInt8, true},
+                               {"encrypted, int8", false, false, kBest, "exact", 0, 12, kInt8},
+                               {"encrypted, auto", false, false, kBest, "exact", 0, 12, kInt8, true}});
+  } else {
+    cases.insert(cases.end(), {{"plaintext", false, true, kBest},
+                               {"encrypted, least recent goes", false, false, ReplacementKind::least_recent},
+                               {"leoam, all in RAM", true, false, kBest, "leoam"},
+                               {"leoam, encrypted", false, false, kBest, "leoam"},
+                               {"leoam, few pages", false, false, kBest, "leoam", 1, 4},
+                               {"encrypted, int8", false, false, kBest, "exact", 0, 12, kInt8},
+                               {"leoam, int8", false, false, kBest, "leoam", 0, 12, kInt8},
+                               {"leoam, few pages, int8", false, false, kBest, "leoam", 1, 4, kInt8},
+                               {"quest, encrypted", false, false, kBest, "quest"}});
+  }
+  std::vector<Run> runs(cases.size());
   uint64_t kv_bytes = 0;
   for (size_t i = 0; i < runs.size(); ++i) {
     start(setup, cases[i], kv_bytes, &runs[i]);

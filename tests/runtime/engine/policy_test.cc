@@ -15,6 +15,8 @@
 namespace leoam {
 namespace {
 
+constexpr kernels::KvType kTypes[] = {kernels::KvType::f16, kernels::KvType::int8};
+
 class PolicyTest : public testing::EngineTest {
  protected:
   static constexpr size_t kPrompt = 1500;
@@ -44,10 +46,17 @@ class PolicyTest : public testing::EngineTest {
 TEST_F(PolicyTest, ABudgetThatCoversTheContextGivesTheBytesOfExact) {
   for (const char* architecture : {"llama", "gemma3"}) {
     start(model(architecture));
-    const Logits exact = run(*session());
-    for (const std::string_view policy : policy_names()) {
-      EXPECT_TRUE(run(*session(with(policy, 1))) == exact) << policy;
-      EXPECT_TRUE(run(*session(with(policy, 0.01, 4096))) == exact) << policy;
+    for (const kernels::KvType type : kTypes) {
+      const auto wish = [&](std::string_view policy, double importance, uint32_t budget_tokens) {
+        SessionOptions options = with(policy, importance, budget_tokens);
+        options.kv_type = type;
+        return options;
+      };
+      const Logits exact = run(*session(wish("exact", 1, 0)));
+      for (const std::string_view policy : policy_names()) {
+        EXPECT_TRUE(run(*session(wish(policy, 1, 0))) == exact) << policy;
+        EXPECT_TRUE(run(*session(wish(policy, 0.01, 4096))) == exact) << policy;
+      }
     }
   }
 }
@@ -70,24 +79,30 @@ TEST_F(PolicyTest, ASelectionIsMadeAndStaysInItsBudget) {
 
 TEST_F(PolicyTest, PlacementChangesNoByteOfASelection) {
   for (const std::string_view policy : policy_names()) {
-    start(model());
-    auto all = session(with(policy, 0.25));
-    const Logits expected = run(*all);
-    const uint64_t kv_bytes = all->kv_bytes();
-    all.reset();
+    for (const kernels::KvType type : kTypes) {
+      SessionOptions options = with(policy, 0.25);
+      options.kv_type = type;
+      start(model());
+      auto all = session(options);
+      const Logits expected = run(*all);
+      const uint64_t kv_bytes = all->kv_bytes();
+      all.reset();
 
-    EngineOptions two_tiers;
-    two_tiers.host_kv_budget_bytes = kv_bytes / 3;
-    start(model(), two_tiers);
-    EXPECT_TRUE(run(*session(with(policy, 0.25))) == expected) << policy;
-    EXPECT_GT(engine_->statistics().disk_read_bytes, 0u);
+      // Abstracts need as much for both types; with less room than they need nothing would be selected.
+      const uint64_t host_bytes = type == kernels::KvType::f16 ? kv_bytes / 3 : kv_bytes / 2;
+      EngineOptions two_tiers;
+      two_tiers.host_kv_budget_bytes = host_bytes;
+      start(model(), two_tiers);
+      EXPECT_TRUE(run(*session(options)) == expected) << policy;
+      EXPECT_GT(engine_->statistics().disk_read_bytes, 0u);
 
-    EngineOptions three_tiers;
-    three_tiers.device_kv_budget_bytes = kv_bytes / 4;
-    three_tiers.host_kv_budget_bytes = kv_bytes / 3;
-    three_tiers.create_device = testing::sim_device_factory({});
-    start(model(), three_tiers);
-    EXPECT_TRUE(run(*session(with(policy, 0.25))) == expected) << policy;
+      EngineOptions three_tiers;
+      three_tiers.device_kv_budget_bytes = kv_bytes / 4;
+      three_tiers.host_kv_budget_bytes = host_bytes;
+      three_tiers.create_device = testing::sim_device_factory({});
+      start(model(), three_tiers);
+      EXPECT_TRUE(run(*session(options)) == expected) << policy;
+    }
   }
 }
 
