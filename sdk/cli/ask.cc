@@ -29,7 +29,9 @@ std::string summary(uint64_t document_tokens, const Generated& answer, const Jso
                   static_cast<double>(answer.statistics.time_to_first_token_us) / 1e6,
                   stats["decode_tokens_per_second"].get<double>());
   std::string line = "[document " + std::to_string(document_tokens) + " tokens, " + figures + ", KV " +
-                     human_bytes(info.kv_bytes) + ", at most " + human_bytes(host_peak_bytes) + " of RAM";
+                     human_bytes(info.kv_bytes) + " of " +
+                     std::string(kv_type_name(static_cast<KvType>(info.kv_type))) + ", at most " +
+                     human_bytes(host_peak_bytes) + " of RAM";
   if (const Json selected = selection_figures(info); !selected.is_null()) {
     std::snprintf(figures, sizeof figures, ", %.1f %% of it attended to, %.2f of attention certainly in it",
                   100 * selected["attended_share"].get<double>(), selected["mean_coverage"].get<double>());
@@ -113,6 +115,7 @@ void add_ask(CLI::App& program, std::function<void()>& run) {
                            {"finish", finish_name(answer.finish)},
                            {"document_tokens", document_tokens},
                            {"reused_tokens", reused_tokens},
+                           {"kv_type", kv_type_name(static_cast<KvType>(info.kv_type))},
                            {"kv_bytes", info.kv_bytes},
                            {"host_kv_peak_bytes", host_peak_bytes},
                            {"selection", selection_figures(info)},

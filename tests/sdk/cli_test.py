@@ -46,6 +46,9 @@ class Forms(unittest.TestCase):
         self.assertIn("kv_bytes", run("plan", MODEL).stdout)
         self.assertEqual(plan["session_file_bytes"], 0)
         self.assertIn(plan["piece_tokens"], (256, 512, 1024, 2048))
+        self.assertEqual(plan["kv_type"], "f16")
+        self.assertIn(run_json("plan", MODEL, "--kv", "auto")["kv_type"], ("f16", "int8"))
+        self.assertLess(run_json("plan", MODEL, "--kv", "int8")["kv_token_bytes"], plan["kv_token_bytes"])
         saved = run_json("plan", MODEL, "--context", "512", "--host-budget", "64KiB", "--saved")
         self.assertGreater(saved["session_file_bytes"], saved["kv_bytes"])
         self.assertGreater(saved["disk_written_bytes"], plan["disk_written_bytes"])
@@ -73,6 +76,11 @@ class Forms(unittest.TestCase):
         half = run_json("eval", MODEL, "--tokens-file", tokens, "--tokens", "20", "--kv", "f32")
         self.assertEqual(half["n_tokens"], 20)
         self.assertEqual(half["rows"], {})
+        exact = run_json("eval", MODEL, "--tokens-file", tokens, "--kv", "f32")["mean_nll"]
+        of_type = {name: run_json("eval", MODEL, "--tokens-file", tokens, "--kv", name)["mean_nll"]
+                   for name in ("f16", "int8")}
+        self.assertLess(abs(of_type["int8"] - exact), 0.01 * exact)
+        self.assertLess(abs(of_type["f16"] - exact), abs(of_type["int8"] - exact))
         self.assertGreater(run_json("eval", MODEL, "--text-file", write("t", "some text"))["n_tokens"], 1)
 
     def test_generate(self):
@@ -92,6 +100,10 @@ class Forms(unittest.TestCase):
     def test_ask(self):
         document = write("document", "The sky is green. " * 20)
         result = run_json("ask", MODEL, "--document", document, "What is green?", "--max-tokens", "5")
+        self.assertEqual(result["kv_type"], "f16")
+        chosen = run_json("ask", MODEL, "--document", document, "What is green?", "--max-tokens", "5", "--kv", "auto",
+                          "--host-budget", "64KiB", "--context", "2048")
+        self.assertEqual(chosen["kv_type"], "int8")
         self.assertGreater(result["document_tokens"], 50)
         self.assertGreater(result["kv_bytes"], 0)
         words = run("ask", MODEL, "--document", document, "What?", "--max-tokens", "5").stdout

@@ -29,7 +29,7 @@ ssize_t result_of(ssize_t answer) {
   return -1;
 }
 
-ssize_t transfer(int number, int fd, const void* data, size_t bytes, off_t offset) {
+ssize_t transfer(int number, int fd, void* data, size_t bytes, off_t offset) {
   ++n_transfers;
   ssize_t limit = static_cast<ssize_t>(bytes);
   if (answers.transfer) limit = answers.transfer(fd, bytes, offset);
@@ -44,7 +44,7 @@ ssize_t pread(int fd, void* data, size_t bytes, off_t offset) {
   return transfer(SYS_pread64, fd, data, bytes, offset);
 }
 ssize_t pwrite(int fd, const void* data, size_t bytes, off_t offset) {
-  return transfer(SYS_pwrite64, fd, data, bytes, offset);
+  return transfer(SYS_pwrite64, fd, const_cast<void*>(data), bytes, offset);
 }
 int fdatasync(int fd) {
   const int answer = answers.sync ? answers.sync() : 0;
