@@ -9,8 +9,7 @@
 #pragma once
 
 #include "kernels/attention/attention.h"
-#include "kernels/simd/simd.h"
-#include "kernels/token_scale.h"
+#include "kernels/page_rows_simd.h"
 
 namespace leoam::kernels {
 namespace {
@@ -27,9 +26,9 @@ constexpr uint32_t kMaxHeads = Simd::kRegisters == 32 ? 8 : 6;
 //   Element; kRuns, in how many places; key(run), of channel 0, and value(run), of the run's first token, for
 //   prefetching; load_key(row, v): vector v of tokens of the channel that starts `row` elements behind
 //   channel 0; run_begin(run), run_end(run): the tokens that count in a run; value_row(run, head_dim): of the
-// //   first of them; kScaled, whether numbers are codes of an int8 page: then key_scales(row, v) of vector v
-// of tokens,
-//   `row` scales behind those of the first channels, value_scales(v), and origin(run) of its page's keys.
+//   first of them; kScaled, whether numbers are codes of an int8 page: then key_scales(row, v), of vector v
+//   of tokens and `row` scales behind those of the first channels, value_scales(v), and origin(run) of its
+//   page's keys.
 template <class Strip>
 struct Block {
   Strip strips[kBlockStrips];

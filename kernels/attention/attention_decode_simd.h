@@ -20,9 +20,7 @@ struct PageStrip {
   const Element* values;  // slot 0 of the strip
   uint32_t begin;
   uint32_t end;
-  const uint16_t* key_scale;  // of slot 0 of the strip; of int8 alone, as the next two
-  const uint16_t* value_scale;
-  const uint16_t* key_origin;
+  BesideCodes beside;
 
   [[gnu::always_inline]] inline const Element* key(uint32_t) const { return keys; }
   [[gnu::always_inline]] inline const Element* value(uint32_t) const { return values; }
@@ -30,11 +28,11 @@ struct PageStrip {
     return Simd::load(keys + row + v * Simd::kLanes);
   }
   [[gnu::always_inline]] inline Simd::Float key_scales(size_t row, uint32_t v) const {
-    return Simd::load_bf16(key_scale + row + v * Simd::kLanes);
+    return Simd::load_bf16(beside.key_scales + row + v * Simd::kLanes);
   }
-  [[gnu::always_inline]] inline const uint16_t* origin(uint32_t) const { return key_origin; }
+  [[gnu::always_inline]] inline const uint16_t* origin(uint32_t) const { return beside.key_origin; }
   [[gnu::always_inline]] inline Simd::Float value_scales(uint32_t v) const {
-    return Simd::load_bf16(value_scale + v * Simd::kLanes);
+    return Simd::load_bf16(beside.value_scales + v * Simd::kLanes);
   }
   [[gnu::always_inline]] inline uint32_t run_begin(uint32_t) const { return begin; }
   [[gnu::always_inline]] inline uint32_t run_end(uint32_t) const { return end; }
@@ -64,11 +62,8 @@ void decode(const AttentionDecodeParams& params, uint32_t kv_head, uint32_t page
     if (slots.begin == slots.end) continue;
     const auto* key = reinterpret_cast<const Element*>(page.data + layout.key_offset(kv_head));
     const auto* value = reinterpret_cast<const Element*>(page.data + layout.value_offset(kv_head));
-    const auto* key_scale = reinterpret_cast<const uint16_t*>(page.data + layout.key_scale_offset(kv_head));
-    const auto* value_scale =
-        reinterpret_cast<const uint16_t*>(page.data + layout.value_scale_offset(kv_head));
-    const auto* key_origin = reinterpret_cast<const uint16_t*>(page.data + layout.key_origin_offset(kv_head));
-    if constexpr (PageStrip<Element>::kScaled) prefetch(key_scale);
+    const BesideCodes beside = beside_codes(layout, page.data, kv_head);
+    if constexpr (PageStrip<Element>::kScaled) prefetch(beside.key_scales);
     for (uint32_t first = slots.begin / kStripTokens * kStripTokens; first < slots.end;
          first += kStripTokens) {
       if (block.n_strips == kBlockStrips) {
@@ -77,13 +72,9 @@ void decode(const AttentionDecodeParams& params, uint32_t kv_head, uint32_t page
         block.n_strips = 0;
       }
       const uint32_t end = slots.end - first;
-      block.strips[block.n_strips++] = {key + first,
-                                        value + layout.value_element(first, 0),
+      block.strips[block.n_strips++] = {key + first, value + layout.value_element(first, 0),
                                         slots.begin > first ? slots.begin - first : 0,
-                                        end < kStripTokens ? end : kStripTokens,
-                                        key_scale + first,
-                                        value_scale + first,
-                                        key_origin};
+                                        end < kStripTokens ? end : kStripTokens, beside.from(first)};
     }
   }
   if (block.n_strips == 0) return;

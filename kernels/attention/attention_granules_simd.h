@@ -15,11 +15,9 @@ struct GranuleStrip {
   static constexpr uint32_t kStripsOfLine = 1;
   static constexpr uint32_t begin = 0;
 
-  const Element* keys[kRuns];        // channel 0
-  const Element* values[kRuns];      // the granule's first token
-  const uint16_t* key_scale[kRuns];  // of int8 alone, as the next two
-  const uint16_t* value_scale[kRuns];
-  const uint16_t* key_origin[kRuns];
+  const Element* keys[kRuns];    // channel 0
+  const Element* values[kRuns];  // the granule's first token
+  BesideCodes beside[kRuns];
   uint32_t end;  // 8 when there is one granule: then the other is the same
 
   [[gnu::always_inline]] inline const Element* key(uint32_t run) const { return keys[run]; }
@@ -28,12 +26,12 @@ struct GranuleStrip {
     return Simd::load_eights(keys, row, v);
   }
   [[gnu::always_inline]] inline Simd::Float key_scales(size_t row, uint32_t v) const {
-    return Simd::load_bf16_eights(key_scale, row, v);
+    return Simd::load_bf16_eights({beside[0].key_scales, beside[1].key_scales}, row, v);
   }
-  [[gnu::always_inline]] inline const uint16_t* origin(uint32_t run) const { return key_origin[run]; }
   [[gnu::always_inline]] inline Simd::Float value_scales(uint32_t v) const {
-    return Simd::load_bf16_eights(value_scale, 0, v);
+    return Simd::load_bf16_eights({beside[0].value_scales, beside[1].value_scales}, 0, v);
   }
+  [[gnu::always_inline]] inline const uint16_t* origin(uint32_t run) const { return beside[run].key_origin; }
   [[gnu::always_inline]] inline uint32_t run_begin(uint32_t run) const { return run * kGranule_tokens; }
   [[gnu::always_inline]] inline uint32_t run_end(uint32_t run) const {
     return run * kGranule_tokens < end ? (run + 1) * kGranule_tokens : run * kGranule_tokens;
@@ -57,12 +55,8 @@ void attend_granules(const AttentionGranulesParams& params, uint32_t kv_head, fl
     const KvGranules& entry = params.granules[i];
     const auto* key = reinterpret_cast<const Element*>(entry.page + layout.key_offset(kv_head));
     const auto* value = reinterpret_cast<const Element*>(entry.page + layout.value_offset(kv_head));
-    const auto* key_scale = reinterpret_cast<const uint16_t*>(entry.page + layout.key_scale_offset(kv_head));
-    const auto* value_scale =
-        reinterpret_cast<const uint16_t*>(entry.page + layout.value_scale_offset(kv_head));
-    const auto* key_origin =
-        reinterpret_cast<const uint16_t*>(entry.page + layout.key_origin_offset(kv_head));
-    if constexpr (GranuleStrip<Element>::kScaled) prefetch(key_scale);
+    const BesideCodes beside = beside_codes(layout, entry.page, kv_head);
+    if constexpr (GranuleStrip<Element>::kScaled) prefetch(beside.key_scales);
     for (uint32_t mask = entry.mask; mask != 0; mask &= mask - 1) {
       const uint32_t slot = static_cast<uint32_t>(__builtin_ctz(mask)) * kGranule_tokens;
       if (n_granules == kBlockTokens / kGranule_tokens) {
@@ -74,9 +68,7 @@ void attend_granules(const AttentionGranulesParams& params, uint32_t kv_head, fl
       GranuleStrip<Element>& strip = block.strips[n_granules / 2];
       strip.keys[n_granules % 2] = key + slot;
       strip.values[n_granules % 2] = value + layout.value_element(slot, 0);
-      strip.key_scale[n_granules % 2] = key_scale + slot;
-      strip.value_scale[n_granules % 2] = value_scale + slot;
-      strip.key_origin[n_granules % 2] = key_origin;
+      strip.beside[n_granules % 2] = beside.from(slot);
       strip.end = (n_granules % 2 + 1) * kGranule_tokens;
       ++n_granules;
     }
@@ -87,9 +79,7 @@ void attend_granules(const AttentionGranulesParams& params, uint32_t kv_head, fl
     GranuleStrip<Element>& last = block.strips[n_granules / 2];
     last.keys[1] = last.keys[0];
     last.values[1] = last.values[0];
-    last.key_scale[1] = last.key_scale[0];
-    last.value_scale[1] = last.value_scale[0];
-    last.key_origin[1] = last.key_origin[0];
+    last.beside[1] = last.beside[0];
   }
   work.next_key = block.strips[0].keys[0];
   run_group(group, block, work);

@@ -29,9 +29,7 @@ struct KeyStrip {
   const Element* value;
   int32_t first_position;
   uint32_t n_tokens;
-  const uint16_t* key_scale;  // of int8 alone, as the next two
-  const uint16_t* value_scale;
-  const uint16_t* key_origin;
+  BesideCodes beside;
 };
 
 template <class Element>
@@ -126,8 +124,9 @@ LEOAM_INLINE Simd::Float key_vector(const KeyStrip<Element>& strip, uint32_t pag
   const uint32_t token = v * Simd::kLanes;
   const Simd::Float x = Simd::load(strip.key + size_t{channel} * page_tokens + token);
   if constexpr (sizeof(Element) == 1) {
-    const uint16_t* scales = strip.key_scale + channel / kKeyScale_channels * size_t{page_tokens} + token;
-    return Simd::fma(x, Simd::load_bf16(scales), Simd::broadcast(bf16_to_f32(strip.key_origin[channel])));
+    const uint16_t* scales = strip.beside.of_channel(channel, page_tokens) + token;
+    return Simd::fma(x, Simd::load_bf16(scales),
+                     Simd::broadcast(bf16_to_f32(strip.beside.key_origin[channel])));
   }
   return x;
 }
@@ -135,7 +134,7 @@ LEOAM_INLINE Simd::Float key_vector(const KeyStrip<Element>& strip, uint32_t pag
 // What a token's values are multiplied with.
 template <class Element>
 LEOAM_INLINE Simd::Float value_factor(const KeyStrip<Element>& strip, uint32_t token) {
-  if constexpr (sizeof(Element) == 1) return Simd::broadcast(bf16_to_f32(strip.value_scale[token]));
+  if constexpr (sizeof(Element) == 1) return Simd::broadcast(bf16_to_f32(strip.beside.value_scales[token]));
   return Simd::broadcast(1);
 }
 template <class Element>
@@ -377,12 +376,7 @@ void run_pages(const RowChunk& chunk) {
     const SlotRange slots = visible_slots(page, seen);
     const auto* key = reinterpret_cast<const Element*>(page.data + layout.key_offset(chunk.kv_head));
     const auto* value = reinterpret_cast<const Element*>(page.data + layout.value_offset(chunk.kv_head));
-    const auto* key_scale =
-        reinterpret_cast<const uint16_t*>(page.data + layout.key_scale_offset(chunk.kv_head));
-    const auto* value_scale =
-        reinterpret_cast<const uint16_t*>(page.data + layout.value_scale_offset(chunk.kv_head));
-    const auto* key_origin =
-        reinterpret_cast<const uint16_t*>(page.data + layout.key_origin_offset(chunk.kv_head));
+    const BesideCodes beside = beside_codes(layout, page.data, chunk.kv_head);
     for (uint32_t slot = slots.begin / kStripTokens * kStripTokens; slot < slots.end; slot += kStripTokens) {
       const int32_t position = page.first_position + static_cast<int32_t>(slot);
       const uint32_t valid = static_cast<uint32_t>(page.n_tokens) - slot;
@@ -391,10 +385,8 @@ void run_pages(const RowChunk& chunk) {
         run_block(chunk, block);
         block.index = index;
       }
-      block.strips[block.n_strips++] = {key + slot,       value + layout.value_element(slot, 0),
-                                        position,         valid < kStripTokens ? valid : kStripTokens,
-                                        key_scale + slot, value_scale + slot,
-                                        key_origin};
+      block.strips[block.n_strips++] = {key + slot, value + layout.value_element(slot, 0), position,
+                                        valid < kStripTokens ? valid : kStripTokens, beside.from(slot)};
     }
   }
   run_block(chunk, block);
