@@ -64,7 +64,7 @@ function(leoam_test name)
   if(NOT TEST_TIMEOUT)
     set(TEST_TIMEOUT 300)
   endif()
-  if(LEOAM_SANITIZE)
+  if(LEOAM_SANITIZE OR CMAKE_BUILD_TYPE STREQUAL "Debug")
     math(EXPR TEST_TIMEOUT "${TEST_TIMEOUT} * 4")
   endif()
   set_tests_properties(${name} PROPERTIES TIMEOUT ${TEST_TIMEOUT} SKIP_RETURN_CODE 77
