@@ -2,8 +2,8 @@
 // what a page of each type says.
 #pragma once
 
+#include "kernels/beside_codes.h"
 #include "kernels/f16.h"
-#include "kernels/kv_layout.h"
 #include "kernels/token_scale.h"
 
 namespace leoam::kernels {
@@ -18,18 +18,14 @@ struct PageScales {
 template <>
 struct PageScales<int8_t> {
   PageScales(const KvLayout& layout, const uint8_t* page, uint32_t kv_head)
-      : key_scales(reinterpret_cast<const uint16_t*>(page + layout.key_scale_offset(kv_head))),
-        value_scales(reinterpret_cast<const uint16_t*>(page + layout.value_scale_offset(kv_head))),
-        key_origin(reinterpret_cast<const uint16_t*>(page + layout.key_origin_offset(kv_head))) {}
+      : at(ReadBesideCodes::of(layout, page, kv_head)) {}
   float key(float code, const KvLayout& layout, uint32_t channel, uint32_t token) const {
-    return code * bf16_to_f32(key_scales[layout.key_scale_element(channel) + token]) +
-           bf16_to_f32(key_origin[channel]);
+    return code * bf16_to_f32(at.key_scales[layout.key_scale_element(channel) + token]) +
+           bf16_to_f32(at.key_origin[channel]);
   }
-  float value(float code, uint32_t token) const { return code * bf16_to_f32(value_scales[token]); }
+  float value(float code, uint32_t token) const { return code * bf16_to_f32(at.value_scales[token]); }
 
-  const uint16_t* key_scales;
-  const uint16_t* value_scales;
-  const uint16_t* key_origin;
+  ReadBesideCodes at;
 };
 
 template <class Element>

@@ -20,7 +20,7 @@ struct PageStrip {
   const Element* values;  // slot 0 of the strip
   uint32_t begin;
   uint32_t end;
-  BesideCodes beside;
+  ReadBesideCodes beside;
 
   [[gnu::always_inline]] inline const Element* key(uint32_t) const { return keys; }
   [[gnu::always_inline]] inline const Element* value(uint32_t) const { return values; }
@@ -62,7 +62,7 @@ void decode(const AttentionDecodeParams& params, uint32_t kv_head, uint32_t page
     if (slots.begin == slots.end) continue;
     const auto* key = reinterpret_cast<const Element*>(page.data + layout.key_offset(kv_head));
     const auto* value = reinterpret_cast<const Element*>(page.data + layout.value_offset(kv_head));
-    const BesideCodes beside = beside_codes(layout, page.data, kv_head);
+    const ReadBesideCodes beside = ReadBesideCodes::of(layout, page.data, kv_head);
     if constexpr (PageStrip<Element>::kScaled) prefetch(beside.key_scales);
     for (uint32_t first = slots.begin / kStripTokens * kStripTokens; first < slots.end;
          first += kStripTokens) {

@@ -17,7 +17,7 @@ struct GranuleStrip {
 
   const Element* keys[kRuns];    // channel 0
   const Element* values[kRuns];  // the granule's first token
-  BesideCodes beside[kRuns];
+  ReadBesideCodes beside[kRuns];
   uint32_t end;  // 8 when there is one granule: then the other is the same
 
   [[gnu::always_inline]] inline const Element* key(uint32_t run) const { return keys[run]; }
@@ -55,7 +55,7 @@ void attend_granules(const AttentionGranulesParams& params, uint32_t kv_head, fl
     const KvGranules& entry = params.granules[i];
     const auto* key = reinterpret_cast<const Element*>(entry.page + layout.key_offset(kv_head));
     const auto* value = reinterpret_cast<const Element*>(entry.page + layout.value_offset(kv_head));
-    const BesideCodes beside = beside_codes(layout, entry.page, kv_head);
+    const ReadBesideCodes beside = ReadBesideCodes::of(layout, entry.page, kv_head);
     if constexpr (GranuleStrip<Element>::kScaled) prefetch(beside.key_scales);
     for (uint32_t mask = entry.mask; mask != 0; mask &= mask - 1) {
       const uint32_t slot = static_cast<uint32_t>(__builtin_ctz(mask)) * kGranule_tokens;

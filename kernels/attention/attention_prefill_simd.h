@@ -29,7 +29,7 @@ struct KeyStrip {
   const Element* value;
   int32_t first_position;
   uint32_t n_tokens;
-  BesideCodes beside;
+  ReadBesideCodes beside;
 };
 
 template <class Element>
@@ -119,12 +119,12 @@ LEOAM_INLINE void prefetch(const void* p) {
 
 // A strip's vector v of tokens of a channel.
 template <class Element>
-LEOAM_INLINE Simd::Float key_vector(const KeyStrip<Element>& strip, uint32_t page_tokens, uint32_t channel,
+LEOAM_INLINE Simd::Float key_vector(const KeyStrip<Element>& strip, const KvLayout& layout, uint32_t channel,
                                     uint32_t v) {
   const uint32_t token = v * Simd::kLanes;
-  const Simd::Float x = Simd::load(strip.key + size_t{channel} * page_tokens + token);
+  const Simd::Float x = Simd::load(strip.key + layout.key_element(channel, token));
   if constexpr (sizeof(Element) == 1) {
-    const uint16_t* scales = strip.beside.of_channel(channel, page_tokens) + token;
+    const uint16_t* scales = strip.beside.key_scales + layout.key_scale_element(channel) + token;
     return Simd::fma(x, Simd::load_bf16(scales),
                      Simd::broadcast(bf16_to_f32(strip.beside.key_origin[channel])));
   }
@@ -159,7 +159,7 @@ void convert_keys(const KeyBlock<Element>& block, const KvLayout& layout, float*
       LEOAM_UNROLL
       for (uint32_t v = 0; v < kTileVectors; ++v) {
         Simd::store(panels + v * Simd::kLanes,
-                    key_vector(*from[v / kStripVectors], layout.page_tokens, c, v % kStripVectors));
+                    key_vector(*from[v / kStripVectors], layout, c, v % kStripVectors));
       }
     }
   }
@@ -376,7 +376,7 @@ void run_pages(const RowChunk& chunk) {
     const SlotRange slots = visible_slots(page, seen);
     const auto* key = reinterpret_cast<const Element*>(page.data + layout.key_offset(chunk.kv_head));
     const auto* value = reinterpret_cast<const Element*>(page.data + layout.value_offset(chunk.kv_head));
-    const BesideCodes beside = beside_codes(layout, page.data, chunk.kv_head);
+    const ReadBesideCodes beside = ReadBesideCodes::of(layout, page.data, chunk.kv_head);
     for (uint32_t slot = slots.begin / kStripTokens * kStripTokens; slot < slots.end; slot += kStripTokens) {
       const int32_t position = page.first_position + static_cast<int32_t>(slot);
       const uint32_t valid = static_cast<uint32_t>(page.n_tokens) - slot;

@@ -76,14 +76,14 @@ template <class Element>
 LEOAM_INLINE bool find_mean_values(const PageVectors<Element>& page, float* means) {
   constexpr uint32_t kLanes = Simd::kLanes;
   Simd::Int largest = Simd::broadcast_int(0);
-  for (uint32_t c = 0; c < page.head_dim; c += kLanes) {
+  for (uint32_t c = 0; c < page.layout.head_dim; c += kLanes) {
     Simd::Float sum = Simd::zero();
-    for (uint32_t t = 0; t < page.page_tokens; ++t) {
+    for (uint32_t t = 0; t < page.layout.page_tokens; ++t) {
       const Simd::Float x = page.value(t, c);
       sum = sum + x;
       largest = Simd::max(Simd::bits(Simd::abs(x)), largest);
     }
-    Simd::store(means + c, sum / Simd::broadcast(static_cast<float>(page.page_tokens)));
+    Simd::store(means + c, sum / Simd::broadcast(static_cast<float>(page.layout.page_tokens)));
   }
   return Simd::greatest(largest) <= kKeyLimit_bits;
 }

@@ -36,8 +36,8 @@ template <class Element>
 [[gnu::noinline]] bool find_key_ranges(const PageVectors<Element>& page, KeyRanges* ranges) {
   constexpr uint32_t kLanes = Simd::kLanes;
   constexpr uint32_t kParts = 16 / kLanes;
-  const uint32_t head_dim = page.head_dim;
-  const Simd::Float n_tokens = Simd::broadcast(static_cast<float>(page.page_tokens));
+  const uint32_t head_dim = page.layout.head_dim;
+  const Simd::Float n_tokens = Simd::broadcast(static_cast<float>(page.layout.page_tokens));
   Simd::Int largest = Simd::broadcast_int(0);
   for (uint32_t first = 0; first < head_dim; first += kLanes) {
     Simd::Float least[kLanes], greatest[kLanes], sums[kLanes];
@@ -49,7 +49,7 @@ template <class Element>
       Simd::Float sum[kParts];
       LEOAM_UNROLL
       for (uint32_t part = 0; part < kParts; ++part) sum[part] = Simd::zero();
-      for (uint32_t t = 0; t < page.page_tokens; t += 16) {
+      for (uint32_t t = 0; t < page.layout.page_tokens; t += 16) {
         LEOAM_UNROLL
         for (uint32_t part = 0; part < kParts; ++part) {
           const Simd::Float x = page.key(first + c, t + part * kLanes);

@@ -46,21 +46,19 @@ void append_codes(const KvAppendParams& params, uint32_t head) {
   const KvLayout& layout = params.layout;
   auto* keys = reinterpret_cast<int8_t*>(params.page + layout.key_offset(head));
   auto* values = reinterpret_cast<int8_t*>(params.page + layout.value_offset(head));
-  auto* key_scales = reinterpret_cast<uint16_t*>(params.page + layout.key_scale_offset(head));
-  auto* value_scales = reinterpret_cast<uint16_t*>(params.page + layout.value_scale_offset(head));
-  auto* origin = reinterpret_cast<uint16_t*>(params.page + layout.key_origin_offset(head));
+  const auto beside = BesideCodes<uint16_t>::of(layout, params.page, head);
   for (uint32_t t = 0; t < params.n_tokens; ++t) {
     const float* k = params.k + t * params.stride + size_t{head} * layout.head_dim;
     const float* v = params.v + t * params.stride + size_t{head} * layout.head_dim;
     const uint32_t slot = params.first_slot + t;
-    for (uint32_t c = 0; slot == 0 && c < layout.head_dim; ++c) origin[c] = origin_of(k[c]);
+    for (uint32_t c = 0; slot == 0 && c < layout.head_dim; ++c) beside.key_origin[c] = origin_of(k[c]);
     for (uint32_t first = 0; first < layout.head_dim; first += kKeyScale_channels) {
-      key_scales[layout.key_scale_element(first) + slot] = encode(
+      beside.key_scales[layout.key_scale_element(first) + slot] = encode(
           std::min(kKeyScale_channels, layout.head_dim - first),
-          [&](uint32_t i) { return k[first + i] - bf16_to_f32(origin[first + i]); },
+          [&](uint32_t i) { return k[first + i] - bf16_to_f32(beside.key_origin[first + i]); },
           [&](uint32_t i, int8_t code) { keys[layout.key_element(first + i, slot)] = code; });
     }
-    value_scales[slot] = encode(
+    beside.value_scales[slot] = encode(
         layout.head_dim, [&](uint32_t i) { return v[i]; },
         [&](uint32_t i, int8_t code) { values[layout.value_element(slot, i)] = code; });
   }

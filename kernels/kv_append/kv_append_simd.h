@@ -94,26 +94,24 @@ LEOAM_INLINE void append_codes(const KvAppendParams& params, uint32_t head) {
   const uint32_t dim = layout.head_dim;
   auto* keys = reinterpret_cast<int8_t*>(params.page + layout.key_offset(head));
   auto* values = reinterpret_cast<int8_t*>(params.page + layout.value_offset(head));
-  auto* key_scales = reinterpret_cast<uint16_t*>(params.page + layout.key_scale_offset(head));
-  auto* value_scales = reinterpret_cast<uint16_t*>(params.page + layout.value_scale_offset(head));
-  auto* origin = reinterpret_cast<uint16_t*>(params.page + layout.key_origin_offset(head));
+  const auto beside = BesideCodes<uint16_t>::of(layout, params.page, head);
   for (uint32_t t = 0; t < params.n_tokens; ++t) {
     const float* k = params.k + t * params.stride + size_t{head} * dim;
     const float* v = params.v + t * params.stride + size_t{head} * dim;
     const uint32_t slot = params.first_slot + t;
-    for (uint32_t c = 0; slot == 0 && c < dim; ++c) origin[c] = origin_of(k[c]);
+    for (uint32_t c = 0; slot == 0 && c < dim; ++c) beside.key_origin[c] = origin_of(k[c]);
     for (uint32_t first = 0; first < dim; first += kKeyScale_channels) {
       const uint32_t n = dim - first < kKeyScale_channels ? dim - first : kKeyScale_channels;
       alignas(64) float moved[kKeyScale_channels] = {};
-      for (uint32_t i = 0; i < n; ++i) moved[i] = k[first + i] - bf16_to_f32(origin[first + i]);
-      key_scales[layout.key_scale_element(first) + slot] = encode(
+      for (uint32_t i = 0; i < n; ++i) moved[i] = k[first + i] - bf16_to_f32(beside.key_origin[first + i]);
+      beside.key_scales[layout.key_scale_element(first) + slot] = encode(
           n, [&](uint32_t c) { return Simd::load(moved + c); },
           [&](uint32_t c, const int8_t* codes, uint32_t n_codes) {
             int8_t* column = keys + layout.key_element(first + c, slot);
             for (uint32_t i = 0; i < n_codes; ++i) column[size_t{i} * layout.page_tokens] = codes[i];
           });
     }
-    value_scales[slot] = encode(
+    beside.value_scales[slot] = encode(
         dim, [&](uint32_t c) { return load_part(v, dim, c); },
         [&](uint32_t c, const int8_t* codes, uint32_t n_codes) {
           __builtin_memcpy(values + layout.value_element(slot, c), codes, n_codes);
