@@ -14,6 +14,8 @@ using Clock = std::chrono::steady_clock;
 // Long enough to bridge the gap between two regions of a step, short enough to cost nothing when idle.
 constexpr auto kSpin = std::chrono::microseconds(50);
 
+constexpr int kUnknown = -1;
+
 inline void cpu_relax() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
@@ -66,22 +68,32 @@ void ThreadPool::run_erased(Erased task, const void* context) {
   }
   task_ = task;
   context_ = context;
-  n_running_.store(n_threads_ - 1, std::memory_order_relaxed);
+  n_expected_.store(kUnknown, std::memory_order_relaxed);
+  n_arrived_.store(0, std::memory_order_relaxed);
+  const uint64_t region = door_.load(std::memory_order_relaxed) / kRegion + 1;
   // Sequentially consistent with the sleeper's announcement: either it sees the new region, or we see it
   // sleep.
-  region_.fetch_add(1, std::memory_order_seq_cst);
+  door_.store(region * kRegion, std::memory_order_seq_cst);
   if (n_sleeping_.load(std::memory_order_seq_cst) > 0) {
     std::lock_guard<std::mutex> lock(sleep_mutex_);
     wake_.notify_all();
   }
   task(context, 0);
-  wait_for([&] { return n_running_.load(std::memory_order_acquire) == 0; });
+  close();
+  wait_for([&] { return (door_.load(std::memory_order_acquire) & kInside) == 0; });
 }
 
-void ThreadPool::barrier() {
+int ThreadPool::close() {
+  return static_cast<int>(door_.fetch_or(kClosed, std::memory_order_acq_rel) & kInside);
+}
+
+void ThreadPool::barrier(int thread) {
   if (n_threads_ == 1) return;
   const uint32_t phase = barrier_phase_.load(std::memory_order_relaxed);
-  if (n_arrived_.fetch_add(1, std::memory_order_acq_rel) == n_threads_ - 1) {
+  if (thread == 0 && n_expected_.load(std::memory_order_relaxed) == kUnknown)
+    n_expected_.store(close() + 1, std::memory_order_relaxed);
+  // Whoever comes last has met the caller here, directly or through others, and knows how many are expected.
+  if (n_arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == n_expected_.load(std::memory_order_relaxed)) {
     n_arrived_.store(0, std::memory_order_relaxed);
     barrier_phase_.store(phase + 1, std::memory_order_release);
     return;
@@ -89,25 +101,40 @@ void ThreadPool::barrier() {
   wait_for([&] { return barrier_phase_.load(std::memory_order_acquire) != phase; });
 }
 
+bool ThreadPool::enter(uint64_t* seen) {
+  uint64_t door = door_.load(std::memory_order_acquire);
+  while (door / kRegion != *seen && (door & kClosed) == 0) {
+    if (!door_.compare_exchange_weak(door, door + 1, std::memory_order_acq_rel, std::memory_order_acquire))
+      continue;
+    *seen = door / kRegion;
+    return true;
+  }
+  *seen = door / kRegion;
+  return false;
+}
+
 void ThreadPool::worker(int thread) {
-  uint64_t seen = 0;
+  uint64_t seen = 0;  // the newest region that it was in, or came too late for
   for (;;) {
-    const auto has_work = [&] {
-      return region_.load(std::memory_order_acquire) != seen || stop_.load(std::memory_order_relaxed);
+    const auto has_work = [&](std::memory_order order) { return door_.load(order) / kRegion != seen; };
+    const auto is_awaited = [&] {
+      return has_work(std::memory_order_acquire) || stop_.load(std::memory_order_relaxed);
     };
     const auto spin_end = Clock::now() + kSpin;
-    while (!has_work() && Clock::now() < spin_end)
-      for (int i = 0; i < 64 && !has_work(); ++i) cpu_relax();
-    if (!has_work()) {
+    while (!is_awaited() && Clock::now() < spin_end)
+      for (int i = 0; i < 64 && !is_awaited(); ++i) cpu_relax();
+    if (!is_awaited()) {
       std::unique_lock<std::mutex> lock(sleep_mutex_);
       n_sleeping_.fetch_add(1, std::memory_order_seq_cst);
-      wake_.wait(lock, [&] { return region_.load(std::memory_order_seq_cst) != seen || stop_.load(); });
+      wake_.wait(lock, [&] { return has_work(std::memory_order_seq_cst) || stop_.load(); });
       n_sleeping_.fetch_sub(1, std::memory_order_relaxed);
     }
-    if (region_.load(std::memory_order_acquire) == seen) return;  // stopped, and no region pending
-    ++seen;
-    task_(context_, thread);
-    n_running_.fetch_sub(1, std::memory_order_release);
+    if (enter(&seen)) {
+      task_(context_, thread);
+      door_.fetch_sub(1, std::memory_order_release);
+    } else if (stop_.load()) {
+      return;
+    }
   }
 }
 

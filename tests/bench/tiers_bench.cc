@@ -1,6 +1,7 @@
 // Decode with KV on disk, beside the same with everything in RAM and the floor: max(compute, bytes / disk
 // rate); and what reopening a session saves. usage: tiers_bench MODEL FOLDER [--depth 8192] [--share 10]
-// [--tokens 8] [--repeat 3] [--types 1] (types of KV in place of policies)
+// [--tokens 8] [--repeat 3] [--types 1] (types of KV in place of policies) [--only TEXT] (cases whose names
+// contain it, beside the first two)
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -9,6 +10,7 @@
 #include <functional>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "runtime/base/aligned_buffer.h"
@@ -30,6 +32,7 @@ struct Setup {
   uint32_t repeat = 3;
   double importance = 0.1;
   bool types = false;
+  std::string only;
 };
 
 struct Case {
@@ -193,7 +196,7 @@ int main(int argc, char** argv) {
   if (argc < 3) {
     std::fprintf(stderr,
                  "usage: tiers_bench MODEL FOLDER [--depth N] [--share N] [--tokens N] [--repeat N]"
-                 " [--importance R]\n");
+                 " [--importance R] [--types 1] [--only TEXT]\n");
     return 2;
   }
   Setup setup{argv[1], argv[2]};
@@ -204,6 +207,7 @@ int main(int argc, char** argv) {
     if (!std::strcmp(argv[i], "--tokens")) setup.n_tokens = value;
     if (!std::strcmp(argv[i], "--repeat")) setup.repeat = value;
     if (!std::strcmp(argv[i], "--types")) setup.types = value != 0;
+    if (!std::strcmp(argv[i], "--only")) setup.only = argv[i + 1];
     if (!std::strcmp(argv[i], "--importance")) setup.importance = std::strtod(argv[i + 1], nullptr);
   }
   constexpr ReplacementKind kBest = ReplacementKind::most_recent;
@@ -225,6 +229,11 @@ int main(int argc, char** argv) {
                                {"leoam, few pages, int8", false, false, kBest, "leoam", 1, 4, kInt8},
                                {"quest, encrypted", false, false, kBest, "quest"}});
   }
+  cases.erase(std::remove_if(cases.begin() + 2, cases.end(),
+                             [&](const Case& one) {
+                               return std::string_view(one.name).find(setup.only) == std::string_view::npos;
+                             }),
+              cases.end());
   std::vector<Run> runs(cases.size());
   uint64_t kv_bytes = 0;
   for (size_t i = 0; i < runs.size(); ++i) {

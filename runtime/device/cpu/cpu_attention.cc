@@ -201,7 +201,7 @@ Status attention(const Context& context, const AttentionParams& params) {
     prefill_spans(context, params, thread, 1);
     if (!params.last) return;
     attend_lists(context, params, 5);
-    context.pool.barrier();
+    context.pool.barrier(thread);
     // A step of one token merges it in every thread's own row; others into mixed_ first.
     if (step.n_tokens != 1) {
       int64_t item = context.pool.next_item(2);
@@ -211,14 +211,16 @@ Status attention(const Context& context, const AttentionParams& params) {
         merge_token(context, token, w.mixed_ + token.token * width);
         item = context.pool.next_item(2);
       });
-      for (size_t span = static_cast<size_t>(thread); span < step.spans.size();
-           span += static_cast<size_t>(context.pool.n_threads()))
+      const auto n_spans = static_cast<int64_t>(step.spans.size());
+      for (int64_t next; (next = context.pool.next_item(6)) < n_spans;) {
+        const auto span = static_cast<size_t>(next);
         if (selects(step, span))
           merge_selected(context, span, w.mixed_ + step.spans[span].token_begin * width);
-      context.pool.barrier();
+      }
+      context.pool.barrier(thread);
     }
     const ActivationRows rows = prepare_rows(
-        context, thread, step.n_tokens, static_cast<uint32_t>(width), {params.o},
+        context, thread, 7, step.n_tokens, static_cast<uint32_t>(width), {params.o},
         [&](uint32_t token, float* out) {
           if (step.n_tokens == 1 && selects(step, 0))
             merge_selected(context, 0, out);
@@ -231,7 +233,7 @@ Status attention(const Context& context, const AttentionParams& params) {
     float* out = params.post_norm ? w.branch_ : w.x();
     multiply(context, 3, step.n_tokens, rows,
              {{params.o, params.o_bias, out, step.n_embd, params.post_norm == nullptr}});
-    if (params.post_norm) add_normed(context, params.post_norm, 4);
+    if (params.post_norm) add_normed(context, thread, params.post_norm, 4);
   });
   if (params.last && !params.selected.empty()) sum_selected(context, params.selected);
   return {};

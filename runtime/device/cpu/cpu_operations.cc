@@ -55,9 +55,9 @@ void append_spans(const Context& context, int loop) {
 
 }  // namespace
 
-void add_normed(const Context& context, const float* post_norm, int loop) {
+void add_normed(const Context& context, int thread, const float* post_norm, int loop) {
   const uint32_t n = context.step.n_embd;
-  context.pool.barrier();
+  context.pool.barrier(thread);
   for (int64_t token; (token = context.pool.next_item(loop)) < context.step.n_tokens;) {
     float* branch = context.workspace.branch_ + static_cast<size_t>(token) * n;
     float* x = context.workspace.x() + static_cast<size_t>(token) * n;
@@ -123,7 +123,7 @@ void attention_input(const Context& context, const AttentionInputParams& params)
   };
   context.pool.run([&](int thread) {
     const ActivationRows rows =
-        prepare_rows(context, thread, step.n_tokens, step.n_embd, {params.q, params.k, params.v},
+        prepare_rows(context, thread, 3, step.n_tokens, step.n_embd, {params.q, params.k, params.v},
                      [&](uint32_t token, float* out) {
                        context.kernels.rms_norm(w.x() + size_t{token} * step.n_embd, params.norm, step.n_embd,
                                                 step.norm_eps, out);
@@ -132,13 +132,13 @@ void attention_input(const Context& context, const AttentionInputParams& params)
              {{params.q, params.q_bias, w.q_, q_width, false},
               {params.k, params.k_bias, w.k_, kv_width, false},
               {params.v, params.v_bias, w.v_, kv_width, false}});
-    context.pool.barrier();
+    context.pool.barrier(thread);
     for (int64_t item; (item = context.pool.next_item(1)) < step.n_tokens;) {
       const uint32_t token = static_cast<uint32_t>(item);
       rotate(token, step.n_heads, params.q_norm, w.q_ + token * q_width);
       rotate(token, step.kv.n_kv_heads, params.k_norm, w.k_ + token * kv_width);
     }
-    context.pool.barrier();
+    context.pool.barrier(thread);
     append_spans(context, 2);
   });
 }
@@ -150,7 +150,7 @@ void feed_forward(const Context& context, const FeedForwardParams& params) {
       params.activation == GatedActivation::swiglu ? context.kernels.swiglu : context.kernels.geglu;
   context.pool.run([&](int thread) {
     const ActivationRows rows =
-        prepare_rows(context, thread, step.n_tokens, step.n_embd, {params.gate, params.up},
+        prepare_rows(context, thread, 3, step.n_tokens, step.n_embd, {params.gate, params.up},
                      [&](uint32_t token, float* out) {
                        context.kernels.rms_norm(w.x() + size_t{token} * step.n_embd, params.norm, step.n_embd,
                                                 step.norm_eps, out);
@@ -158,15 +158,15 @@ void feed_forward(const Context& context, const FeedForwardParams& params) {
     multiply(
         context, 0, step.n_tokens, rows,
         {{params.gate, nullptr, w.gate_, step.n_ff, false}, {params.up, nullptr, w.up_, step.n_ff, false}});
-    context.pool.barrier();
+    context.pool.barrier(thread);
     const ActivationRows hidden = prepare_rows(
-        context, thread, step.n_tokens, step.n_ff, {params.down}, [&](uint32_t token, float* out) {
+        context, thread, 4, step.n_tokens, step.n_ff, {params.down}, [&](uint32_t token, float* out) {
           act(w.gate_ + size_t{token} * step.n_ff, w.up_ + size_t{token} * step.n_ff, step.n_ff, out);
         });
     float* out = params.post_norm ? w.branch_ : w.x();
     multiply(context, 1, step.n_tokens, hidden,
              {{params.down, nullptr, out, step.n_embd, params.post_norm == nullptr}});
-    if (params.post_norm) add_normed(context, params.post_norm, 2);
+    if (params.post_norm) add_normed(context, thread, params.post_norm, 2);
   });
 }
 
@@ -177,7 +177,7 @@ void logits(const Context& context, const float* norm, const DeviceMatrix& head,
   const uint32_t n_rows = static_cast<uint32_t>(rows.size());
   context.pool.run([&](int thread) {
     const ActivationRows normed =
-        prepare_rows(context, thread, n_rows, step.n_embd, {&head}, [&](uint32_t row, float* out) {
+        prepare_rows(context, thread, 1, n_rows, step.n_embd, {&head}, [&](uint32_t row, float* out) {
           context.kernels.rms_norm(context.workspace.x() + size_t{rows[row]} * step.n_embd, norm, step.n_embd,
                                    step.norm_eps, out);
         });

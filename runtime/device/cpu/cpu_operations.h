@@ -43,23 +43,28 @@ void sum_selected(const Context& context, std::span<AttentionSums> out);
 void merge_selected(const Context& context, size_t span, float* out);
 
 // Activations of n_tokens rows for `matrices`, made by make_row(token, float* out [n_cols]) on the threads of
-// a region. Ends with a barrier unless n_tokens == 1, where every thread makes its own.
+// a region, whose counter for it is `loop`. Ends with a barrier unless n_tokens == 1, where every thread
+// makes its own.
 template <class MakeRow>
-ActivationRows prepare_rows(const Context& context, int thread, uint32_t n_tokens, uint32_t n_cols,
+ActivationRows prepare_rows(const Context& context, int thread, int loop, uint32_t n_tokens, uint32_t n_cols,
                             std::initializer_list<const DeviceMatrix*> matrices, const MakeRow& make_row) {
   bool quantised = false;
   for (const DeviceMatrix* matrix : matrices)
     quantised = quantised || !kernels::takes_float_activations(matrix->packed.type);
   const ActivationRows rows = n_tokens == 1 ? context.workspace.own(thread) : context.workspace.shared_;
   const size_t xq_bytes = context.kernels.matmul->activation_row_bytes(n_cols);
-  const uint32_t n_threads = n_tokens == 1 ? 1 : static_cast<uint32_t>(context.pool.n_threads());
-  for (uint32_t token = n_tokens == 1 ? 0 : static_cast<uint32_t>(thread); token < n_tokens;
-       token += n_threads) {
+  const auto prepare = [&](uint32_t token) {
     float* x = rows.x + token * rows.x_stride;
     make_row(token, x);
     if (quantised) context.kernels.matmul->quantize(x, n_cols, rows.xq + token * xq_bytes);
+  };
+  if (n_tokens == 1) {
+    prepare(0);
+    return rows;
   }
-  if (n_tokens != 1) context.pool.barrier();
+  for (int64_t token; (token = context.pool.next_item(loop)) < n_tokens;)
+    prepare(static_cast<uint32_t>(token));
+  context.pool.barrier(thread);
   return rows;
 }
 
@@ -73,7 +78,7 @@ struct Product {
 };
 
 // Adds w.branch_, normed, to x; `loop` as below. Starts with a barrier.
-void add_normed(const Context& context, const float* post_norm, int loop);
+void add_normed(const Context& context, int thread, const float* post_norm, int loop);
 
 // All products of a group over the same activations; `loop` is the region's counter for it. Returns without a
 // barrier.

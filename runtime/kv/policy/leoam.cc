@@ -162,7 +162,7 @@ void Leoam::score(const SelectionQuery& query) {
       }
       first += n_items(head);
     }
-    means_.pool.barrier();
+    means_.pool.barrier(thread);
     const auto n_heads = static_cast<int64_t>(scores_.size());
     for (int64_t h = means_.pool.next_item(1); h < n_heads; h = means_.pool.next_item(1)) {
       Scores& head = scores_[static_cast<size_t>(h)];

@@ -1,8 +1,11 @@
 #include "runtime/base/thread_pool.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <fstream>
@@ -37,6 +40,19 @@ double cpu_seconds() {
 class ThreadPoolSizes : public testing::TestWithParam<int> {};
 INSTANTIATE_TEST_SUITE_P(Threads, ThreadPoolSizes, testing::Values(1, 2, 3, 8, 33));
 
+// Inside a region, by every thread of it: returns when all the pool's threads have come.
+class Gathering {
+ public:
+  explicit Gathering(int n_threads) : n_threads_(n_threads) {}
+  void wait() {
+    for (++n_here_; n_here_ < n_threads_;) std::this_thread::yield();
+  }
+
+ private:
+  const int n_threads_;
+  std::atomic<int> n_here_{0};
+};
+
 TEST_P(ThreadPoolSizes, RunsTheTaskOncePerThread) {
   const auto pool = make_pool(GetParam());
   ASSERT_EQ(pool->n_threads(), GetParam());
@@ -44,10 +60,26 @@ TEST_P(ThreadPoolSizes, RunsTheTaskOncePerThread) {
   std::vector<int> calls(static_cast<size_t>(GetParam()), 0);
   constexpr int kRegions = 300;
   for (int region = 0; region < kRegions; ++region) {
-    pool->run([&](int thread) { ++calls[static_cast<size_t>(thread)]; });
+    Gathering gathering(GetParam());
+    pool->run([&](int thread) {
+      ++calls[static_cast<size_t>(thread)];
+      gathering.wait();
+    });
     ASSERT_EQ(std::accumulate(calls.begin(), calls.end(), 0), (region + 1) * GetParam());
   }
   for (const int count : calls) EXPECT_EQ(count, kRegions);
+}
+
+// Whoever comes late stays out, at most once in: the caller alone does what there is to do.
+TEST_P(ThreadPoolSizes, NoThreadRunsTheTaskTwice) {
+  const auto pool = make_pool(GetParam());
+  std::vector<int> calls(static_cast<size_t>(GetParam()), 0);
+  for (int region = 0; region < 2000; ++region) {
+    std::fill(calls.begin(), calls.end(), 0);
+    pool->run([&](int thread) { ++calls[static_cast<size_t>(thread)]; });
+    ASSERT_EQ(calls[0], 1);
+    for (const int count : calls) ASSERT_LE(count, 1);
+  }
 }
 
 TEST_P(ThreadPoolSizes, TheCallerIsThreadZero) {
@@ -69,16 +101,40 @@ TEST_P(ThreadPoolSizes, BarriersOrderMemoryBetweenPhases) {
   std::vector<int64_t> slots(static_cast<size_t>(n_threads), -1);
   std::atomic<int> wrong{0};
   constexpr int kPhases = 200;
+  Gathering gathering(n_threads);
   pool->run([&](int thread) {
+    gathering.wait();
     for (int phase = 0; phase < kPhases; ++phase) {
       slots[static_cast<size_t>(thread)] = phase;
-      pool->barrier();
+      pool->barrier(thread);
       const int neighbour = (thread + phase) % n_threads;
       if (slots[static_cast<size_t>(neighbour)] != phase) ++wrong;
-      pool->barrier();
+      pool->barrier(thread);
     }
   });
   EXPECT_EQ(wrong, 0);
+}
+
+// Whoever is in the region at its first barrier is in all of it, nobody else is in any later part.
+TEST_P(ThreadPoolSizes, NobodyJoinsBehindABarrier) {
+  const int n_threads = GetParam();
+  const auto pool = make_pool(n_threads);
+  for (int region = 0; region < 500; ++region) {
+    std::vector<int> came(static_cast<size_t>(n_threads), 0);
+    std::vector<int> seen(static_cast<size_t>(n_threads), 0);
+    std::atomic<int64_t> sum{0};
+    pool->run([&](int thread) {
+      came[static_cast<size_t>(thread)] = 1;
+      pool->barrier(thread);
+      seen[static_cast<size_t>(thread)] = std::accumulate(came.begin(), came.end(), 0);
+      for (int64_t item = pool->next_item(0); item < 10; item = pool->next_item(0)) sum += item;
+      pool->barrier(thread);
+    });
+    const int n_came = std::accumulate(came.begin(), came.end(), 0);
+    ASSERT_EQ(came[0], 1);
+    ASSERT_EQ(sum, 45);
+    for (size_t thread = 0; thread < came.size(); ++thread) ASSERT_EQ(seen[thread], came[thread] * n_came);
+  }
 }
 
 TEST_P(ThreadPoolSizes, EveryLoopHandsOutEachItemOnce) {
@@ -138,22 +194,63 @@ TEST(ThreadPool, RegionsOfSeveralCallersQueueUp) {
 // Regions that begin while the workers are about to sleep, asleep, or still spinning: none may be missed.
 TEST(ThreadPool, SleepingWorkersAreWoken) {
   const auto pool = make_pool(4);
-  std::atomic<int> calls{0};
   for (int region = 0; region < 200; ++region) {
     std::this_thread::sleep_for(std::chrono::microseconds(region % 2 == 0 ? region : 500));
-    pool->run([&](int) { ++calls; });
+    Gathering gathering(4);
+    pool->run([&](int) { gathering.wait(); });
   }
-  EXPECT_EQ(calls, 800);
 }
 
 TEST(ThreadPool, ComesAndGoesQuickly) {
   for (int i = 0; i < 100; ++i) {
     const auto pool = make_pool(4);
     if (i % 3 == 0) continue;  // never used
-    std::atomic<int> calls{0};
-    pool->run([&](int) { ++calls; });
-    ASSERT_EQ(calls, 4);
+    Gathering gathering(4);
+    pool->run([&](int) {
+      if (i % 3 == 1) gathering.wait();
+    });
   }
+}
+
+// A worker that gets next to no processor time, as beside other programs: it shares one processor with the
+// caller and with a thread that never rests, and both go first. Regions must not wait for its turn.
+TEST(ThreadPool, RegionsDoNotWaitForWorkersThatDoNotCome) {
+  std::atomic<pid_t> worker{0};
+  const auto pool = make_pool(2);
+  Gathering gathering(2);
+  pool->run([&](int thread) {
+    if (thread == 1) worker = gettid();
+    gathering.wait();
+  });
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(sched_getcpu(), &one);
+  const sched_param none = {};
+  ASSERT_EQ(sched_setaffinity(worker, sizeof one, &one), 0);
+  ASSERT_EQ(sched_setscheduler(worker, SCHED_IDLE, &none), 0);
+  std::atomic<bool> stop{false};
+  std::thread restless([&] {
+    ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+    while (!stop) {
+    }
+  });
+  std::thread caller([&] {
+    ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+    const auto begin = std::chrono::steady_clock::now();
+    for (int region = 0; region < 500; ++region) {
+      std::atomic<int64_t> sum{0};
+      pool->run([&](int index) {
+        for (int64_t item = pool->next_item(0); item < 20; item = pool->next_item(0)) sum += item;
+        pool->barrier(index);
+        for (int64_t item = pool->next_item(1); item < 20; item = pool->next_item(1)) sum += item;
+      });
+      ASSERT_EQ(sum, 380);
+    }
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
+  });
+  caller.join();
+  stop = true;
+  restless.join();
 }
 
 TEST(ThreadPool, AnIdlePoolUsesNoProcessorTime) {
@@ -168,7 +265,9 @@ TEST(ThreadPool, AnIdlePoolUsesNoProcessorTime) {
 TEST(ThreadPool, WorkersCarryTheLibrarysName) {
   const auto pool = make_pool(3);
   std::vector<std::string> names(3);
+  Gathering gathering(3);
   pool->run([&](int thread) {
+    gathering.wait();
     std::ifstream comm("/proc/thread-self/comm");
     std::getline(comm, names[static_cast<size_t>(thread)]);
   });
