@@ -173,6 +173,7 @@ class Tiers {
     Page* page = nullptr;
     std::shared_ptr<PageFile> file;  // a session file; null: the scratch file
     Save* save = nullptr;            // who waits for it; null: a spill or a read
+    uint64_t failures_before = 0;    // of moving down, when a spill began
   };
 
   void release(Page* page);

@@ -87,6 +87,7 @@ void Tiers::start_write(Page& page, const std::shared_ptr<PageFile>& file, uint6
   Job* job = take_job(page, Movement::writing);
   job->file = file;
   job->save = save;
+  job->failures_before = n_write_failures_;
   job->transfer.operation = IoOperation::write;
   job->transfer.file = file ? file.get() : scratch_.get();
   job->transfer.identity = {file ? 0 : page.id, page.stream.number, page.number};
@@ -155,7 +156,8 @@ void Tiers::finish_write(Job& job) {
     page.saved.push_back({job.file, job.transfer.record});
   } else {
     page.scratch = job.transfer.record;
-    write_failure_ = {};
+    // One that began before the failure says nothing about what would happen now.
+    if (job.failures_before == n_write_failures_) write_failure_ = {};
   }
 }
 
