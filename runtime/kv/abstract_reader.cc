@@ -38,6 +38,12 @@ Status AbstractReader::hold(AbstractPart which, std::span<const uint32_t> blocks
   return {};
 }
 
+void AbstractReader::append_held(std::vector<PageHandle>* out) const {
+  for (const Part& part : parts_)
+    if (part.whole) out->insert(out->end(), part.use.pages.begin(), part.use.pages.end());
+  for (const std::vector<PageHandle>& pages : pinned_) out->insert(out->end(), pages.begin(), pages.end());
+}
+
 Status AbstractReader::hold_all(AbstractPart part) {
   std::vector<uint32_t> blocks(abstracts_.n_blocks());
   std::iota(blocks.begin(), blocks.end(), 0u);

@@ -22,8 +22,8 @@ class AbstractReader {
   // Blocks in ascending order; asking again for what is held costs next to nothing. Fails as Tiers::pin does.
   Status hold(AbstractPart part, std::span<const uint32_t> blocks);
   Status hold_all(AbstractPart part);
-  // Blocks that were brought in one by one.
-  std::span<const std::vector<PageHandle>> pinned() const { return pinned_; }
+  // Blocks that are held, those of a part that is in RAM as a whole included, appended to `out`.
+  void append_held(std::vector<PageHandle>* out) const;
   bool holds(AbstractPart part, uint32_t block) const {
     const Part& p = parts_[static_cast<size_t>(part)];
     return p.whole || (block < p.held.size() && p.held[block]);

@@ -39,7 +39,6 @@ Result<std::span<const kernels::KvPageRef>> LayerReader::next(const CancelFlag* 
   const size_t end = std::min(layer.pages.size(), begin + run - (layer.first_page + begin) % run);
   const std::span<const PageHandle> pages =
       std::span<const PageHandle>(layer.pages).subspan(begin, end - begin);
-  kv_.streams_now_ = true;
   kv_.look_ahead(layer_, begin);
   LEOAM_RETURN_IF_ERROR(kv_.tiers_->pin(pages, {cancel, holds_}));
   pinned_ = pages;

@@ -74,6 +74,7 @@ Status LayerSelection::begin(const CancelFlag* cancel) {
   if (using_) {
     ++holds_->n;
   } else {
+    kv_.look_ahead(layer_, 0);
     LEOAM_RETURN_IF_ERROR(pin(pages.first(first_page_), cancel));
     LEOAM_RETURN_IF_ERROR(pin(pages.subspan(end_page_), cancel));
   }
@@ -85,7 +86,6 @@ Status LayerSelection::begin(const CancelFlag* cancel) {
     fixed.push_back(layer.refs[i]);
     n_fixed_tokens_ += static_cast<uint64_t>(layer.refs[i].n_tokens);
   }
-  if (!using_) kv_.selector_->ahead.look(*kv_.tiers_, layer_);
   span_.selects = true;
   span_.fixed = {fixed.data(), static_cast<uint32_t>(fixed.size())};
   return {};
@@ -150,7 +150,6 @@ Status LayerSelection::place(std::vector<PageHandle>* pages, const CancelFlag* c
     buffers_.heads[h] = {granules, selection.heads[h].estimates};
   }
   span_.heads = buffers_.heads;
-  if (!using_) kv_.selector_->ahead.look(*kv_.tiers_, layer_);
   return {};
 }
 
@@ -201,18 +200,23 @@ void LayerSelection::certify(const AttentionSums& sums) {
       buffers_.fixed.size();
   statistics.n_widened += widened_ ? 1 : 0;
 
-  std::vector<PageHandle>& brought_in = buffers_.brought_in;
-  brought_in.clear();
-  // Not the block that is still being filled: whoever writes it wants to be its only owner.
+  if (using_) return;
+  // Not what is still being filled: whoever writes it wants to be its only owner.
+  std::vector<PageHandle>& needed = buffers_.read;
+  const std::span<const PageHandle> pages = kv_.layers_[layer_].pages;
+  const size_t n_full = n_tokens / kv_.shape_.layout.page_tokens;
+  needed.assign(pages.begin(), pages.begin() + first_page_);
+  needed.insert(needed.end(), pages.begin() + end_page_, pages.begin() + static_cast<std::ptrdiff_t>(n_full));
+  reader_->append_held(&needed);
   const uint32_t n_full_blocks = selector.abstracts(layer_).n_pages() / kernels::kCodeBlock_pages;
-  for (const std::vector<PageHandle>& blocks : reader_->pinned())
-    for (const PageHandle& block : blocks)
-      if (block->number < n_full_blocks) brought_in.push_back(block);
-  brought_in.insert(brought_in.end(), buffers_.chosen.begin(), buffers_.chosen.end());
-  brought_in.insert(brought_in.end(), buffers_.more.begin(), buffers_.more.end());
-  statistics.n_pages_fetched += brought_in.size();
-  statistics.n_pages_guessed += selector.ahead.selected(*kv_.tiers_, layer_, brought_in);
-  brought_in.clear();
+  std::erase_if(needed, [&](const PageHandle& page) {
+    return page->stream.home == Home::ram && page->number >= n_full_blocks;
+  });
+  needed.insert(needed.end(), buffers_.chosen.begin(), buffers_.chosen.end());
+  needed.insert(needed.end(), buffers_.more.begin(), buffers_.more.end());
+  statistics.n_pages_fetched += needed.size();
+  statistics.n_pages_guessed += kv_.ahead_.selected(*kv_.tiers_, layer_, needed);
+  needed.clear();
 }
 
 }  // namespace leoam

@@ -9,7 +9,6 @@
 #include "runtime/kv/layer_abstracts.h"
 #include "runtime/kv/page.h"
 #include "runtime/kv/policy/policy.h"
-#include "runtime/kv/selection_ahead.h"
 
 namespace leoam {
 
@@ -32,11 +31,11 @@ struct SelectionStatistics {
 // the heap once it has grown.
 struct SelectionBuffers {
   std::vector<kernels::KvPageRef> fixed;
-  std::vector<bool> needed;            // [n_pages]
-  std::vector<PageHandle> chosen;      // pages that were pinned
-  std::vector<PageHandle> more;        // those that the coverage floor has added
-  std::vector<PageHandle> brought_in;  // all of these, and abstracts
-  std::vector<float> inside;           // [n_heads]
+  std::vector<bool> needed;        // [n_pages]
+  std::vector<PageHandle> chosen;  // pages that were pinned
+  std::vector<PageHandle> more;    // those that the coverage floor has added
+  std::vector<PageHandle> read;    // all that was read
+  std::vector<float> inside;       // [n_heads]
   Selection selection;
   std::vector<std::vector<kernels::KvGranules>> granules;  // [n_kv_heads]
   std::vector<SelectedHead> heads;
@@ -71,7 +70,6 @@ class Selector {
 
   SelectionStatistics statistics;
   SelectionBuffers buffers;
-  SelectionAhead ahead;
   bool abstracts_lost = false;  // some were found damaged and are to be made again
   // [n_layers][n_heads]: of the newest step, 1 where everything was attended to; empty before a selection.
   std::vector<float> coverage;

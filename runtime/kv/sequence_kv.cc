@@ -5,9 +5,6 @@
 namespace leoam {
 namespace {
 
-// Runs that are asked for in advance.
-constexpr size_t kMaxAheadRuns = 64;
-
 // What is saved or evicted before the next word of progress.
 constexpr uint64_t kProgressStep_bytes = uint64_t{16} << 20;
 
@@ -18,7 +15,8 @@ SequenceKv::SequenceKv(Tiers& tiers, KvShape shape, uint64_t capacity_tokens,
     : tiers_(&tiers),
       shape_(std::move(shape)),
       selector_(std::move(selector)),
-      layers_(shape_.windows.size()) {
+      layers_(shape_.windows.size()),
+      ahead_(static_cast<uint32_t>(shape_.windows.size()), layers_ahead()) {
   const size_t n_pages = static_cast<size_t>(page_count(capacity_tokens));
   for (size_t i = 0; i < layers_.size(); ++i) {
     if (shape_.windows[i] != 0) continue;
@@ -33,7 +31,8 @@ SequenceKv::SequenceKv(const SequenceKv& other)
       selector_(other.selector_ ? std::make_unique<Selector>(*other.selector_) : nullptr),
       layers_(other.layers_),
       n_tokens_(other.n_tokens_),
-      n_pages_(other.n_pages_) {
+      n_pages_(other.n_pages_),
+      ahead_(static_cast<uint32_t>(other.layers_.size()), layers_ahead()) {
   for (size_t i = 0; i < layers_.size(); ++i) {
     layers_[i].pages.reserve(other.layers_[i].pages.capacity());
     layers_[i].refs.reserve(other.layers_[i].refs.capacity());
@@ -41,7 +40,7 @@ SequenceKv::SequenceKv(const SequenceKv& other)
 }
 
 SequenceKv::~SequenceKv() {
-  stop_guessing();
+  ahead_.forget_guesses(*tiers_);
 }
 
 uint64_t SequenceKv::resident_bytes() const {
@@ -117,7 +116,7 @@ void SequenceKv::close_layer(uint32_t index) {
   const size_t full =
       static_cast<size_t>((n_tokens_ + n_reserved_) / shape_.layout.page_tokens - layer.first_page);
   if (full > first) tiers_->seal(std::span<const PageHandle>(layer.pages).subspan(first, full - first));
-  if (streams_ || streams_now_) look_ahead(index, layer.pages.size());
+  if (streams_ || streams_now_) ahead_.look(*tiers_, index + 1, 0);
 }
 
 void SequenceKv::set_counts(Layer& layer, uint64_t first_changed_token, uint64_t n) {
@@ -150,7 +149,7 @@ void SequenceKv::drop_out_of_window(Layer& layer, uint32_t window) {
   if (n_tokens_ < window) return;
   const uint64_t first_needed = (n_tokens_ - window + 1) / shape_.layout.page_tokens;
   if (first_needed <= layer.first_page) return;
-  stop_looking_ahead();
+  ahead_.stop(*tiers_);
   const size_t dropped =
       std::min<size_t>(static_cast<size_t>(first_needed - layer.first_page), layer.pages.size());
   layer.pages.erase(layer.pages.begin(), layer.pages.begin() + static_cast<std::ptrdiff_t>(dropped));
@@ -163,7 +162,7 @@ void SequenceKv::drop_out_of_window(Layer& layer, uint32_t window) {
 void SequenceKv::commit() {
   n_tokens_ += n_reserved_;
   n_reserved_ = 0;
-  ++pass_;
+  ahead_.next_pass();
   streams_ = streams_now_;
   streams_now_ = false;
   for (size_t i = 0; i < layers_.size(); ++i)
@@ -172,8 +171,8 @@ void SequenceKv::commit() {
 
 void SequenceKv::rollback() {
   n_reserved_ = 0;
-  ++pass_;
-  stop_guessing();
+  ahead_.next_pass();
+  ahead_.forget_guesses(*tiers_);
   for (Layer& layer : layers_) cut(layer, n_tokens_);
 }
 
@@ -188,61 +187,15 @@ Status SequenceKv::truncate(uint64_t n) {
                    "n_tokens: layer {} has a sliding window of {} tokens and has dropped what token {} needs",
                    i, window, n);
   }
-  stop_guessing();
+  ahead_.forget_guesses(*tiers_);
   for (Layer& layer : layers_) cut(layer, n);
   n_tokens_ = n;
   return {};
 }
 
-void SequenceKv::look_ahead(uint32_t layer, size_t page) {
-  const uint64_t n_layers = layers_.size();
-  const uint64_t here = pass_ * n_layers + layer;
-  size_t n_passed = 0;
-  while (n_passed < ahead_.size()) {
-    AheadRun& run = ahead_[n_passed];
-    if (run.layer > here || (run.layer == here && run.end > page)) break;
-    const std::span<const PageHandle> pages = layers_[run.layer % n_layers].pages;
-    // Unused, where the layer was there as a whole.
-    if (run.layer < here) tiers_->unwant(pages.subspan(run.begin, run.end - run.begin));
-    ahead_bytes_ -= run.bytes;
-    ++n_passed;
-  }
-  ahead_.erase(ahead_.begin(), ahead_.begin() + static_cast<std::ptrdiff_t>(n_passed));
-
-  uint64_t at_layer = ahead_.empty() ? here : ahead_.back().layer;
-  size_t at_page = ahead_.empty() ? page : ahead_.back().end;
-  const uint64_t limit = tiers_->ahead_bytes();
-  while (ahead_bytes_ < limit && ahead_.size() < kMaxAheadRuns) {
-    const std::span<const PageHandle> pages = layers_[at_layer % n_layers].pages;
-    if (at_page >= pages.size() || selects(static_cast<uint32_t>(at_layer % n_layers))) {
-      // Around once, and no further than this reader.
-      if (++at_layer >= here + n_layers) return;
-      at_page = 0;
-      continue;
-    }
-    AheadRun run = {at_layer, at_page, std::min(pages.size(), at_page + kRunPages), 0};
-    const size_t n_wished = run.end - run.begin;
-    const size_t n = tiers_->want(pages.subspan(run.begin, n_wished), &run.bytes);
-    run.end = run.begin + n;
-    if (n > 0) ahead_.push_back(run);
-    ahead_bytes_ += run.bytes;
-    if (n < n_wished) return;
-    at_page = run.end;
-  }
-}
-
-void SequenceKv::stop_guessing() {
-  stop_looking_ahead();
-  if (selector_) selector_->ahead.stop(*tiers_);
-}
-
-void SequenceKv::stop_looking_ahead() {
-  for (const AheadRun& run : ahead_) {
-    const std::span<const PageHandle> pages = layers_[run.layer % layers_.size()].pages;
-    tiers_->unwant(pages.subspan(run.begin, run.end - run.begin));
-  }
-  ahead_.clear();
-  ahead_bytes_ = 0;
+LookAhead::Layers SequenceKv::layers_ahead() const {
+  return {[this](uint32_t layer) { return std::span<const PageHandle>(layers_[layer].pages); },
+          [this](uint32_t layer) { return selects(layer); }};
 }
 
 template <class Move>
@@ -354,7 +307,7 @@ Status SequenceKv::adopt(const std::shared_ptr<SessionFile>& file, uint64_t n_to
 }
 
 Status SequenceKv::evict(const Tiers::Wait& wait, const KvProgress& on_progress) {
-  stop_guessing();
+  ahead_.forget_guesses(*tiers_);
   uint64_t done_bytes = 0;
   for (const Layer& layer : layers_)
     LEOAM_RETURN_IF_ERROR(move_pages(layer, on_progress, &done_bytes, [&](std::span<const PageHandle> pages) {
@@ -382,7 +335,7 @@ uint64_t SequenceKv::first_damaged_token() const {
 }
 
 void SequenceKv::take_pages(const SequenceKv& repaired, uint64_t begin, uint64_t end) {
-  stop_guessing();
+  ahead_.forget_guesses(*tiers_);
   for (size_t i = 0; i < layers_.size(); ++i) {
     Layer& layer = layers_[i];
     const Layer& from = repaired.layers_[i];

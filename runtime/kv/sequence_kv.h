@@ -11,6 +11,7 @@
 #include "kernels/kv_layout.h"
 #include "runtime/base/cancel.h"
 #include "runtime/base/status.h"
+#include "runtime/kv/look_ahead.h"
 #include "runtime/kv/selector.h"
 #include "runtime/kv/tiers.h"
 #include "runtime/store/session_file.h"
@@ -81,11 +82,6 @@ class SequenceKv {
   // no longer has the window before n (0 always works); then nothing changes.
   Status truncate(uint64_t n);
 
-  // The reader stands before `page` (index) of `layer`: starts bringing in what comes behind, over the
-  // following layers and back to the first, for attention reads everything in every pass in this order, but
-  // for layers that select.
-  void look_ahead(uint32_t layer, size_t page);
-
   // Writes what `file` lacks and describes all pages for a commit. Damaged pages have no record.
   // `on_progress` (may be null) hears of pages of KV that the file has now, whoever wrote them. Fails as
   // Tiers::save does, and with cancelled when it is stopped.
@@ -123,9 +119,12 @@ class SequenceKv {
   void cut(Layer& layer, uint64_t n);
   void set_counts(Layer& layer, uint64_t first_changed_token, uint64_t n);
   void drop_out_of_window(Layer& layer, uint32_t window);
-  void stop_looking_ahead();
-  // Neither for what is read from end to end, nor for what is selected.
-  void stop_guessing();
+  // A layer is not in place as a whole: from now on this pass and the next one look ahead.
+  void look_ahead(uint32_t layer, size_t page) {
+    streams_now_ = true;
+    ahead_.look(*tiers_, layer, page);
+  }
+  LookAhead::Layers layers_ahead() const;
   void describe(std::span<const PageHandle> pages, const PageFile& file, StreamIndex* index) const;
   Status save_abstracts(const std::shared_ptr<SessionFile>& file, const Tiers::Wait& wait, Saved* saved);
   void adopt_abstracts(const std::shared_ptr<SessionFile>& file);
@@ -143,16 +142,7 @@ class SequenceKv {
   uint64_t n_reserved_ = 0;
   uint64_t n_pages_ = 0;
 
-  // Pages that were asked for ahead of the reader, in reading order. Layers are counted over passes.
-  struct AheadRun {
-    uint64_t layer;
-    size_t begin;
-    size_t end;
-    uint64_t bytes;  // that had to be brought in
-  };
-  std::vector<AheadRun> ahead_;
-  uint64_t ahead_bytes_ = 0;
-  uint64_t pass_ = 0;
+  LookAhead ahead_;
   bool streams_ = false;      // in the last pass some layer was not in RAM as a whole
   bool streams_now_ = false;  // in this one
 };

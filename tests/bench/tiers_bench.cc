@@ -1,7 +1,7 @@
 // Decode with KV on disk, beside the same with everything in RAM and the floor: max(compute, bytes / disk
 // rate); and what reopening a session saves. usage: tiers_bench MODEL FOLDER [--depth 8192] [--share 10]
-// [--tokens 8] [--repeat 3] [--types 1] (types of KV in place of policies) [--only TEXT] (cases whose names
-// contain it, beside the first two)
+// [--tokens 8] [--repeat 3] [--text FILE] [--types 1] (types of KV in place of policies) [--only TEXT] (cases
+// whose names contain it, beside the first two)
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -9,6 +9,7 @@
 #include <cstring>
 #include <functional>
 #include <random>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +34,7 @@ struct Setup {
   double importance = 0.1;
   bool types = false;
   std::string only;
+  std::string text = "/usr/share/common-licenses/GPL-3";
 };
 
 struct Case {
@@ -51,6 +53,7 @@ struct Run {
   std::unique_ptr<Engine> engine;
   std::shared_ptr<const Model> model;
   std::shared_ptr<Session> session;
+  std::vector<int32_t> text;
   std::vector<double> token_ms;
   std::vector<double> to_floor;  // a round's: its median token to the floor by the disk's rate around it
   std::vector<double> disk_bytes_per_second;
@@ -143,7 +146,9 @@ void start(const Setup& setup, const Case& what, uint64_t kv_bytes, Run* run) {
   session.policy.page_spread = what.page_spread;
   session.policy.breadth = what.breadth;
   run->session = run->engine->create_session(run->model, session).value();
-  const double seconds = seconds_of([&] { check(run->session->evaluate(tokens(setup.depth), {})); });
+  run->text = text_tokens(*run->model, setup.text, setup.depth + setup.n_tokens * setup.repeat + 1);
+  const std::span<const int32_t> prompt = std::span<const int32_t>(run->text).first(setup.depth);
+  const double seconds = seconds_of([&] { check(run->session->evaluate(prompt, {})); });
   run->prefill_s = seconds;
   const EngineStatistics s = run->engine->statistics();
   std::printf(
@@ -158,11 +163,11 @@ void start(const Setup& setup, const Case& what, uint64_t kv_bytes, Run* run) {
 // Returns the median of its tokens, in milliseconds.
 double decode(const Setup& setup, Run* run) {
   std::vector<double> token_ms;
-  const std::vector<int32_t> token = tokens(1);
   const EngineStatistics before = run->engine->statistics();
   for (uint32_t i = 0; i < setup.n_tokens; ++i) {
-    token_ms.push_back(1e3 * seconds_of([&] { check(run->session->evaluate(token, {})); }));
-    ++run->n_decoded;
+    const std::span<const int32_t> next =
+        std::span<const int32_t>(run->text).subspan(setup.depth + run->n_decoded++, 1);
+    token_ms.push_back(1e3 * seconds_of([&] { check(run->session->evaluate(next, {})); }));
   }
   const EngineStatistics after = run->engine->statistics();
   run->read_bytes += after.disk_read_bytes - before.disk_read_bytes;
@@ -181,7 +186,7 @@ void reopen(const Setup& setup, Run* run) {
   run->session.reset();
   const double first_token_s = seconds_of([&] {
     run->session = run->engine->open_session(run->model, path, &key, {}).value();
-    check(run->session->evaluate(tokens(1), {}));
+    check(run->session->evaluate(std::span<const int32_t>(run->text).last(1), {}));
   });
   std::printf(
       "\nSaved, encrypted, in %.2f s; opened and one token decoded in %.3f s; prefill takes %.2f s: %.0fx\n",
@@ -207,6 +212,7 @@ int main(int argc, char** argv) {
     if (!std::strcmp(argv[i], "--tokens")) setup.n_tokens = value;
     if (!std::strcmp(argv[i], "--repeat")) setup.repeat = value;
     if (!std::strcmp(argv[i], "--types")) setup.types = value != 0;
+    if (!std::strcmp(argv[i], "--text")) setup.text = argv[i + 1];
     if (!std::strcmp(argv[i], "--only")) setup.only = argv[i + 1];
     if (!std::strcmp(argv[i], "--importance")) setup.importance = std::strtod(argv[i + 1], nullptr);
   }

@@ -1,0 +1,86 @@
+#include "runtime/kv/look_ahead.h"
+
+#include <algorithm>
+
+namespace leoam {
+namespace {
+
+// Runs that are asked for in advance.
+constexpr size_t kMaxRuns = 64;
+
+}  // namespace
+
+std::span<const PageHandle> LookAhead::pages_of(uint64_t layer, bool guessed) const {
+  const uint64_t index = layer % guesses_.size();
+  if (guessed) return guesses_[index].pages;
+  return layers_.pages(static_cast<uint32_t>(index));
+}
+
+void LookAhead::unwant(Tiers& tiers, const Run& run) const {
+  tiers.unwant(pages_of(run.layer, run.guessed).subspan(run.begin, run.end - run.begin));
+}
+
+void LookAhead::pass(Tiers& tiers, uint64_t layer, size_t page) {
+  size_t n_passed = 0;
+  while (n_passed < runs_.size()) {
+    const Run& run = runs_[n_passed];
+    if (run.layer > layer || (run.layer == layer && run.end > page)) break;
+    // Unused, where the layer was there as a whole, or needed other pages.
+    if (run.layer < layer) unwant(tiers, run);
+    bytes_ -= run.bytes;
+    ++n_passed;
+  }
+  runs_.erase(runs_.begin(), runs_.begin() + static_cast<std::ptrdiff_t>(n_passed));
+}
+
+void LookAhead::look(Tiers& tiers, uint32_t layer, size_t page) {
+  const uint64_t n_layers = guesses_.size();
+  const uint64_t here = pass_ * n_layers + layer;
+  pass(tiers, here, page);
+  uint64_t at_layer = runs_.empty() ? here : runs_.back().layer;
+  size_t at_page = runs_.empty() ? page : runs_.back().end;
+  const uint64_t limit = tiers.ahead_bytes();
+  while (bytes_ < limit && runs_.size() < kMaxRuns) {
+    const bool guessed = layers_.selects(static_cast<uint32_t>(at_layer % n_layers));
+    const std::span<const PageHandle> pages = pages_of(at_layer, guessed);
+    if (at_page >= pages.size()) {
+      // Around once, and no further than this reader.
+      if (++at_layer >= here + n_layers) return;
+      at_page = 0;
+      continue;
+    }
+    Run run = {at_layer, guessed, at_page, std::min(pages.size(), at_page + kRunPages), 0};
+    const size_t n_wished = run.end - run.begin;
+    const size_t n = tiers.want(pages.subspan(run.begin, n_wished), &run.bytes);
+    run.end = run.begin + n;
+    if (n > 0) runs_.push_back(run);
+    bytes_ += run.bytes;
+    if (n < n_wished) return;
+    at_page = run.end;
+  }
+}
+
+void LookAhead::stop(Tiers& tiers) {
+  for (const Run& run : runs_) unwant(tiers, run);
+  runs_.clear();
+  bytes_ = 0;
+}
+
+uint64_t LookAhead::selected(Tiers& tiers, uint32_t layer, std::span<const PageHandle> pages) {
+  pass(tiers, pass_ * guesses_.size() + layer + 1, 0);
+  Guess& guess = guesses_[layer];
+  uint64_t n_guessed = 0;
+  for (const PageHandle& page : pages) n_guessed += std::ranges::binary_search(guess.ids, page->id) ? 1 : 0;
+  guess.pages.assign(pages.begin(), pages.end());
+  guess.ids.clear();
+  for (const PageHandle& page : pages) guess.ids.push_back(page->id);
+  std::ranges::sort(guess.ids);
+  return n_guessed;
+}
+
+void LookAhead::forget_guesses(Tiers& tiers) {
+  stop(tiers);
+  for (Guess& guess : guesses_) guess = {};
+}
+
+}  // namespace leoam
