@@ -1,0 +1,91 @@
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "report.h"
+#include "report_chart.h"
+#include "report_sections.h"
+
+namespace leoam::cli {
+namespace {
+
+std::string row_name(const Json& row) {
+  std::string name = row["policy"].get<std::string>();
+  if (row["importance"].is_number()) name += ", " + figure(row["importance"], 100) + " % of the context";
+  if (row["budget_tokens"].is_number()) name += ", " + figure(row["budget_tokens"]) + " tokens";
+  return name;
+}
+
+void table_section(ReportPage& page, const Json& result) {
+  ReportTable table = {{"policy", "mean KL", "KL 99 %", "worst KL", "top-1", "attended %", "captured",
+                        "worst layer", "its captured", "certain", "seconds"},
+                       {}};
+  std::vector<std::string> names;
+  BarGroup captured = {"captured mass, %", {}, 100.0}, coverage = {"certain coverage, %", {}, 100.0},
+           attended = {"attended to, % of the context", {}, 100.0};
+  for (const Json& row : result["policies"]) {
+    const Json& worst = row["worst_layer"];
+    table.rows.push_back({row_name(row), figure(row["kl_mean"]), figure(row["kl_p99"]),
+                          figure(row["kl_worst"]), figure(row["top1_agreement"]),
+                          figure(row["attended_share"], 100), figure(row["captured_mass"]),
+                          worst.is_object() ? figure(worst["layer"]) : "-",
+                          worst.is_object() ? figure(worst["captured_mass"]) : "-",
+                          figure(row["mean_coverage"]), figure(row["seconds"])});
+    if (!row["attended_share"].is_number()) continue;
+    names.push_back(row_name(row));
+    attended.values.push_back(100 * number(row["attended_share"]));
+    captured.values.push_back(100 * number(row["captured_mass"]));
+    coverage.values.push_back(100 * number(row["mean_coverage"]));
+  }
+  std::vector<Svg> charts;
+  if (!names.empty())
+    charts.push_back(bar_chart("Attended to, captured, certain", names, {attended, captured, coverage}));
+  page.section("Policies",
+               "Divergence is that of the next token's distribution from full attention. Captured mass is "
+               "the true share of "
+               "the softmax mass in what was selected, a mean over steps, layers that select and heads; "
+               "coverage is what of "
+               "it is certain while the rest has not been read.",
+               charts, table);
+}
+
+void quality_section(ReportPage& page, const Json& result) {
+  std::map<std::string, size_t> place;
+  std::vector<Series> series;
+  size_t most = 0;
+  bool zero = false;
+  for (const Json& row : result["policies"]) {
+    if (!row["importance"].is_number()) continue;
+    const std::string policy = row["policy"].get<std::string>();
+    if (place.emplace(policy, series.size()).second) series.push_back({policy, {}});
+    auto& points = series[place[policy]].points;
+    points.emplace_back(100 * number(row["importance"]), number(row["kl_mean"]));
+    zero = zero || points.back().second <= 0;
+    most = std::max(most, points.size());
+  }
+  if (most < 2) return;
+  for (Series& one : series) std::ranges::sort(one.points);
+  std::string note = "Mean KL divergence from full attention at each budget; lower is nearer.";
+  if (zero) note += " A divergence of 0 has no place on a logarithmic axis and is left out.";
+  page.section("Quality against budget", note,
+               {line_chart("Quality against budget", {"budget, % of the context", true},
+                           {"mean KL divergence, nats", true}, series, true)},
+               {});
+}
+
+}  // namespace
+
+std::string eval_page(const Json& result) {
+  ReportPage page(
+      "LeoAM: how near policies come to full attention",
+      "The last " + figure(result["positions"]) + " of " + figure(result["n_tokens"]) + " tokens.");
+  facts_section(page, result);
+  table_section(page, result);
+  quality_section(page, result);
+  std::vector<NamedRow> rows;
+  for (const Json& row : result["policies"]) rows.push_back({row_name(row), &row});
+  attention_section(page, rows);
+  return page.html();
+}
+
+}  // namespace leoam::cli
