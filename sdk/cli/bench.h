@@ -22,6 +22,9 @@ struct HostBudget {
 // "64MiB", "10%" or "all". Throws CLI::ValidationError.
 HostBudget parse_host_budget(const std::string& text);
 
+// "leoam, RAM for 10%"
+std::string case_name(const std::string& policy, const std::string& host_budget);
+
 struct BenchOptions : CommonOptions {
   uint32_t prompt_tokens = 512;
   uint32_t generate_tokens = 64;

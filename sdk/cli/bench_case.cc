@@ -88,7 +88,7 @@ std::vector<int32_t> BenchCase::context_of(uint32_t sequence, const std::vector<
 }
 
 std::string BenchCase::name() const {
-  return budget_.name.empty() ? policy_ : policy_ + ", RAM for " + budget_.name;
+  return case_name(policy_, budget_.name);
 }
 
 void BenchCase::sample(double seconds) {

@@ -1,3 +1,4 @@
+#include <cmath>
 #include <cstdio>
 #include <memory>
 
@@ -52,23 +53,32 @@ void print_table(const Json& result) {
       model["architecture"].get<std::string>().c_str(), model["quantization"].get<std::string>().c_str(),
       result["machine"].value("cpu.name", "").c_str(), result["machine"].value("threads", "").c_str(),
       result["batch"].get<uint32_t>(), result["generate"].get<uint32_t>(), result["repeat"].get<uint32_t>());
-  std::printf("%-24s %8s %16s %10s %10s %8s %8s %10s %9s %9s %9s\n", "policy, host budget", "context",
-              "tokens/s", "a sequence", "ms/token", "disk MB", "stalled", "RAM MB", "attended", "coverage",
-              "least");
+  std::printf("%-24s %8s %16s %10s %10s %8s %8s %10s %9s %9s %9s %9s\n", "policy, host budget", "context",
+              "tokens/s", "a sequence", "ms/token", "disk MB", "stalled", "RAM MB", "attended", "captured",
+              "certain", "least");
   for (const Json& row : result["cases"]) {
-    const auto figure = [&row](const char* key) { return row[key].get<double>(); };
-    std::string name = row["policy"].get<std::string>();
-    if (row["host_budget"].is_string()) name += ", " + row["host_budget"].get<std::string>();
-    std::printf("%-24s %8.0f %9.2f +- %3.1f %10.2f %10.2f %8.2f %7.1f%% %10.1f %8.1f%% %9.4f %9.4f\n",
+    const auto figure = [&row](const char* key) {
+      return row[key].is_number() ? row[key].get<double>() : NAN;
+    };
+    const Json& budget = row["host_budget"];
+    const std::string name = case_name(row["policy"].get<std::string>(),
+                                       budget.is_string() ? budget.get<std::string>() : std::string());
+    std::printf("%-24s %8.0f %9.2f +- %3.1f %10.2f %10.2f %8.2f %7.1f%% %10.1f %8.1f%% %9.4f %9.4f %9.4f\n",
                 name.c_str(), figure("context_tokens"), figure("tokens_per_second"),
                 figure("tokens_per_second_spread"), figure("sequence_tokens_per_second"),
                 figure("ms_per_token"), figure("disk_read_bytes_per_token") / 1e6,
                 100 * figure("stalled_share"), figure("host_kv_peak_bytes") / 1e6,
-                100 * figure("attended_share"), figure("mean_coverage"), figure("least_coverage"));
+                100 * figure("attended_share"), figure("captured_mass"), figure("mean_coverage"),
+                figure("least_coverage"));
   }
 }
 
 }  // namespace
+
+std::string case_name(const std::string& policy, const std::string& host_budget) {
+  if (host_budget.empty()) return policy;
+  return policy + (host_budget == "all" ? ", all in RAM" : ", RAM for " + host_budget);
+}
 
 HostBudget parse_host_budget(const std::string& text) {
   HostBudget budget{text, 0, 0};

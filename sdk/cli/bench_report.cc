@@ -2,6 +2,7 @@
 #include <cmath>
 #include <map>
 
+#include "bench.h"
 #include "report.h"
 #include "report_chart.h"
 #include "report_sections.h"
@@ -9,10 +10,10 @@
 namespace leoam::cli {
 namespace {
 
-std::string case_name(const Json& one) {
-  std::string name = one["policy"].get<std::string>();
-  if (!one["host_budget"].is_null()) name += ", RAM " + one["host_budget"].get<std::string>();
-  return name;
+std::string name_of(const Json& one) {
+  const Json& budget = one["host_budget"];
+  return case_name(one["policy"].get<std::string>(),
+                   budget.is_string() ? budget.get<std::string>() : std::string());
 }
 
 // The cases with the longest context.
@@ -21,7 +22,7 @@ std::vector<NamedRow> longest(const Json& result) {
   for (const Json& one : result["cases"]) most = std::max(most, number(one["context_tokens"]));
   std::vector<NamedRow> rows;
   for (const Json& one : result["cases"])
-    if (number(one["context_tokens"]) == most) rows.push_back({case_name(one), &one});
+    if (number(one["context_tokens"]) == most) rows.push_back({name_of(one), &one});
   return rows;
 }
 
@@ -37,7 +38,7 @@ void cases_section(ReportPage& page, const Json& result) {
                         "captured", "certain", "least certain"},
                        {}};
   for (const Json& one : result["cases"])
-    table.rows.push_back({case_name(one), figure(one["context_tokens"]), figure(one["batch"]),
+    table.rows.push_back({name_of(one), figure(one["context_tokens"]), figure(one["batch"]),
                           figure(one["tokens_per_second"]), figure(one["tokens_per_second_spread"]),
                           figure(one["ms_per_token"]), figure(one["disk_read_bytes_per_token"], 1e-6),
                           figure(one["disk_reads_per_token"]), figure(one["stalled_share"], 100),
@@ -56,7 +57,7 @@ void speed_section(ReportPage& page, const Json& result) {
   std::vector<Series> series;
   std::vector<double> contexts;
   for (const Json& one : result["cases"]) {
-    const std::string name = case_name(one);
+    const std::string name = name_of(one);
     if (place.emplace(name, series.size()).second) series.push_back({name, {}});
     const double context = number(one["context_tokens"]);
     if (std::ranges::find(contexts, context) == contexts.end()) contexts.push_back(context);
@@ -183,24 +184,26 @@ Svg bench_picture(const Json& result) {
 
 std::string bench_page(const Json& result) {
   const Json& model = result["model"];
-  std::string name = model["name"].get<std::string>();
-  if (name.empty()) name = model["architecture"].get<std::string>();
-  ReportPage page("LeoAM: " + name + ", policies and budgets",
+  std::string title = model["name"].get<std::string>();
+  if (title.empty()) title = model["architecture"].get<std::string>();
+  const Json& machine = result["machine"];
+  ReportPage page("LeoAM: " + title + ", policies and budgets",
                   figure(result["repeat"]) + " turns of " + figure(result["generate"]) + " tokens; " +
-                      context_words(*longest(result).front().row) + ".");
-  facts_section(page, result);
+                      context_words(*longest(result).front().row) + ". " + machine.value("cpu.name", "") +
+                      ", " + machine.value("cpu.chosen", "") + ".");
   cases_section(page, result);
   speed_section(page, result);
   tiers_section(page, result);
   timeline_section(page, result);
   std::vector<NamedRow> selecting;
-  for (const auto& [case_name, one] : longest(result)) {
+  for (const auto& [name, one] : longest(result)) {
     const std::string policy = one->at("policy").get<std::string>();
     // Budgets change where pages are, not what is selected.
     if (std::ranges::find(selecting, policy, &NamedRow::name) == selecting.end())
       selecting.push_back({policy, one});
   }
   attention_section(page, selecting);
+  facts_section(page, result);
   return page.html();
 }
 

@@ -79,12 +79,12 @@ std::string eval_page(const Json& result) {
   ReportPage page(
       "LeoAM: how near policies come to full attention",
       "The last " + figure(result["positions"]) + " of " + figure(result["n_tokens"]) + " tokens.");
-  facts_section(page, result);
   table_section(page, result);
   quality_section(page, result);
   std::vector<NamedRow> rows;
   for (const Json& row : result["policies"]) rows.push_back({row_name(row), &row});
   attention_section(page, rows);
+  facts_section(page, result);
   return page.html();
 }
 

@@ -18,15 +18,15 @@ constexpr std::string_view kStyle =
     ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,-apple-system,'Segoe UI',sans-serif;margin:0 "
     "auto;"
     "max-width:820px;padding:24px 20px 60px;background:#fff;color:#1b1f24}h1{font-size:26px;margin:8px 0}"
-    "h2{font-size:19px;margin:44px 0 4px}p{margin:4px 0 14px}.note,footer{color:#57606a}"
+    "h2{font-size:19px;margin:44px 0 4px}p{margin:4px 0 14px}.note{color:#57606a}"
     "figure{margin:12px 0;overflow-x:auto}svg{max-width:100%;height:auto}"
     "dl{display:grid;grid-template-columns:max-content 1fr;gap:2px "
     "16px;font-size:14px}dt{color:#57606a}dd{margin:0}"
-    "table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums}"
+    "details{margin:10px 0}table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums}"
     ".wide{overflow-x:auto}th,td{padding:3px 10px;border-bottom:1px solid "
     "#d8dee4;text-align:right;white-space:nowrap}"
     "th:first-child,td:first-child{text-align:left}summary{cursor:pointer;font-size:14px}"
-    "@media(prefers-color-scheme:dark){body{background:#161b22;color:#e6edf3}.note,footer,dt{color:#9aa5b1}"
+    "@media(prefers-color-scheme:dark){body{background:#161b22;color:#e6edf3}.note,dt{color:#9aa5b1}"
     "th,td{border-color:#343b44}}";
 
 std::string element(std::string_view name, std::string_view words, std::string_view classes = {}) {
@@ -47,9 +47,9 @@ std::filesystem::path folder_of(const std::string& path) {
 }  // namespace
 
 void ReportPage::facts(const std::vector<std::pair<std::string, std::string>>& facts) {
-  body_ += "<dl>";
+  body_ += "<details><summary>Measured with</summary><dl>";
   for (const auto& [name, value] : facts) body_ += element("dt", name) + element("dd", value);
-  body_ += "</dl>\n";
+  body_ += "</dl></details>\n";
 }
 
 void ReportPage::section(const std::string& title, const std::string& note, const std::vector<Svg>& charts,

@@ -80,7 +80,7 @@ class Comparison(unittest.TestCase):
     def test_a_table_for_people(self):
         lines = run(*COMPARISON, "--context", "500").stdout.splitlines()
         self.assertEqual(len(lines), 6)
-        self.assertRegex(lines[-1], r"^leoam, 40% +500 +\d+\.\d+ \+- +\d+\.\d ")
+        self.assertRegex(lines[-1], r"^leoam, RAM for 40% +500 +\d+\.\d+ \+- +\d+\.\d ")
 
     def test_refusals(self):
         for arguments in (("--host-budget", "10%"), ("--host-budget", "1MiB,2MiB"), ("--batch", "2"),
@@ -103,7 +103,7 @@ class Pages(unittest.TestCase):
                                     "One step, layer by layer", "Attention against selection"])
         self.assertIn("a&lt;b&gt;&amp;&quot;&#39;.txt", content)
         self.assertNotIn("<b>", content)
-        self.assertIn("leoam, RAM 40%", content)
+        self.assertIn("leoam, RAM for 40%", content)
         drawing = xml.parse(picture).getroot()
         self.assertEqual(drawing.tag, "{http://www.w3.org/2000/svg}svg")
         self.assertIn("prefers-color-scheme", "".join(drawing.itertext()))
