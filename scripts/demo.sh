@@ -2,7 +2,7 @@
 # From a bare Debian 12 to an answer: installs what the build needs, builds the leoam command, fetches a small model
 # and asks it about a document of 7,600 tokens, the GNU General Public License that every Debian carries. Twice: with
 # full attention and all KV in RAM; with a tenth of that RAM, the rest on disk, and a tenth of the KV attended to.
-# Then it times both over the same document and writes a page with charts, which takes one to three minutes.
+# Then it times both over the same document and writes a page with charts, which takes two to three minutes.
 # usage: scripts/demo.sh ["another question"]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -55,6 +55,6 @@ report=build/release/demo.html
 echo
 echo "leoam bench $model --text-file $document --context 7600 --policy exact,leoam --host-budget all,10% ..."
 build/release/leoam bench "$model" --text-file "$document" --context 7600 --policy exact,leoam --host-budget all,10% \
-  --generate 16 --repeat 2 --report "$report" --picture "${report%.html}.svg"
+  --generate 12 --repeat 5 --report "$report" --picture "${report%.html}.svg"
 echo
 echo "The page with charts: $PWD/$report"

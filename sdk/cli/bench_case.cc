@@ -5,10 +5,13 @@
 #include <mutex>
 #include <random>
 
+#include "divergence.h"
+
 namespace leoam::cli {
 namespace {
 
 constexpr uint32_t kWarmUp_tokens = 4;
+constexpr uint32_t kLook_tokens = 8;
 
 // The bytes of a budget, and of the instance that has it.
 CommonOptions under_budget(const BenchOptions& options, const HostBudget& budget) {
@@ -61,7 +64,8 @@ BenchCase::BenchCase(const BenchOptions& options, std::string policy, const Host
   CommonOptions common = options;
   common.policy = policy_;
   // Each turn leaves its tokens where they are, and begins with a step in which one sequence is alone.
-  const uint64_t drawn = (options.repeat + 1) * (options.generate_tokens + options.batch + uint64_t{2});
+  const uint64_t drawn =
+      (options.repeat + 1) * (options.generate_tokens + options.batch + uint64_t{2}) + kLook_tokens;
   common.context_tokens = static_cast<uint32_t>(std::min<uint64_t>(
       std::max<uint64_t>(model_.info().context_tokens, context_tokens + drawn), UINT32_MAX));
   std::vector<int32_t> text;
@@ -209,8 +213,11 @@ void BenchCase::look() {
   layer_times_ = sequence.session.layer_times();
   EvaluateOptions audit;
   audit.audit = true;
-  sequence.session.evaluate(std::span(&sequence.next, 1), audit);
-  attention_.add(sequence.session.attention(), model_.info().n_layers);
+  for (uint32_t i = 0; i < kLook_tokens; ++i) {
+    sequence.session.evaluate(std::span(&sequence.next, 1), audit);
+    attention_.add(sequence.session.attention(), model_.info().n_layers);
+    sequence.next = likeliest(sequence.session.logits());
+  }
 }
 
 Json BenchCase::samples_json() const {

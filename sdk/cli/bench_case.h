@@ -33,7 +33,8 @@ class BenchCase {
   void fill(const Progress& on_progress);
   // All sequences draw at once. The first time is not counted.
   void decode();
-  // After the last turn: one more step of the first sequence, in which its attention is audited.
+  // After the last turn: how its last step went, and some more steps of the first sequence, which are
+  // audited.
   void look();
   Json json() const;
 

@@ -166,13 +166,13 @@ void timeline_section(ReportPage& page, const Json& result) {
 }  // namespace
 
 Svg bench_picture(const Json& result) {
-  std::vector<std::string> names;
+  std::vector<BarName> names;
   BarGroup speed = {"tokens per second", {}}, ram = {"RAM of the KV cache, peak, MB", {}},
            disk = {"read from disk, MB per token", {}},
            captured = {"captured attention, % (all of it: 100)", {}, 100.0};
   std::string context;
   for (const auto& [name, one] : longest(result)) {
-    names.push_back(name);
+    names.push_back({name, names.size()});
     context = context_words(*one);
     speed.values.push_back(number(one->at("tokens_per_second")));
     ram.values.push_back(number(one->at("host_kv_peak_bytes")) / 1e6);

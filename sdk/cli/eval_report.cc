@@ -20,7 +20,8 @@ void table_section(ReportPage& page, const Json& result) {
   ReportTable table = {{"policy", "mean KL", "KL 99 %", "worst KL", "top-1", "attended %", "captured",
                         "worst layer", "its captured", "certain", "seconds"},
                        {}};
-  std::vector<std::string> names;
+  std::vector<BarName> names;
+  std::vector<std::string> policies;
   BarGroup captured = {"captured mass, %", {}, 100.0}, coverage = {"certain coverage, %", {}, 100.0},
            attended = {"attended to, % of the context", {}, 100.0};
   for (const Json& row : result["policies"]) {
@@ -32,7 +33,9 @@ void table_section(ReportPage& page, const Json& result) {
                           worst.is_object() ? figure(worst["captured_mass"]) : "-",
                           figure(row["mean_coverage"]), figure(row["seconds"])});
     if (!row["attended_share"].is_number()) continue;
-    names.push_back(row_name(row));
+    const std::string policy = row["policy"].get<std::string>();
+    if (policies.empty() || policies.back() != policy) policies.push_back(policy);
+    names.push_back({row_name(row), policies.size() - 1});
     attended.values.push_back(100 * number(row["attended_share"]));
     captured.values.push_back(100 * number(row["captured_mass"]));
     coverage.values.push_back(100 * number(row["mean_coverage"]));
@@ -49,28 +52,39 @@ void table_section(ReportPage& page, const Json& result) {
                charts, table);
 }
 
-void quality_section(ReportPage& page, const Json& result) {
+// A figure of each policy over its budgets; empty where none has several.
+std::vector<Series> over_budgets(const Json& result, const char* key) {
   std::map<std::string, size_t> place;
   std::vector<Series> series;
   size_t most = 0;
-  bool zero = false;
   for (const Json& row : result["policies"]) {
-    if (!row["importance"].is_number()) continue;
+    if (!row["importance"].is_number() || !row[key].is_number()) continue;
     const std::string policy = row["policy"].get<std::string>();
     if (place.emplace(policy, series.size()).second) series.push_back({policy, {}});
     auto& points = series[place[policy]].points;
-    points.emplace_back(100 * number(row["importance"]), number(row["kl_mean"]));
-    zero = zero || points.back().second <= 0;
+    points.emplace_back(100 * number(row["importance"]), number(row[key]));
     most = std::max(most, points.size());
   }
-  if (most < 2) return;
+  if (most < 2) return {};
   for (Series& one : series) std::ranges::sort(one.points);
-  std::string note = "Mean KL divergence from full attention at each budget; lower is nearer.";
-  if (zero) note += " A divergence of 0 has no place on a logarithmic axis and is left out.";
-  page.section("Quality against budget", note,
-               {line_chart("Quality against budget", {"budget, % of the context", true},
-                           {"mean KL divergence, nats", true}, series, true)},
-               {});
+  return series;
+}
+
+void quality_section(ReportPage& page, const Json& result) {
+  const std::vector<Series> divergence = over_budgets(result, "kl_mean");
+  if (divergence.empty()) return;
+  const Axis budget = {"budget, % of the context"};
+  std::vector<Svg> charts = {
+      line_chart("Quality against budget", budget, {"mean KL divergence, nats", true}, divergence, true)};
+  const std::vector<Series> captured = over_budgets(result, "captured_mass");
+  if (!captured.empty())
+    charts.push_back(
+        line_chart("Captured mass against budget", budget, {"captured mass", false, 0.0}, captured, true));
+  page.section("Quality against budget",
+               "Mean KL divergence from full attention at each budget, where lower is nearer; a divergence "
+               "of 0 has no "
+               "place on a logarithmic axis. The numbers are those of the table above.",
+               charts, {});
 }
 
 }  // namespace
@@ -81,8 +95,14 @@ std::string eval_page(const Json& result) {
       "The last " + figure(result["positions"]) + " of " + figure(result["n_tokens"]) + " tokens.");
   table_section(page, result);
   quality_section(page, result);
+  // One budget of each policy.
   std::vector<NamedRow> rows;
-  for (const Json& row : result["policies"]) rows.push_back({row_name(row), &row});
+  std::string last;
+  for (const Json& row : result["policies"])
+    if (row["heads"].is_object() && row["policy"] != last) {
+      last = row["policy"].get<std::string>();
+      rows.push_back({row_name(row), &row});
+    }
   attention_section(page, rows);
   facts_section(page, result);
   return page.html();

@@ -141,11 +141,11 @@ Svg line_chart(const std::string& title, const Axis& x, const Axis& y, const std
   return svg;
 }
 
-Svg bar_chart(const std::string& title, const std::vector<std::string>& names,
+Svg bar_chart(const std::string& title, const std::vector<BarName>& names,
               const std::vector<BarGroup>& groups) {
   constexpr double kLeft = 16, kBar = 18, kRow = 24, kHead = 26, kGap = 14, kFigure = 70;
   double name_width = 0;
-  for (const std::string& name : names) name_width = std::max(name_width, text_width(name));
+  for (const BarName& one : names) name_width = std::max(name_width, text_width(one.name));
   const double from = kLeft + name_width + 14;
   const double room = kWidth - from - kFigure - 16;
   const double group_height = kHead + kRow * static_cast<double>(names.size()) + kGap;
@@ -161,9 +161,10 @@ Svg bar_chart(const std::string& title, const std::vector<std::string>& names,
       const double at = y + kHead + kRow * static_cast<double>(i);
       const double value = group.values[i];
       const double length = value > 0 ? std::max(room * value / most, 1.0) : 0;
-      svg.text(from - 10, at + 13, names[i], Anchor::end);
+      svg.text(from - 10, at + 13, names[i].name, Anchor::end);
       svg.rect(from, at, room, kBar, "track");
-      svg.rect(from, at, length, kBar, numbered("f", i), names[i] + ": " + short_number(value));
+      svg.rect(from, at, length, kBar, numbered("f", names[i].colour),
+               names[i].name + ": " + short_number(value));
       svg.text(from + room + 8, at + 13, short_number(value));
     }
     y += group_height;

@@ -26,13 +26,17 @@ struct Axis {
 Svg line_chart(const std::string& title, const Axis& x, const Axis& y, const std::vector<Series>& series,
                bool markers);
 
-// Groups of bars beside each other, one group a measure with a scale of its own.
+struct BarName {
+  std::string name;
+  size_t colour = 0;  // of a series
+};
+// Groups of bars below each other, one group a measure with a scale of its own.
 struct BarGroup {
   std::string label;  // with its unit
   std::vector<double> values;
   std::optional<double> most = {};
 };
-Svg bar_chart(const std::string& title, const std::vector<std::string>& names,
+Svg bar_chart(const std::string& title, const std::vector<BarName>& names,
               const std::vector<BarGroup>& groups);
 
 // One row of a timeline: what computes, what waits, and what is on its way meanwhile.
