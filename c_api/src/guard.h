@@ -100,6 +100,28 @@ void write_struct(T* caller, const T& value) {
   if (struct_size > sizeof(T)) std::memset(bytes + sizeof(T), 0, struct_size - sizeof(T));
 }
 
+// Fails unless `count` structs of the caller, each as long as the first says, can be filled.
+template <class T>
+Status check_out_structs(const T* caller, uint64_t count, const char* name) {
+  LEOAM_RETURN_IF_ERROR(check_out_struct(caller, name));
+  const uint32_t stride = caller->struct_size;
+  for (uint64_t i = 1; i < count; ++i) {
+    uint32_t one = 0;
+    std::memcpy(&one, reinterpret_cast<const unsigned char*>(caller) + i * stride, sizeof one);
+    if (one != stride)
+      return error(ErrorKind::invalid_argument, "{}[{}].struct_size: {}, expected {} as in the first", name,
+                   i, one, stride);
+  }
+  return {};
+}
+
+// The i-th of them.
+template <class T>
+void write_struct_at(T* caller, uint64_t i, const T& value) {
+  write_struct(reinterpret_cast<T*>(reinterpret_cast<unsigned char*>(caller) + i * caller->struct_size),
+               value);
+}
+
 // Fails with invalid_argument when bits outside `known` are set.
 Status check_flags(uint64_t flags, uint64_t known, const char* name);
 

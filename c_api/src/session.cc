@@ -7,6 +7,7 @@ namespace {
 EvaluateOptions make_options(const leoam_evaluate_options& c, const CancelFlag* cancel, CallbackList& list) {
   EvaluateOptions options;
   options.all_logits = (c.flags & LEOAM_EVALUATE_ALL_LOGITS) != 0;
+  options.audit = (c.flags & LEOAM_EVALUATE_AUDIT) != 0;
   options.cancel = cancel;
   if (c.on_logits) {
     options.on_logits = [&c, &list](uint64_t position, std::span<const float> logits) {
@@ -16,6 +17,13 @@ EvaluateOptions make_options(const leoam_evaluate_options& c, const CancelFlag* 
   }
   options.on_progress = read_progress(c.on_progress, c.user_data, list);
   return options;
+}
+
+Status check_head_count(const Session& session, uint64_t count) {
+  const ModelConfig& config = session.model().config();
+  const uint64_t expected = uint64_t{config.n_layers} * config.n_heads;
+  if (count == expected) return {};
+  return error(ErrorKind::invalid_argument, "count: {}, expected n_layers * n_heads = {}", count, expected);
 }
 
 }  // namespace
@@ -65,6 +73,8 @@ leoam_status leoam_session_get_info(leoam_session* session, leoam_session_info* 
     c.n_widened = selection.n_widened;
     c.coverage_sum = selection.coverage;
     c.least_coverage = selection.least_coverage;
+    c.n_audited = selection.n_audited;
+    c.captured_sum = selection.captured;
     write_struct(out_info, c);
     return {};
   });
@@ -79,7 +89,7 @@ leoam_status leoam_session_evaluate(leoam_session* session, const int32_t* token
     LEOAM_RETURN_IF_ERROR(read_array(tokens, n_tokens, "tokens", &input));
     leoam_evaluate_options c;
     LEOAM_RETURN_IF_ERROR(read_struct(options, "options", &c));
-    LEOAM_RETURN_IF_ERROR(check_flags(c.flags, LEOAM_EVALUATE_ALL_LOGITS, "flags"));
+    LEOAM_RETURN_IF_ERROR(check_flags(c.flags, LEOAM_EVALUATE_ALL_LOGITS | LEOAM_EVALUATE_AUDIT, "flags"));
     const CancelArgument cancel(c.cancel);
     LEOAM_RETURN_IF_ERROR(cancel.check());
     return object.session->evaluate(input, make_options(c, cancel.get(), list));
@@ -118,13 +128,44 @@ leoam_status leoam_session_copy_coverage(leoam_session* session, float* coverage
                                          leoam_error* error) noexcept {
   return guarded_with<SessionObject>(session, error, [&](SessionObject& object) -> Status {
     LEOAM_RETURN_IF_ERROR(check_pointer(coverage, "coverage"));
-    const ModelConfig& config = object.session->model().config();
-    const uint64_t expected = uint64_t{config.n_layers} * config.n_heads;
-    if (count != expected) {
-      return leoam::error(ErrorKind::invalid_argument, "count: {}, expected n_layers * n_heads = {}", count,
-                          expected);
-    }
+    LEOAM_RETURN_IF_ERROR(check_head_count(*object.session, count));
     return object.session->copy_coverage({coverage, static_cast<size_t>(count)});
+  });
+}
+
+leoam_status leoam_session_copy_attention(leoam_session* session, leoam_head_attention* heads, uint64_t count,
+                                          leoam_error* error) noexcept {
+  return guarded_with<SessionObject>(session, error, [&](SessionObject& object) -> Status {
+    LEOAM_RETURN_IF_ERROR(check_pointer(heads, "heads"));
+    LEOAM_RETURN_IF_ERROR(check_head_count(*object.session, count));
+    LEOAM_RETURN_IF_ERROR(check_out_structs(heads, count, "heads"));
+    std::vector<HeadAttention> figures(static_cast<size_t>(count));
+    LEOAM_RETURN_IF_ERROR(object.session->copy_attention(figures));
+    for (uint64_t i = 0; i < count; ++i) {
+      const HeadAttention& one = figures[static_cast<size_t>(i)];
+      write_struct_at(heads, i, {0, one.coverage, one.captured, one.attended_share});
+    }
+    return {};
+  });
+}
+
+leoam_status leoam_session_copy_layer_times(leoam_session* session, leoam_layer_times* layers, uint64_t count,
+                                            leoam_error* error) noexcept {
+  return guarded_with<SessionObject>(session, error, [&](SessionObject& object) -> Status {
+    LEOAM_RETURN_IF_ERROR(check_pointer(layers, "layers"));
+    const uint32_t expected = object.session->model().config().n_layers;
+    if (count != expected)
+      return leoam::error(ErrorKind::invalid_argument, "count: {}, expected n_layers {}", count, expected);
+    LEOAM_RETURN_IF_ERROR(check_out_structs(layers, count, "layers"));
+    std::vector<LayerTimes> times(static_cast<size_t>(count));
+    LEOAM_RETURN_IF_ERROR(object.session->copy_layer_times(times));
+    for (uint32_t i = 0; i < count; ++i) {
+      const LayerTimes& one = times[i];
+      write_struct_at(layers, i,
+                      {0, i, one.begin_us, one.end_us, one.computing_us, one.waiting_us, one.demand_bytes,
+                       one.ahead_bytes, one.sent_us, one.arrived_us});
+    }
+    return {};
   });
 }
 

@@ -47,6 +47,7 @@ Result<std::unique_ptr<Forward>> Forward::create(const Model& model, Device& dev
     forward->local_cos_.resize(size_t{max_tokens} * forward->local_rope_->n_pairs());
     forward->local_sin_.resize(forward->local_cos_.size());
   }
+  forward->layer_times_.resize(config.n_layers);
   forward->sequences_.reserve(max_tokens);
   forward->spans_.reserve(max_tokens);
   forward->pages_.reserve(max_tokens);
@@ -81,20 +82,26 @@ Status Forward::begin(std::span<const StepSequence> sequences, const CancelFlag*
   shape_.spans = spans_;
   shape_.cancel = cancel;
   next_operation_ = 0;
+  std::ranges::fill(layer_times_, LayerTimes());
+  holds_.arrivals = {};
+  begun_us_ = steady_us();
   return {};
 }
 
 Result<bool> Forward::advance(Deadline deadline) {
   const uint32_t n_operations = 1 + model_.config().n_layers * kLayerOperations;
+  noted_us_ = steady_us();
   while (next_operation_ < n_operations) {
     Status status = run_operation();
+    note_times();
     if (!status.ok()) {
       readers_.clear();
       layer_selections_.clear();
       shape_.selections = {};
-      // Attention reads, and can do so again.
-      if (is_attention(next_operation_) && ((status.kind() == ErrorKind::no_space && give_up_selecting()) ||
-                                            (status.kind() == ErrorKind::corrupt && lost_abstracts())))
+      // Attention reads, and can do so again. Several sequences that do not fit are run apart instead.
+      if (is_attention(next_operation_) &&
+          ((status.kind() == ErrorKind::no_space && sequences_.size() == 1 && give_up_selecting()) ||
+           (status.kind() == ErrorKind::corrupt && lost_abstracts())))
         continue;
       return status;
     }
@@ -119,6 +126,28 @@ bool Forward::lost_abstracts() {
   for (SequenceKv* kv : sequences_)
     if (kv->selector()) any = std::exchange(kv->selector()->abstracts_lost, false) || any;
   return any;
+}
+
+void Forward::note_times() {
+  const uint64_t now_us = steady_us();
+  const uint64_t us = now_us - std::exchange(noted_us_, now_us);
+  const Arrivals arrivals = std::exchange(holds_.arrivals, {});
+  if (next_operation_ == 0) return;
+  LayerTimes& times = layer_times_[(next_operation_ - 1) / kLayerOperations];
+  if (times.end_us == 0) times.begin_us = now_us - us - begun_us_;
+  times.end_us = now_us - begun_us_;
+  const uint64_t waiting_us = std::min(arrivals.waited_us, us);
+  times.waiting_us += waiting_us;
+  times.computing_us += us - waiting_us;
+  if (arrivals.last_arrived_us == 0) return;
+  const auto since_begin = [this](uint64_t at_us) { return static_cast<int64_t>(at_us - begun_us_); };
+  const bool first = times.demand_bytes + times.ahead_bytes == 0;
+  times.demand_bytes += arrivals.demand_bytes;
+  times.ahead_bytes += arrivals.ahead_bytes;
+  times.sent_us = first ? since_begin(arrivals.first_sent_us)
+                        : std::min(times.sent_us, since_begin(arrivals.first_sent_us));
+  times.arrived_us = first ? since_begin(arrivals.last_arrived_us)
+                           : std::max(times.arrived_us, since_begin(arrivals.last_arrived_us));
 }
 
 Status Forward::run_operation() {
@@ -209,7 +238,28 @@ Status Forward::attention(uint32_t layer) {
   return {};
 }
 
+Status Forward::audit(uint32_t layer, const AttentionParams& params) {
+  for (size_t i = 0; i < sequences_.size(); ++i) {
+    SequenceKv& kv = *sequences_[i];
+    if (!kv.selects(layer)) continue;
+    kv.selector()->buffers.total.clear();
+    if (!kv.selector()->audits) continue;
+    selections_.assign(sequences_.size(), {});
+    sums_.assign(sequences_.size(), {});
+    shape_.selections = selections_;
+    for (LayerReader reader(kv, layer, &holds_); !reader.at_end();) {
+      LEOAM_ASSIGN_OR_RETURN(const std::span<const kernels::KvPageRef> pages, reader.next(shape_.cancel));
+      selections_[i] = {true, {pages.data(), static_cast<uint32_t>(pages.size())}, {}};
+      LEOAM_RETURN_IF_ERROR(device_.attend_selected(shape_, *workspace_, params, sums_));
+      LayerSelection::add_to_total(kv, sums_[i], shape_.n_heads);
+    }
+    shape_.selections = {};
+  }
+  return {};
+}
+
 Status Forward::select(uint32_t layer, const AttentionParams& params) {
+  LEOAM_RETURN_IF_ERROR(audit(layer, params));
   layer_selections_.clear();
   selections_.clear();
   for (size_t i = 0; i < sequences_.size(); ++i) {

@@ -14,6 +14,7 @@
 #include "runtime/base/status.h"
 #include "runtime/device/device.h"
 #include "runtime/engine/rope_table.h"
+#include "runtime/engine/statistics.h"
 #include "runtime/kv/layer_reader.h"
 #include "runtime/kv/layer_selection.h"
 #include "runtime/kv/sequence_kv.h"
@@ -53,16 +54,22 @@ class Forward {
   // After a finished step, until the next begin: logits [rows.size()][n_vocab] of token rows of the step, in
   // the order of the sequences' tokens.
   Status logits(std::span<const uint32_t> rows, float* out);
+  // Of the newest step, [n_layers].
+  std::span<const LayerTimes> layer_times() const { return layer_times_; }
 
  private:
   Forward(const Model& model, Device& device) : model_(model), device_(device) {}
   Status run_operation();
+  // An operation has ended: its time, and what has moved for it, go to its layer.
+  void note_times();
   Status attention_input(uint32_t layer);
   Status attention(uint32_t layer);
   // For want of room; false: no sequence of the step selected.
   bool give_up_selecting();
   // They are made again when attention is tried again.
   bool lost_abstracts();
+  // Of the sequences whose selections are audited: attends to everything, for its sums alone.
+  Status audit(uint32_t layer, const AttentionParams& params);
   // Of the sequences that attend to a selection.
   Status select(uint32_t layer, const AttentionParams& params);
   // Where a coverage floor asks for it.
@@ -84,6 +91,9 @@ class Forward {
   std::vector<SpanSelection> selections_;        // one a span; empty: none selects
   std::vector<AttentionSums> sums_;              // likewise
   PassHolds holds_;
+  std::vector<LayerTimes> layer_times_;
+  uint64_t begun_us_ = 0;  // the step
+  uint64_t noted_us_ = 0;  // its operations up to here
   std::vector<SequenceSpan> spans_;
   std::vector<LayerPages> pages_;
   std::vector<int32_t> tokens_;

@@ -57,13 +57,13 @@ float* Generation::wanted_logits() {
   return n_step_tokens_ == n_pending() ? session_.logits_.data() : nullptr;
 }
 
-void Generation::complete(uint64_t duration_us, uint64_t weight_bytes) {
+void Generation::complete(uint64_t duration_us, const Forward& forward) {
   const bool last_piece = n_step_tokens_ == n_pending();
-  session_.commit_pass();
+  session_.commit_pass(forward.layer_times());
   change_.unlock();
   session_.has_logits_ = last_piece;
   session_.publish();
-  statistics_.weight_bytes_read += weight_bytes;
+  statistics_.weight_bytes_read += forward.model().device_bytes();
   statistics_.kv_bytes_read += session_.kv_->visible_bytes();
   const uint32_t n_done = n_step_tokens_;
   n_step_tokens_ = 0;

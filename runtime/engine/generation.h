@@ -36,7 +36,7 @@ class Generation {
   float* wanted_logits();
   uint32_t step_tokens() const { return n_step_tokens_; }
   // The pass is done: its tokens are in place.
-  void complete(uint64_t duration_us, uint64_t weight_bytes);
+  void complete(uint64_t duration_us, const Forward& forward);
   // The pass was given up (cancelled, or to be run again).
   void abandon();
 

@@ -191,7 +191,7 @@ Result<bool> RequestImpl::step_until(Deadline deadline) {
         if (float* logits = generation_->wanted_logits())
           status = (*forward_)->logits(std::span(&row, 1), logits);
         if (status.ok())
-          generation_->complete(pass_us_, session_->model().device_bytes());
+          generation_->complete(pass_us_, **forward_);
         else
           generation_->end(FinishReason::failed, std::move(status));
         pass_running_ = false;

@@ -9,7 +9,7 @@
 namespace leoam {
 namespace {
 
-// Sequences that share one decode pass.
+// Most sequences that share one decode pass.
 constexpr uint32_t kMaxBatch = 32;
 
 // How often a shared pass looks whether one of its requests was cancelled.
@@ -46,6 +46,7 @@ Status Scheduler::add(std::shared_ptr<RequestImpl> request) {
   }
   requests_.push_back(std::move(request));
   changed_ = true;
+  added_ = true;
   wake_.notify_all();
   return {};
 }
@@ -65,6 +66,7 @@ void Scheduler::run() {
                     [](const std::shared_ptr<RequestImpl>& request) { return request->finished(); });
       if (stop_ && requests_.empty()) return;
       current_ = requests_;
+      if (std::exchange(added_, false)) most_shared_ = kMaxBatch;
     }
     bool worked = false;
     try {
@@ -115,7 +117,7 @@ bool Scheduler::run_round(const std::vector<std::shared_ptr<RequestImpl>>& reque
     group_.clear();
     const Session& first = decoding_.front().request->session();
     std::erase_if(decoding_, [&](const Part& part) {
-      const bool fits = group_.size() < kMaxBatch && share_a_pass(part.request->session(), first);
+      const bool fits = group_.size() < most_shared_ && share_a_pass(part.request->session(), first);
       if (fits) group_.push_back(part);
       return fits;
     });
@@ -152,10 +154,15 @@ void Scheduler::run_pass(std::vector<Part>& parts) {
       std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start)
           .count());
   n_passes_.fetch_add(1, std::memory_order_relaxed);
+  // What several hold at once in RAM may be more than there is: then fewer share a pass.
+  const bool too_many = status.kind() == ErrorKind::no_space && parts.size() > 1;
+  if (too_many) most_shared_ = static_cast<uint32_t>(parts.size() + 1) / 2;
   for (Part& part : parts) {
     Generation& generation = part.request->generation();
     if (status.ok()) {
-      generation.complete(us, session.model().device_bytes());
+      generation.complete(us, **forward);
+    } else if (too_many) {
+      generation.abandon();
     } else if (status.kind() == ErrorKind::corrupt) {
       generation.repair(&part.request->cancel_flag());
     } else if (status.kind() != ErrorKind::cancelled) {

@@ -39,10 +39,11 @@ class Scheduler {
   Status take_logits(Forward& forward, std::vector<Part>& parts);
 
   ForwardCache& forwards_;
-  std::mutex mutex_;  // guards requests_, changed_, stop_, thread_
+  std::mutex mutex_;  // guards requests_, changed_, added_, stop_, thread_
   std::condition_variable wake_;
   std::vector<std::shared_ptr<RequestImpl>> requests_;
   bool changed_ = false;
+  bool added_ = false;  // a request
   bool stop_ = false;
   std::thread thread_;
   std::atomic<uint64_t> n_passes_{0};
@@ -55,6 +56,7 @@ class Scheduler {
   std::vector<uint32_t> rows_;
   std::vector<float> logits_;
   size_t next_prompt_ = 0;
+  uint32_t most_shared_ = 0;  // sequences of a pass, until another request comes: as many as have found room
 };
 
 }  // namespace leoam

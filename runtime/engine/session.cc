@@ -49,8 +49,9 @@ uint32_t Session::next_pass_tokens(uint32_t most) const {
   return n;
 }
 
-void Session::commit_pass() {
+void Session::commit_pass(std::span<const LayerTimes> times) {
   const uint64_t first = kv_->n_tokens();
+  layer_times_.assign(times.begin(), times.end());
   kv_->commit();
   starts_pass_.resize(kv_->n_tokens(), false);
   starts_pass_[first] = true;
@@ -151,7 +152,9 @@ Status Session::evaluate_pieces(size_t first_wanted, const EvaluateOptions& opti
     if (!options.all_logits) share_pieces();
     const uint64_t first = kv_->n_tokens();
     const uint32_t n = next_pass_tokens(options_.piece_tokens);
+    if (kv_->selector()) kv_->selector()->audits = options.audit;
     const Status status = compute_piece(*forward, n, options.cancel);
+    if (kv_->selector()) kv_->selector()->audits = false;
     if (status.kind() == ErrorKind::corrupt) {
       LEOAM_RETURN_IF_ERROR(repair(options.cancel));
       continue;
@@ -187,7 +190,7 @@ Status Session::compute_piece(Forward& forward, uint32_t n, const CancelFlag* ca
   Status status = forward.begin(std::span(&sequence, 1), cancel);
   if (status.ok()) status = forward.advance(kNoDeadline).status().clone();
   if (status.ok())
-    commit_pass();
+    commit_pass(forward.layer_times());
   else
     kv_->rollback();
   return status;
@@ -264,18 +267,38 @@ float Session::newest_coverage() const {
 }
 
 Status Session::copy_coverage(std::span<float> out) {
+  std::vector<HeadAttention> heads(out.size());
+  LEOAM_RETURN_IF_ERROR(copy_attention(heads));
+  std::ranges::transform(heads, out.begin(), &HeadAttention::coverage);
+  return {};
+}
+
+Status Session::copy_attention(std::span<HeadAttention> out) {
   if (!enter()) return busy();
   Status status;
   const ModelConfig& config = model_->config();
   const size_t n = size_t{config.n_layers} * config.n_heads;
   const Selector* selector = kv_->selector();
   if (out.size() != n)
-    status =
-        error(ErrorKind::invalid_argument, "coverage: expected room for {} floats, found {}", n, out.size());
-  else if (selector && selector->coverage.size() == n)
-    std::copy(selector->coverage.begin(), selector->coverage.end(), out.begin());
+    status = error(ErrorKind::invalid_argument, "heads: expected room for {}, found {}", n, out.size());
+  else if (selector && selector->heads.size() == n)
+    std::ranges::copy(selector->heads, out.begin());
   else
-    std::fill(out.begin(), out.end(), 1.0f);
+    std::ranges::fill(out, HeadAttention());
+  leave();
+  return status;
+}
+
+Status Session::copy_layer_times(std::span<LayerTimes> out) {
+  if (!enter()) return busy();
+  Status status;
+  const size_t n = model_->config().n_layers;
+  if (out.size() != n)
+    status = error(ErrorKind::invalid_argument, "layers: expected room for {}, found {}", n, out.size());
+  else if (layer_times_.size() == n)
+    std::ranges::copy(layer_times_, out.begin());
+  else
+    std::ranges::fill(out, LayerTimes());
   leave();
   return status;
 }

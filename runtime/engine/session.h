@@ -48,6 +48,9 @@ struct EvaluateOptions {
   // before stay).
   std::function<bool(uint64_t position, std::span<const float> logits)> on_logits;
   bool all_logits = false;  // every position; else only the last one
+  // Steps that attend to a selection compute what share of the attention it has captured, from all KV: slow,
+  // and without a change of any logits.
+  bool audit = false;
   std::function<bool(uint64_t done_tokens, uint64_t total_tokens)> on_progress;  // false stops
   const CancelFlag* cancel = nullptr;
 };
@@ -103,6 +106,11 @@ class Session : public std::enable_shared_from_this<Session> {
   // [n_layers][n_heads]: of the newest step, the certain share of a head's attention that lies in what it
   // attends to. Fails with busy, invalid_argument (the size).
   Status copy_coverage(std::span<float> out);
+  // Likewise, more of it.
+  Status copy_attention(std::span<HeadAttention> out);
+  // [n_layers]: of the newest step, which other sequences may have shared; zeros before the first. Fails
+  // likewise.
+  Status copy_layer_times(std::span<LayerTimes> out);
   // Of the file that the session has, as of the last save; not_found without one. Safe from any thread.
   Result<SessionFileInfo> file_info() const;
 
@@ -150,8 +158,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void publish();
   // Tokens without KV that the next pass takes, at most `most`.
   uint32_t next_pass_tokens(uint32_t most) const;
-  // The reserved tokens were computed in one pass. Under change_.
-  void commit_pass();
+  // The reserved tokens were computed in one pass, in such times. Under change_.
+  void commit_pass(std::span<const LayerTimes> times);
   // An empty session becomes what the file has.
   Status adopt(std::shared_ptr<SessionFile> file);
   SessionIdentity identity() const;
@@ -184,6 +192,7 @@ class Session : public std::enable_shared_from_this<Session> {
   SelectionStatistics selection_statistics_;
   mutable std::mutex file_info_mutex_;
   std::optional<SessionFileInfo> file_info_;  // of file_, as of its last commit
+  std::vector<LayerTimes> layer_times_;       // [n_layers], of the newest step
   std::vector<float> logits_;                 // [n_vocab], of the newest token when has_logits_
   bool has_logits_ = false;
 };

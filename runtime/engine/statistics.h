@@ -16,6 +16,19 @@ struct RequestStatistics {
   uint64_t weight_bytes_read = 0;       // weight bytes that the steps read (shared ones counted once a step)
 };
 
+// One layer of one step. Times are in us since the step began; what a layer needs may have been sent for
+// before.
+struct LayerTimes {
+  uint64_t begin_us = 0;
+  uint64_t end_us = 0;
+  uint64_t computing_us = 0;  // without waiting_us, nor pauses of the step
+  uint64_t waiting_us = 0;    // for pages from slower tiers
+  uint64_t demand_bytes = 0;  // of pages that were sent for when they were needed
+  uint64_t ahead_bytes = 0;   // of those before
+  int64_t sent_us = 0;        // the first of these was sent for; both 0: there were none
+  int64_t arrived_us = 0;     // the last was there
+};
+
 struct EngineStatistics {
   uint64_t host_kv_budget_bytes = 0;
   uint64_t host_kv_bytes = 0;           // everything that KV causes now

@@ -22,7 +22,7 @@ Status AbstractReader::hold(AbstractPart which, std::span<const uint32_t> blocks
   if (!part.looked) {
     part.looked = true;
     part.use.pages = all;
-    part.whole = !all.empty() && tiers_.use(&part.use, {});
+    part.whole = !all.empty() && tiers_.use(&part.use, {}, holds_);
     if (part.whole) ++holds_->n;
   }
   if (part.whole) return {};

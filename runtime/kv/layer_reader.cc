@@ -27,7 +27,7 @@ Result<std::span<const kernels::KvPageRef>> LayerReader::next(const CancelFlag* 
   if (at_end()) return std::span<const kernels::KvPageRef>();
   if (next_page_ == 0) {
     use_ = {layer.pages, layer.seen_epoch};
-    using_ = kv_.tiers_->use(&use_, refs);
+    using_ = kv_.tiers_->use(&use_, refs, holds_);
     if (using_) {
       ++holds_->n;
       next_page_ = layer.pages.size();

@@ -5,6 +5,14 @@
 #include <cmath>
 
 namespace leoam {
+namespace {
+
+// log of sum exp(score) over what was attended to.
+double log_sum(const AttentionSums& sums, uint32_t head) {
+  return double{sums.maximum[head]} + std::log(double{sums.sum[head]});
+}
+
+}  // namespace
 
 LayerSelection::~LayerSelection() {
   if (using_) {
@@ -70,7 +78,7 @@ Status LayerSelection::begin(const CancelFlag* cancel) {
   end_page_ =
       std::max(first_page_, static_cast<uint32_t>((n_tokens - options.n_window_tokens) / page_tokens));
   use_ = {layer.pages, layer.seen_epoch};
-  using_ = kv_.tiers_->use(&use_, layer.refs);
+  using_ = kv_.tiers_->use(&use_, layer.refs, holds_);
   if (using_) {
     ++holds_->n;
   } else {
@@ -154,8 +162,35 @@ Status LayerSelection::place(std::vector<PageHandle>* pages, const CancelFlag* c
 }
 
 double LayerSelection::coverage(const AttentionSums& sums, uint32_t head) const {
-  const double inside = double{sums.maximum[head]} + std::log(double{sums.sum[head]});
-  return 1 / (1 + std::exp(double{buffers_.selection.outside[head]} - inside));
+  return 1 / (1 + std::exp(double{buffers_.selection.outside[head]} - log_sum(sums, head)));
+}
+
+void LayerSelection::add_to_total(SequenceKv& kv, const AttentionSums& part, uint32_t n_heads) {
+  std::vector<double>& total = kv.selector_->buffers.total;
+  total.resize(n_heads, -INFINITY);
+  for (uint32_t head = 0; head < n_heads; ++head) {
+    const double one = log_sum(part, head);
+    const double greatest = std::max(total[head], one);
+    if (greatest > -INFINITY)
+      total[head] = greatest + std::log(std::exp(total[head] - greatest) + std::exp(one - greatest));
+  }
+}
+
+HeadAttention LayerSelection::figures(const AttentionSums& sums, uint32_t head, double coverage) const {
+  const uint32_t group = n_heads_ / kv_.shape_.layout.n_kv_heads;
+  uint64_t n_tokens = n_fixed_tokens_;
+  for (const PageGranules& page : buffers_.selection.heads[head / group].granules)
+    n_tokens += static_cast<uint64_t>(std::popcount(page.mask)) * kernels::kGranule_tokens;
+  HeadAttention figures;
+  figures.coverage = static_cast<float>(coverage);
+  figures.attended_share = static_cast<float>(static_cast<double>(n_tokens) /
+                                              static_cast<double>(kv_.n_tokens_ + kv_.n_reserved_));
+  // Summed up in another order, all of it may come to a little less than a part.
+  figures.captured =
+      buffers_.total.empty()
+          ? -1.0f
+          : static_cast<float>(std::min(1.0, std::exp(log_sum(sums, head) - buffers_.total[head])));
+  return figures;
 }
 
 bool LayerSelection::is_too_narrow(const AttentionSums& sums) {
@@ -181,15 +216,21 @@ void LayerSelection::certify(const AttentionSums& sums) {
   Selector& selector = *kv_.selector_;
   const uint64_t n_tokens = kv_.n_tokens_ + kv_.n_reserved_;
   SelectionStatistics& statistics = selector.statistics;
-  selector.coverage.resize(kv_.layers_.size() * n_heads_, 1.0f);
+  selector.heads.resize(kv_.layers_.size() * n_heads_);
   double total = 0;
+  double captured = 0;
   for (uint32_t head = 0; head < n_heads_; ++head) {
     const double one = coverage(sums, head);
-    selector.coverage[size_t{layer_} * n_heads_ + head] = static_cast<float>(one);
+    const HeadAttention& known = selector.heads[size_t{layer_} * n_heads_ + head] = figures(sums, head, one);
     statistics.least_coverage = std::min(statistics.least_coverage, one);
     total += one;
+    captured += known.captured;
   }
   statistics.coverage += total / n_heads_;
+  if (!buffers_.total.empty()) {
+    statistics.captured += captured / n_heads_;
+    ++statistics.n_audited;
+  }
   ++statistics.n_selections;
   statistics.n_attended_tokens +=
       n_fixed_tokens_ + n_granules_ * kernels::kGranule_tokens / kv_.shape_.layout.n_kv_heads;

@@ -33,6 +33,8 @@ class LayerSelection {
   // And so is what is chosen. Fails likewise; with corrupt also when abstracts are damaged, which are
   // forgotten then.
   Status choose(const AttentionSums& fixed, uint32_t n_heads, float scale, const CancelFlag* cancel);
+  // Before begin, for each part of all pages of the layer: what they sum to, for an audit.
+  static void add_to_total(SequenceKv& kv, const AttentionSums& part, uint32_t n_heads);
   // Whether more is to be selected; then `widen` does so. sums: of the fixed pages and what is chosen.
   bool is_too_narrow(const AttentionSums& sums);
   Status widen(const CancelFlag* cancel);
@@ -49,6 +51,7 @@ class LayerSelection {
   Status place(std::vector<PageHandle>* pages, const CancelFlag* cancel);
   // Of a query head: certain share of what was selected.
   double coverage(const AttentionSums& sums, uint32_t head) const;
+  HeadAttention figures(const AttentionSums& sums, uint32_t head, double coverage) const;
 
   SequenceKv& kv_;
   const uint32_t layer_;

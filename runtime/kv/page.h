@@ -83,6 +83,11 @@ struct Page {
   bool awaited = false;   // a pass waits for its movement to end
   bool orphaned = false;  // without owners, gone as soon as its movement ends
   Movement movement = Movement::none;
+  // Of its last way into the tier of its home, in us of the steady clock; 0: told to a pass already, or there
+  // from the start.
+  uint64_t sent_for_us = 0;
+  uint64_t arrived_us = 0;
+  bool sent_ahead = false;       // before a pass asked for it
   PageRecord scratch;            // in the scratch file
   std::vector<SavedCopy> saved;  // in session files
 

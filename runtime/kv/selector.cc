@@ -43,7 +43,7 @@ void Selector::give_up() {
 }
 
 void Selector::begin_step() {
-  std::ranges::fill(coverage, 1.0f);
+  std::ranges::fill(heads, HeadAttention());
   statistics.least_coverage = 1;
 }
 

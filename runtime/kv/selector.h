@@ -12,6 +12,13 @@
 
 namespace leoam {
 
+// Of one query head in the newest step; as it is here where everything was attended to.
+struct HeadAttention {
+  float coverage = 1;        // certain share of the softmax mass in the selection
+  float captured = 1;        // the true share; -1: the step was not audited
+  float attended_share = 1;  // of the context
+};
+
 // Totals since the sequence began, of steps of layers that selected.
 struct SelectionStatistics {
   uint64_t n_selections = 0;       // layers of steps
@@ -23,6 +30,8 @@ struct SelectionStatistics {
   uint64_t n_pages_guessed = 0;     // of them, those that the step before had selected too
   uint64_t n_widened = 0;           // selections that the coverage floor made larger
   double coverage = 0;              // sum over selections of the mean over their heads
+  uint64_t n_audited = 0;           // selections of which the captured share is known
+  double captured = 0;              // sum over these of the mean over their heads
   // Of the newest step: the least of all layers and heads; 1 when nothing was selected.
   double least_coverage = 1;
 };
@@ -36,6 +45,7 @@ struct SelectionBuffers {
   std::vector<PageHandle> more;    // those that the coverage floor has added
   std::vector<PageHandle> read;    // all that was read
   std::vector<float> inside;       // [n_heads]
+  std::vector<double> total;       // [n_heads]: log of what all of the layer sums to; empty: no audit
   Selection selection;
   std::vector<std::vector<kernels::KvGranules>> granules;  // [n_kv_heads]
   std::vector<SelectedHead> heads;
@@ -71,8 +81,9 @@ class Selector {
   SelectionStatistics statistics;
   SelectionBuffers buffers;
   bool abstracts_lost = false;  // some were found damaged and are to be made again
-  // [n_layers][n_heads]: of the newest step, 1 where everything was attended to; empty before a selection.
-  std::vector<float> coverage;
+  bool audits = false;          // steps compute the captured share too, from all of a layer's KV
+  // [n_layers][n_heads]: of the newest step; empty before a selection.
+  std::vector<HeadAttention> heads;
 
  private:
   Selector(const PolicyOptions& options, std::unique_ptr<Policy> policy)

@@ -253,7 +253,7 @@ Status Tiers::wait_for_change(Lock& lock, const Wait& wait) {
 }
 
 Status Tiers::stall(Lock& lock, const Wait& wait) {
-  const auto start = std::chrono::steady_clock::now();
+  const uint64_t start_us = steady_us();
   flush_jobs();
   const uint64_t seen_change = n_changes_;
   bool helped = false;
@@ -270,9 +270,9 @@ Status Tiers::stall(Lock& lock, const Wait& wait) {
     status = wait_for_change(lock, wait);
     --n_stalled_;
   }
-  statistics_.stall_us += static_cast<uint64_t>(
-      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start)
-          .count());
+  const uint64_t waited_us = steady_us() - start_us;
+  statistics_.stall_us += waited_us;
+  if (wait.own) wait.own->arrivals.waited_us += waited_us;
   return status;
 }
 
@@ -357,7 +357,7 @@ Status Tiers::open_for_writing(PageHandle* handle, const Wait& wait) {
   if (!handle->unique()) {
     std::vector<PageHandle> copy;
     LEOAM_RETURN_IF_ERROR(pin(one, wait));
-    const PassHolds own = {wait.n_own() + 1};
+    PassHolds own = {wait.n_own() + 1, {}};
     Status status =
         create((*handle)->stream, (*handle)->number, (*handle)->bytes, 1, {wait.cancel, &own}, &copy);
     if (status.ok()) status = copy_bytes(*handle->get(), *copy[0].get());

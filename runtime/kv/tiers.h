@@ -17,6 +17,7 @@
 
 #include "kernels/kv_layout.h"
 #include "runtime/base/cancel.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/status.h"
 #include "runtime/device/device.h"
 #include "runtime/kv/page.h"
@@ -52,9 +53,19 @@ struct TierStatistics {
   TransferStatistics transfer;
 };
 
+// What moved for a pass, as far as it has used it by now. Times are us of the steady clock.
+struct Arrivals {
+  uint64_t waited_us = 0;      // it stood still for pages that were on their way
+  uint64_t demand_bytes = 0;   // sent for when it asked for them
+  uint64_t ahead_bytes = 0;    // sent for before
+  uint64_t first_sent_us = 0;  // 0: nothing has moved
+  uint64_t last_arrived_us = 0;
+};
+
 // Who keeps pages in place during one pass: what it holds itself cannot become free while it waits.
 struct PassHolds {
   uint32_t n = 0;
+  Arrivals arrivals;
 };
 
 class Tiers;
@@ -89,7 +100,7 @@ class Tiers {
   // A wait for room or for a file ends early with `cancelled` when `cancel` (may be null) is set.
   struct Wait {
     const CancelFlag* cancel = nullptr;
-    const PassHolds* own = nullptr;
+    PassHolds* own = nullptr;  // also hears what arrives
     uint32_t n_own() const { return own ? own->n : 0; }
   };
 
@@ -129,8 +140,9 @@ class Tiers {
     std::span<const PageHandle> pages;  // consecutive numbers
     uint64_t seen_epoch = 0;            // of `refs`
   };
-  // True: `refs`, [pages.size()] or none, have the addresses now. False: something is missing.
-  bool use(LayerUse* layer, std::span<kernels::KvPageRef> refs);
+  // True: `refs`, [pages.size()] or none, have the addresses now. False: something is missing. `own` hears
+  // what has arrived.
+  bool use(LayerUse* layer, std::span<kernels::KvPageRef> refs, PassHolds* own);
   void leave(LayerUse* layer);
 
   // Writes what `file` does not have yet. Afterwards every page has a record there, see saved_record.
@@ -223,6 +235,8 @@ class Tiers {
   Status pin_at(Lock& lock, Tier& tier, std::span<const PageHandle> pages, const Wait& wait);
   Status fill_pinned(Lock& lock, Tier& tier, std::span<const PageHandle> pages, const Wait& wait);
   void unpin_at(Tier& tier, std::span<const PageHandle> pages);
+  // A pass uses the page: what is known of its way here is told, once.
+  static void tell_arrival(Page& page, PassHolds* own);
   // Starts the next movement of a page at rest that has a frame in `goal` to be filled; false: no room in
   // RAM.
   bool advance(Page& page, const Tier& goal, bool urgent);

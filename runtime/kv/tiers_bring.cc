@@ -22,6 +22,7 @@ Status Tiers::pin(std::span<const PageHandle> pages, const Wait& wait, Retention
   LEOAM_RETURN_IF_ERROR(pin_at(lock, home_of(*pages[0].get()), pages, wait));
   for (const PageHandle& page : pages)
     if (page->stream.home == Home::top) set_retention(*page.get(), use);
+  for (const PageHandle& page : pages) tell_arrival(*page.get(), wait.own);
   return {};
 }
 
@@ -84,6 +85,9 @@ Status Tiers::fill_pinned(Lock& lock, Tier& tier, std::span<const PageHandle> pa
 
 bool Tiers::advance(Page& page, const Tier& goal, bool urgent) {
   Residence& in_ram = page.at(Level::host);
+  page.sent_for_us = steady_us();
+  page.arrived_us = 0;
+  page.sent_ahead = !urgent;
   if (&goal == &host_) {
     if (page.at(Level::device).filled)
       start_copy(page, Movement::lowering);
@@ -152,7 +156,19 @@ void Tiers::unwant(std::span<const PageHandle> pages) {
   tell_change();
 }
 
-bool Tiers::use(LayerUse* layer, std::span<kernels::KvPageRef> refs) {
+void Tiers::tell_arrival(Page& page, PassHolds* own) {
+  if (page.arrived_us == 0) return;
+  if (own) {
+    Arrivals& arrivals = own->arrivals;
+    (page.sent_ahead ? arrivals.ahead_bytes : arrivals.demand_bytes) += page.bytes;
+    arrivals.first_sent_us =
+        arrivals.first_sent_us == 0 ? page.sent_for_us : std::min(arrivals.first_sent_us, page.sent_for_us);
+    arrivals.last_arrived_us = std::max(arrivals.last_arrived_us, page.arrived_us);
+  }
+  page.arrived_us = 0;
+}
+
+bool Tiers::use(LayerUse* layer, std::span<kernels::KvPageRef> refs, PassHolds* own) {
   Lock lock(mutex_);
   if (layer->seen_epoch != epoch_) {
     for (size_t i = 0; i < layer->pages.size(); ++i) {
@@ -163,6 +179,7 @@ bool Tiers::use(LayerUse* layer, std::span<kernels::KvPageRef> refs) {
       if (!refs.empty()) refs[i].data = here.frame.data;
       home.touch(page);
     }
+    for (const PageHandle& page : layer->pages) tell_arrival(*page.get(), own);
     layer->seen_epoch = epoch_;
   }
   uses_.push_back(layer);

@@ -165,6 +165,7 @@ void Tiers::finish_read(Job& job) {
   Page& page = *job.page;
   if (job.transfer.status.ok()) {
     page.at(Level::host).filled = true;
+    page.arrived_us = steady_us();
     ++epoch_;
     return;
   }

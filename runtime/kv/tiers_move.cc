@@ -188,6 +188,7 @@ void Tiers::finish_copy(Job& job, Movement movement) {
   if (movement == Movement::lowering) --n_lowering_;
   if (job.copy.status.ok()) {
     to.of(page).filled = true;
+    if (movement == Movement::raising) page.arrived_us = steady_us();
     ++epoch_;
     (movement == Movement::raising ? statistics_.raised_bytes : statistics_.lowered_bytes) += page.bytes;
     return;

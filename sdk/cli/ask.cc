@@ -108,7 +108,7 @@ void add_ask(CLI::App& program, std::function<void()>& run) {
       const Generated answer = generate(session, rest, *options, !options->json);
       const Json stats = statistics_json(answer.statistics);
       const leoam_session_info info = session.info();
-      const uint64_t host_peak_bytes = instance.statistics().host_kv_peak_bytes;
+      const leoam_instance_statistics moved = instance.statistics();
       if (options->json)
         return print_json({{"answer", answer.text},
                            {"tokens", answer.tokens},
@@ -117,10 +117,12 @@ void add_ask(CLI::App& program, std::function<void()>& run) {
                            {"reused_tokens", reused_tokens},
                            {"kv_type", kv_type_name(static_cast<KvType>(info.kv_type))},
                            {"kv_bytes", info.kv_bytes},
-                           {"host_kv_peak_bytes", host_peak_bytes},
+                           {"host_kv_peak_bytes", moved.host_kv_peak_bytes},
+                           {"disk_read_bytes", moved.disk_read_bytes},
+                           {"disk_written_bytes", moved.disk_written_bytes},
                            {"selection", selection_figures(info)},
                            {"stats", stats}});
-      std::cout << '\n' << summary(document_tokens, answer, stats, info, host_peak_bytes) << '\n';
+      std::cout << '\n' << summary(document_tokens, answer, stats, info, moved.host_kv_peak_bytes) << '\n';
     };
   });
 }

@@ -1,46 +1,19 @@
+#include "bench.h"
+
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstdio>
 #include <filesystem>
-#include <iostream>
 #include <random>
 
 #include "bandwidth.h"
-#include "common.h"
 #include "disk_rate.h"
+#include "summary.h"
 
 namespace leoam::cli {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-struct BenchOptions : CommonOptions {
-  uint32_t prompt_tokens = 512;
-  uint32_t generate_tokens = 64;
-  std::vector<uint64_t> depths = {0, 4096};
-  uint32_t repeat = 5;
-};
-
-// More than any context of the bench: nothing has to leave memory.
-constexpr uint64_t kAllResident_bytes = uint64_t{1} << 40;
-
-// Median, and half the distance between the quartiles.
-struct Measured {
-  double median = 0;
-  double spread = 0;
-};
-
-Measured summarise(std::vector<double> values) {
-  if (values.empty()) return {};
-  std::sort(values.begin(), values.end());
-  const auto at = [&](double share) {
-    return values[static_cast<size_t>(std::lround(share * static_cast<double>(values.size() - 1)))];
-  };
-  const size_t half = values.size() / 2;
-  const double median = values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
-  return {median, (at(0.75) - at(0.25)) / 2};
-}
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -283,26 +256,74 @@ void print_tiers(const Json& result) {
 
 }  // namespace
 
+void bench_depths(const BenchOptions& options) {
+  const Json result = Bench(options).run();
+  if (options.json) return print_json(result);
+  print_table(result);
+  if (options.host_budget_bytes > 0) print_tiers(result);
+}
+
 void add_bench(CLI::App& program, std::function<void()>& run) {
   auto options = std::make_shared<BenchOptions>();
-  CLI::App* command =
-      program.add_subcommand("bench", "How fast a model runs here, beside what the memory allows");
+  CLI::App* command = program.add_subcommand(
+      "bench",
+      "How fast a model runs here, beside what the memory allows. With --context: how policies and host "
+      "budgets compare, in turns, with sequences that are decoded at once");
   add_model_options(*command, *options);
   add_budget_options(*command, *options);
-  command->add_option("--prompt", options->prompt_tokens, "Tokens of a timed prefill")->capture_default_str();
+  CLI::Option* prompt = command->add_option("--prompt", options->prompt_tokens, "Tokens of a timed prefill")
+                            ->capture_default_str();
   command->add_option("--generate", options->generate_tokens, "Tokens of a timed decode")
       ->capture_default_str();
-  command->add_option("--depth", options->depths, "Tokens in the context before it")->delimiter(',');
+  CLI::Option* depth =
+      command->add_option("--depth", options->depths, "Tokens in the context before it")->delimiter(',');
   command->add_option("--repeat", options->repeat, "Counted repetitions")
       ->capture_default_str()
       ->check(CLI::Range(1, 1000));
-  command->callback([options, &run] {
-    run = [options] {
-      const Json result = Bench(*options).run();
-      if (options->json) return print_json(result);
-      print_table(result);
-      if (options->host_budget_bytes > 0) print_tiers(result);
-    };
+
+  command->get_option("--policy")
+      ->description("Which KV a drawn token attends to: exact, leoam, quest, window; with --context several");
+  command->remove_option(command->get_option("--context"));
+  CLI::Option* context =
+      command
+          ->add_option("--context", options->contexts,
+                       "Compares every policy under every host budget, with contexts of so many tokens")
+          ->delimiter(',')
+          ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 30))
+          ->excludes(depth)
+          ->excludes(prompt);
+  command->remove_option(command->get_option("--host-budget"));
+  command
+      ->add_option_function<std::vector<std::string>>(
+          "--host-budget,--kv-budget",
+          [options](const std::vector<std::string>& texts) {
+            options->host_budgets.clear();
+            for (const std::string& text : texts) options->host_budgets.push_back(parse_host_budget(text));
+          },
+          "Most bytes of KV cache in memory (KiB, MiB, GiB); default: half of the machine's memory. With "
+          "--context several, also as shares of the KV of all sequences (10%), or all")
+      ->delimiter(',')
+      ->type_name("SIZE|SHARE");
+  command->add_option("--batch", options->batch, "Sequences that are decoded at once")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 256))
+      ->needs(context);
+  command
+      ->add_option("--text-file", options->text_file,
+                   "Text that fills the contexts, repeated if it is short; default: random tokens")
+      ->needs(context);
+  command->add_option("--report", options->report, "Writes the figures as a page with charts: an HTML file")
+      ->needs(context);
+  command->add_option("--picture", options->picture, "Writes the first chart of that page: an SVG file")
+      ->needs(context);
+  command->callback([options, context, &run] {
+    const bool compares = context->count() > 0;
+    if (!compares && (options->host_budgets.size() > 1 || options->host_budgets.front().share > 0))
+      throw CLI::ValidationError("--host-budget", "several, or a share, need --context");
+    if (compares && options->generate_tokens == 0)
+      throw CLI::ValidationError("--generate", "with --context, at least one");
+    options->host_budget_bytes = options->host_budgets.front().bytes;
+    run = [options, compares] { compares ? bench_policies(*options) : bench_depths(*options); };
   });
 }
 

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "divergence.h"
+#include "report_page.h"
 #include "terminal.h"
 
 namespace leoam::cli {
@@ -130,9 +131,23 @@ void add_eval(CLI::App& program, std::function<void()>& run) {
   command->add_flag("--second-question", options->second_question, "Ask for another fact after each of them")
       ->needs(needles);
   recall->excludes(positions)->excludes(n_tokens);
+  command
+      ->add_flag(
+          "--no-audit", options->no_audit,
+          "Does not compute the true share of attention that policies capture, from all KV; seconds and "
+          "bytes read are then those of the policies alone")
+      ->needs(policy);
+  command
+      ->add_option(
+          "--report", options->report,
+          "Writes the comparison as a page with charts: an HTML file (not of --needles and --recall)")
+      ->needs(policy)
+      ->excludes(needles)
+      ->excludes(recall);
   command->callback([options, policy, &run] {
     const bool compares = policy->count() > 0;
     run = [options, compares] {
+      if (!options->report.empty()) check_writable(options->report);
       const Instance instance = open_instance(*options);
       const Model model = open_model(instance, *options);
       if (!options->recall_file.empty()) return eval_recall(instance, model, *options);

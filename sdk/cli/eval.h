@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "attention_totals.h"
 #include "common.h"
 #include "interrupt.h"
 #include "saved_session.h"
@@ -28,6 +29,8 @@ struct EvalOptions : CommonOptions {
   uint64_t n_positions = 256;
   uint32_t n_needles = 0;
   bool second_question = false;
+  bool no_audit = false;
+  std::string report;  // a file, or empty
 };
 
 // The text or the tokens of the options, no longer than they allow. Throws Failure when there is nothing.
@@ -80,6 +83,7 @@ class PolicyRuns {
   CancelFlag cancel_;
   const Interrupt interrupt_;
   mutable std::optional<Session> exact_;  // where no file keeps it
+  mutable AttentionTotals attention_;     // of the row
   leoam_instance_statistics before_{};
   std::chrono::steady_clock::time_point begun_;
 };

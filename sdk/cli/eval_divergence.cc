@@ -3,16 +3,30 @@
 
 #include "divergence.h"
 #include "eval.h"
+#include "machine.h"
+#include "report.h"
+#include "report_page.h"
 #include "terminal.h"
 
 namespace leoam::cli {
 namespace {
 
+// "-": there is none, everything was attended to.
+std::string share(const Json& value) {
+  char text[16] = "-";
+  if (value.is_number()) std::snprintf(text, sizeof text, "%.4f", value.get<double>());
+  return text;
+}
+
 void print_row(const std::string& name, const Json& row) {
   const auto figure = [&](const char* key) { return row[key].get<double>(); };
-  std::printf("%-40s %9.5f %11.7f %11.7f %11.7f %8.4f %8.1f\n", name.c_str(), figure("mean_nll"),
-              figure("kl_mean"), figure("kl_p99"), figure("kl_worst"), figure("top1_agreement"),
-              figure("seconds"));
+  const Json& worst = row["worst_layer"];
+  std::printf(
+      "%-40s %9.5f %11.7f %11.7f %11.7f %8.4f %9s %16s %9s %8.1f\n", name.c_str(), figure("mean_nll"),
+      figure("kl_mean"), figure("kl_p99"), figure("kl_worst"), figure("top1_agreement"),
+      share(row["captured_mass"]).c_str(),
+      worst.is_null() ? "-" : (share(worst["captured_mass"]) + " (" + worst["layer"].dump() + ")").c_str(),
+      share(row["mean_coverage"]).c_str(), figure("seconds"));
 }
 
 }  // namespace
@@ -55,14 +69,16 @@ void eval_divergence(const Instance& instance, const Model& model, const EvalOpt
     row.update(runs.cost(session.info()));
     rows.push_back(std::move(row));
   }
-  if (options.json)
-    return print_json(
-        {{"n_tokens", tokens.size()}, {"positions", judged.size()}, {"policies", std::move(rows)}});
+  Json result = {{"n_tokens", tokens.size()}, {"positions", judged.size()}, {"policies", std::move(rows)}};
+  result.update(measured_with(instance, model));
+  if (!options.report.empty()) write_whole(options.report, eval_page(result));
+  if (options.json) return print_json(result);
   std::cout << "the last " << judged.size() << " of " << tokens.size()
             << " tokens against exact:" << std::endl;
-  std::printf("%-40s %9s %11s %11s %11s %8s %8s\n", "policy", "mean NLL", "mean KL", "KL 99 %", "worst KL",
-              "top-1", "seconds");
-  for (size_t i = 0; i < rows.size(); ++i) print_row(selection_name(runs.rows()[i]), rows[i]);
+  std::printf("%-40s %9s %11s %11s %11s %8s %9s %16s %9s %8s\n", "policy", "mean NLL", "mean KL", "KL 99 %",
+              "worst KL", "top-1", "captured", "worst (layer)", "certain", "seconds");
+  for (size_t i = 0; i < runs.rows().size(); ++i)
+    print_row(selection_name(runs.rows()[i]), result["policies"][i]);
 }
 
 }  // namespace leoam::cli

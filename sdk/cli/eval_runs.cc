@@ -94,7 +94,9 @@ Session PolicyRuns::with(const Selection& selection) const {
 std::vector<float> PolicyRuns::step(Session& session, int32_t token) const {
   EvaluateOptions evaluate;
   evaluate.cancel = cancel_;
+  evaluate.audit = !options_.no_audit;
   session.evaluate(std::span(&token, 1), evaluate);
+  attention_.add(session.attention(), model_.info().n_layers);
   return session.logits();
 }
 
@@ -106,6 +108,7 @@ std::vector<float> PolicyRuns::step(Session& session, std::span<const int32_t> t
 
 void PolicyRuns::begin_row() {
   before_ = instance_.statistics();
+  attention_ = {};
   begun_ = std::chrono::steady_clock::now();
 }
 
@@ -115,21 +118,24 @@ Json PolicyRuns::cost(const leoam_session_info& info) const {
     if (info.n_candidate_tokens == 0) return Json(nullptr);
     return Json(static_cast<double>(n_tokens) / static_cast<double>(info.n_candidate_tokens));
   };
-  return {{"attended_share", of_context(info.n_attended_tokens)},
-          {"needed_pages_share", of_context(info.n_pages_needed * info.page_tokens)},
-          {"chunks_evaluated", info.n_chunks_evaluated},
-          {"mean_coverage", info.n_selections > 0
-                                ? Json(info.coverage_sum / static_cast<double>(info.n_selections))
-                                : Json(nullptr)},
-          {"least_coverage", info.least_coverage},
-          {"widened_share", info.n_selections > 0 ? Json(static_cast<double>(info.n_widened) /
-                                                         static_cast<double>(info.n_selections))
-                                                  : Json(nullptr)},
-          {"kv_bytes", info.kv_bytes},
-          {"resident_kv_bytes", info.resident_kv_bytes},
-          {"disk_read_bytes", now.disk_read_bytes - before_.disk_read_bytes},
-          {"raised_bytes", now.raised_bytes - before_.raised_bytes},
-          {"seconds", std::chrono::duration<double>(std::chrono::steady_clock::now() - begun_).count()}};
+  Json json = attention_.json();
+  json.update(
+      Json{{"attended_share", of_context(info.n_attended_tokens)},
+           {"needed_pages_share", of_context(info.n_pages_needed * info.page_tokens)},
+           {"chunks_evaluated", info.n_chunks_evaluated},
+           {"mean_coverage", info.n_selections > 0
+                                 ? Json(info.coverage_sum / static_cast<double>(info.n_selections))
+                                 : Json(nullptr)},
+           {"least_coverage", info.least_coverage},
+           {"widened_share", info.n_selections > 0 ? Json(static_cast<double>(info.n_widened) /
+                                                          static_cast<double>(info.n_selections))
+                                                   : Json(nullptr)},
+           {"kv_bytes", info.kv_bytes},
+           {"resident_kv_bytes", info.resident_kv_bytes},
+           {"disk_read_bytes", now.disk_read_bytes - before_.disk_read_bytes},
+           {"raised_bytes", now.raised_bytes - before_.raised_bytes},
+           {"seconds", std::chrono::duration<double>(std::chrono::steady_clock::now() - begun_).count()}});
+  return json;
 }
 
 }  // namespace leoam::cli

@@ -15,7 +15,7 @@
 
 namespace leoam::testing {
 
-class SimDevice final : public Device, public DeviceLink {
+class SimDevice : public Device, public DeviceLink {
  public:
   struct Options {
     uint64_t memory_bytes = UINT64_MAX;  // for buffers; weights and scratch are the CPU device's

@@ -88,6 +88,8 @@ typedef struct leoam_api {
   leoam_status (*instance_change_device_kv_budget)(leoam_instance*, uint64_t, const leoam_budget_options*,
                                                    leoam_error*);
   leoam_status (*session_copy_coverage)(leoam_session*, float*, uint64_t, leoam_error*);
+  leoam_status (*session_copy_attention)(leoam_session*, leoam_head_attention*, uint64_t, leoam_error*);
+  leoam_status (*session_copy_layer_times)(leoam_session*, leoam_layer_times*, uint64_t, leoam_error*);
 } leoam_api;
 
 /* The table for a program that was compiled with this header: leoam_get_api(LEOAM_API_VERSION,

@@ -462,7 +462,32 @@ typedef struct leoam_session_info {
   uint64_t n_widened;          /* selections that the coverage floor has made larger */
   double coverage_sum;         /* over selections, of the mean over their heads */
   double least_coverage;       /* of the newest step, all layers and heads; 1: everything was attended to */
+  uint64_t n_audited;          /* of n_selections, those of LEOAM_EVALUATE_AUDIT */
+  double captured_sum;         /* over these, of the mean over their heads */
 } leoam_session_info;
+
+/* What one query head of one layer attended to in the newest step; all 1 where that was everything. */
+typedef struct leoam_head_attention {
+  uint32_t struct_size; /* in an array all elements have the same one; it is the stride */
+  float coverage;       /* certain share of the head's attention, as leoam_session_copy_coverage gives it */
+  float captured;       /* the true share; -1 when the step was not audited (LEOAM_EVALUATE_AUDIT) */
+  float attended_share; /* of the context */
+} leoam_head_attention;
+
+/* One layer of the newest step, which sequences of several sessions may have shared. Times are in us since
+ * the step began. */
+typedef struct leoam_layer_times {
+  uint32_t struct_size; /* in an array all elements have the same one; it is the stride */
+  uint32_t layer;
+  uint64_t begin_us;
+  uint64_t end_us;
+  uint64_t computing_us; /* without waiting_us, and without pauses of a request that is stepped */
+  uint64_t waiting_us;   /* for pages from slower tiers */
+  uint64_t demand_bytes; /* KV and abstracts that were sent for when they were needed */
+  uint64_t ahead_bytes;  /* and those before */
+  int64_t sent_us;       /* the first of them was sent for, perhaps before the step began: then below 0 */
+  int64_t arrived_us;    /* the last was in place; both 0: nothing was brought in */
+} leoam_layer_times;
 
 /* Logits [n_vocab] of one position, in ascending order of positions; valid during the call. */
 typedef int32_t (*leoam_logits_function)(uint64_t position, const float* logits, uint64_t n_vocab,
@@ -470,6 +495,9 @@ typedef int32_t (*leoam_logits_function)(uint64_t position, const float* logits,
 
 /* Flags of leoam_evaluate_options. */
 #define LEOAM_EVALUATE_ALL_LOGITS ((uint64_t)1) /* on_logits for every position, not only the last */
+/* Steps of one token that attend to a selection also compute which share of each head's attention it has
+ * captured (leoam_session_copy_attention), from all KV: slow. No logits change. */
+#define LEOAM_EVALUATE_AUDIT ((uint64_t)2)
 
 typedef struct leoam_evaluate_options {
   uint32_t struct_size;
@@ -519,6 +547,16 @@ LEOAM_API leoam_status leoam_session_copy_logits(leoam_session* session, float* 
  * must be n_layers * n_heads. Fails with INVALID_ARGUMENT. [driver] */
 LEOAM_API leoam_status leoam_session_copy_coverage(leoam_session* session, float* coverage, uint64_t count,
                                                    leoam_error* error) LEOAM_NOEXCEPT;
+
+/* Fills heads [n_layers][n_heads], each element's struct_size set before; count must be n_layers * n_heads.
+ * Fails with INVALID_ARGUMENT. [driver] */
+LEOAM_API leoam_status leoam_session_copy_attention(leoam_session* session, leoam_head_attention* heads,
+                                                    uint64_t count, leoam_error* error) LEOAM_NOEXCEPT;
+
+/* Fills layers [n_layers], likewise: what each layer of the newest step took, zeros before the first. Fails
+ * with INVALID_ARGUMENT. [driver] */
+LEOAM_API leoam_status leoam_session_copy_layer_times(leoam_session* session, leoam_layer_times* layers,
+                                                      uint64_t count, leoam_error* error) LEOAM_NOEXCEPT;
 
 #ifdef __cplusplus
 }

@@ -34,6 +34,7 @@ struct SessionOptions {
 
 struct EvaluateOptions {
   bool all_logits = false;  // on_logits for every position, not only the last
+  bool audit = false;       // LEOAM_EVALUATE_AUDIT: slow
   std::function<bool(uint64_t position, std::span<const float> logits)> on_logits{};  // false stops
   Progress on_progress{};                                                             // tokens
   std::optional<CancelFlag> cancel{};
@@ -82,7 +83,8 @@ class Session {
   void evaluate(std::span<const int32_t> tokens, const EvaluateOptions& options = {}) {
     Evaluation evaluation{options, nullptr};
     auto c = detail::make<leoam_evaluate_options>();
-    c.flags = options.all_logits ? LEOAM_EVALUATE_ALL_LOGITS : 0;
+    c.flags =
+        (options.all_logits ? LEOAM_EVALUATE_ALL_LOGITS : 0) | (options.audit ? LEOAM_EVALUATE_AUDIT : 0);
     if (options.on_logits) c.on_logits = Evaluation::on_logits;
     if (options.on_progress) c.on_progress = Evaluation::on_progress;
     c.user_data = &evaluation;
@@ -114,6 +116,21 @@ class Session {
     const leoam_model_info info = state_->model.info();
     std::vector<float> out(size_t{info.n_layers} * info.n_heads);
     detail::call(leoam_session_copy_coverage, get(), out.data(), static_cast<uint64_t>(out.size()));
+    return out;
+  }
+
+  // Of the newest step, [n_layers][n_heads].
+  std::vector<leoam_head_attention> attention() const {
+    const leoam_model_info info = state_->model.info();
+    std::vector<leoam_head_attention> out(size_t{info.n_layers} * info.n_heads,
+                                          detail::make<leoam_head_attention>());
+    detail::call(leoam_session_copy_attention, get(), out.data(), static_cast<uint64_t>(out.size()));
+    return out;
+  }
+  // Of the newest step, [n_layers].
+  std::vector<leoam_layer_times> layer_times() const {
+    std::vector<leoam_layer_times> out(state_->model.info().n_layers, detail::make<leoam_layer_times>());
+    detail::call(leoam_session_copy_layer_times, get(), out.data(), static_cast<uint64_t>(out.size()));
     return out;
   }
 

@@ -129,6 +129,41 @@ TEST_F(RequestTest, RequestsThatShareAPassGiveWhatTheyGiveAlone) {
   EXPECT_LT(engine_->statistics().steps - before, 100u);
 }
 
+TEST_F(RequestTest, SequencesThatDoNotFitTogetherShareFewerPasses) {
+  constexpr uint32_t kSequences = 8;
+  const auto run_all = [this](bool together) {
+    std::vector<std::shared_ptr<Session>> sessions;
+    std::vector<std::shared_ptr<Request>> requests;
+    std::vector<Seen> seen;
+    for (uint32_t i = 0; i < kSequences; ++i) {
+      RequestOptions request = options();
+      request.prompt = tokens(200, i + 1);
+      sessions.push_back(session());
+      requests.push_back(submit(*sessions.back(), std::move(request)));
+      if (!together) seen.push_back(drain(*requests.back()));
+    }
+    for (uint32_t i = 0; together && i < kSequences; ++i) seen.push_back(drain(*requests[i]));
+    return seen;
+  };
+  const auto all_done = [](const std::vector<Seen>& seen) {
+    return std::ranges::all_of(seen, [](const Seen& one) { return one.reason == FinishReason::length; });
+  };
+  start();
+  const std::vector<Seen> expected = run_all(false);
+  // The least budget that they get by with one after the other.
+  EngineOptions little;
+  std::vector<Seen> seen;
+  while (!all_done(seen) || seen.empty()) {
+    little.host_kv_budget_bytes += 16 << 10;
+    start(with_tokenizer(), little);
+    seen = run_all(false);
+  }
+  start(with_tokenizer(), little);
+  seen = run_all(true);
+  EXPECT_TRUE(all_done(seen)) << little.host_kv_budget_bytes;
+  for (uint32_t i = 0; i < kSequences; ++i) EXPECT_EQ(seen[i].tokens, expected[i].tokens) << i;
+}
+
 TEST_F(RequestTest, CancelEndsWithinItsBound) {
   start();
   for (const bool in_prefill : {true, false}) {

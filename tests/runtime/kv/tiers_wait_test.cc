@@ -39,7 +39,7 @@ TEST_P(TiersWaitTest, ABudgetBelowTheMemoryOfTransfersComesIntoForceUnderAPass) 
   const Status shrunk = tiers_->set_budget(Level::host, kLittle_bytes, nullptr, nullptr);
   EXPECT_TRUE(shrunk.ok()) << shrunk.message();
   EXPECT_LE(tiers_->statistics().host_bytes, kLittle_bytes);
-  const PassHolds own = {1};
+  PassHolds own = {1, {}};
   const Status more = tiers_->pin({pages.data() + 4, 4}, {nullptr, &own});
   EXPECT_TRUE(more.ok()) << more.message();
   EXPECT_LE(tiers_->statistics().host_bytes, kLittle_bytes);
@@ -58,7 +58,7 @@ TEST_P(TiersWaitTest, OfPassesThatWaitForEachOtherOneEnds) {
     std::atomic<int> n_no_space{0};
     const auto pass = [&](size_t first) {
       const std::span<const PageHandle> mine(pages.data() + first, 2 * kHeld);
-      const PassHolds own = {1};
+      PassHolds own = {1, {}};
       const bool held = tiers_->pin(mine.first(kHeld), {}).ok();
       both.arrive_and_wait();
       const Status more = tiers_->pin(mine.last(kHeld), {nullptr, &own});
