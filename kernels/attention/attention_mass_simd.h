@@ -59,6 +59,13 @@ void add_block(RowChunk& chunk, const AttentionMassParams& params, MassBlock<Ele
   block.keys.n_strips = 0;
 }
 
+// A strip of which all is evicted is not looked at.
+LEOAM_INLINE bool counts_any(const float* mass, uint32_t n_tokens) {
+  for (uint32_t t = 0; t < n_tokens; ++t)
+    if (mass[t] >= 0) return true;
+  return false;
+}
+
 template <class Element>
 void add_pages(RowChunk& chunk, const AttentionMassParams& params, uint32_t page_begin, uint32_t page_end) {
   const KvLayout& layout = params.layout;
@@ -71,8 +78,9 @@ void add_pages(RowChunk& chunk, const AttentionMassParams& params, uint32_t page
     float* const mass = params.pages[p].mass + chunk.kv_head * params.mass_stride;
     const auto n_tokens = static_cast<uint32_t>(page.n_tokens);
     for (uint32_t slot = 0; slot < n_tokens; slot += kStripTokens) {
-      if (block.keys.n_strips == most_strips) add_block(chunk, params, block);
       const uint32_t valid = n_tokens - slot < kStripTokens ? n_tokens - slot : kStripTokens;
+      if (!counts_any(mass + slot, valid)) continue;
+      if (block.keys.n_strips == most_strips) add_block(chunk, params, block);
       block.mass[block.keys.n_strips] = mass + slot;
       // Values are not read.
       block.keys.strips[block.keys.n_strips++] = {

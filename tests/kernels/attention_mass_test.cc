@@ -58,8 +58,9 @@ class AttentionMassTest : public KernelTest {
     const AttentionMassParams params = this->params(kv, group, n_queries, masses, skipped);
     for (size_t i = 0; i < log_sums_->size(); ++i) (*log_sums_)[i] -= less;
     std::vector<float> before(masses.all.size());
+    // Some evicted, here and there a whole strip.
     for (size_t i = 0; i < before.size(); ++i)
-      before[i] = masses.all[i] = random_() % 4 == 0 ? -1.0f : uniform(0, 2);
+      before[i] = masses.all[i] = random_() % 4 == 0 || i / 16 % 3 == 1 ? -1.0f : uniform(0, 2);
     run(params, 0, static_cast<uint32_t>(pages_.size()));
     for (uint32_t head = 0; head < kv.layout().n_kv_heads; ++head) {
       for (const AttentionMassPage& page : pages_) {
