@@ -22,9 +22,11 @@ struct CpuTable {
   KvAppendFunction* kv_append;
   AttentionDecodeFunction* attention_decode;
   AttentionGranulesFunction* attention_granules;
+  AttentionGranulesFunction* attention_tokens;
   AttentionEstimatesFunction* attention_estimates;
   AttentionMergeFunction* attention_merge;
   AttentionPrefillFunction* attention_prefill;
+  AttentionMassFunction* attention_mass;
   KeyCodeEncodeFunction* key_code_encode;
   KeyChannelRankFunction* key_channel_rank;
   KeyCodeScoreFunction* key_code_score;

@@ -54,6 +54,9 @@ struct AttentionGranulesParams {
   const float* q = nullptr;              // [n_heads][head_dim], 64-byte aligned
   const KvGranules* granules = nullptr;  // in any order
   uint32_t n_granules = 0;               // entries
+  // Of attention_tokens alone: [n_granules][page_tokens / 8]; where the entry's mask has bit i, bit t of byte
+  // i: token 8 i + t of the page.
+  const uint8_t* token_masks = nullptr;
 };
 
 // One KV head: writes the partial states of its group, as AttentionDecodeFunction does. Over all granules of
@@ -61,6 +64,8 @@ struct AttentionGranulesParams {
 // pages.
 using AttentionGranulesFunction = void(const AttentionGranulesParams& params, uint32_t kv_head,
                                        float* partials);
+// attention_tokens: the same over those tokens of the granules that token_masks names; all of them: the bytes
+// of attention_granules.
 
 // A chunk of which `count` tokens, possibly not a whole number, count as if they had its mean key and mean
 // value.
@@ -105,9 +110,10 @@ struct AttentionPrefillParams {
   // kAttentionCut_tokens: the last call's `out` has the bytes that one call with all pages gives. Between
   // calls the running states lie here, [n_tokens][n_heads][partial_floats(head_dim)], 64-byte aligned, in a
   // form that only this kernel knows.
-  float* state = nullptr;  // null: one call
-  bool resume = false;     // not the first call
-  bool suspend = false;    // not the last call: `out` is left alone
+  float* state = nullptr;     // null: one call
+  bool resume = false;        // not the first call
+  bool suspend = false;       // not the last call: `out` is left alone
+  float* log_sums = nullptr;  // [n_tokens][n_heads], written with `out`: log of sum exp(score); null: nowhere
 };
 constexpr uint32_t kAttentionCut_tokens = 512;
 
@@ -120,10 +126,39 @@ using AttentionPrefillFunction = void(const AttentionPrefillParams& params, uint
 constexpr uint32_t kPrefillTile_tokens = 32;
 size_t attention_prefill_scratch_bytes(const KvLayout& layout, uint32_t n_heads, uint32_t tile_tokens);
 
+// A page whose tokens' shares of attention are added up.
+struct AttentionMassPage {
+  KvPageRef page;
+  float* mass = nullptr;  // of its first token and KV head 0
+};
+
+// Query tokens at consecutive positions, whose attention is known, over some pages again.
+struct AttentionMassParams {
+  KvLayout layout;
+  uint32_t n_heads = 0;
+  float scale = 0;
+  const float* q = nullptr;  // [n_tokens][q_stride], a row is [n_heads][head_dim]
+  size_t q_stride = 0;       // floats
+  uint32_t n_tokens = 0;
+  int32_t first_position = 0;
+  const float* log_sums = nullptr;           // [n_tokens][n_heads]: of all that the query attended to
+  const AttentionMassPage* pages = nullptr;  // in ascending positions
+  size_t mass_stride = 0;                    // floats from a KV head's masses to the next one's
+};
+
+// One KV head over pages [page_begin, page_end): adds to the mass of each token that a query sees the mean
+// over the group of min(1, exp(score - log sum)). A mass that is not at least 0 is left as it is. The sum is
+// in the order of the queries, whatever the pages. `scratch`: attention_prefill_scratch_bytes of tiles of
+// kPrefillTile_tokens.
+using AttentionMassFunction = void(const AttentionMassParams& params, uint32_t kv_head, uint32_t page_begin,
+                                   uint32_t page_end, uint8_t* scratch);
+
 AttentionDecodeFunction attention_decode_scalar, attention_decode_avx2, attention_decode_avx512;
 AttentionGranulesFunction attention_granules_scalar, attention_granules_avx2, attention_granules_avx512;
+AttentionGranulesFunction attention_tokens_scalar, attention_tokens_avx2, attention_tokens_avx512;
 AttentionEstimatesFunction attention_estimates_scalar, attention_estimates_avx2, attention_estimates_avx512;
 AttentionMergeFunction attention_merge_scalar, attention_merge_avx2, attention_merge_avx512;
 AttentionPrefillFunction attention_prefill_scalar, attention_prefill_avx2, attention_prefill_avx512;
+AttentionMassFunction attention_mass_scalar, attention_mass_avx2, attention_mass_avx512;
 
 }  // namespace leoam::kernels

@@ -28,7 +28,7 @@ constexpr uint32_t kMaxHeads = Simd::kRegisters == 32 ? 8 : 6;
 //   channel 0; run_begin(run), run_end(run): the tokens that count in a run; value_row(run, head_dim): of the
 //   first of them; kScaled, whether numbers are codes of an int8 page: then key_scales(row, v), of vector v
 //   of tokens and `row` scales behind those of the first channels, value_scales(v), and origin(run) of its
-//   page's keys.
+//   page's keys; kMasked, whether of [begin, end) only the tokens with a bit in `mask` count.
 template <class Strip>
 struct Block {
   Strip strips[kBlockStrips];
@@ -184,6 +184,10 @@ float soften(const Block<Strip>& block, float* scores, float* partial) {
   Simd::Float largest = Simd::broadcast(partial[kPartialMaximum]);
   for (uint32_t s = 0; s < block.n_strips; ++s) {
     const Strip& strip = block.strips[s];
+    if constexpr (Strip::kMasked) {
+      for (uint32_t t = 0; t < kStripTokens; ++t)
+        if ((strip.mask >> t & 1) == 0) scores[s * kStripTokens + t] = -__builtin_inff();
+    }
     LEOAM_UNROLL
     for (uint32_t v = 0; v < kStripVectors; ++v) {
       float* at = scores + s * kStripTokens + v * Simd::kLanes;
@@ -256,6 +260,9 @@ template <uint32_t kHeads, uint32_t kVectors, bool kTail, class Strip>
       const float* weight = weights + s * kStripTokens + strip.run_begin(run);
       const float* const end = weights + s * kStripTokens + strip.run_end(run);
       for (; weight != end; ++weight, row += head_dim, ahead += head_dim) {
+        if constexpr (Strip::kMasked) {
+          if ((strip.mask >> (weight - (weights + s * kStripTokens)) & 1) == 0) continue;
+        }
         constexpr uint32_t kLines = (kVectors * Simd::kLanes * sizeof(Element) + 63) / 64;
         LEOAM_UNROLL
         for (uint32_t line = 0; line < kLines; ++line) prefetch(ahead + line * (64 / sizeof(Element)));

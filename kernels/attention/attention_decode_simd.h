@@ -13,6 +13,7 @@ struct PageStrip {
   using Element = T;
   static constexpr uint32_t kRuns = 1;
   static constexpr bool kScaled = sizeof(Element) == 1;
+  static constexpr bool kMasked = false;
   // Of f16, a channel of one strip is half a line; of int8 a page of two strips has two channels in one.
   static constexpr uint32_t kStripsOfLine = sizeof(Element) == 4 ? 1 : 2;
 

@@ -1,37 +1,10 @@
-#include "kernels/attention/attention_scalar.h"
-#include "kernels/attention/attention_strip_scalar.h"
+#include "kernels/attention/attention_listed_scalar.h"
 
 namespace leoam::kernels {
-namespace {
-
-template <class Element>
-void add_granules(const AttentionGranulesParams& params, uint32_t kv_head, const float* q, float* partial) {
-  const KvLayout& layout = params.layout;
-  ScalarStrip strip;
-  for (uint32_t i = 0; i < params.n_granules; ++i) {
-    for (uint32_t slot = 0; slot < layout.page_tokens; ++slot) {
-      if ((params.granules[i].mask >> (slot / kGranule_tokens) & 1) == 0) continue;
-      strip.add(params.granules[i].page, slot);
-      if (strip.n_tokens < kScalarStripTokens) continue;
-      add_strip<Element>(layout, kv_head, strip, q, params.scale, partial);
-      strip.n_tokens = 0;
-    }
-  }
-  if (strip.n_tokens > 0) add_strip<Element>(layout, kv_head, strip, q, params.scale, partial);
-}
-
-}  // namespace
 
 void attention_granules_scalar(const AttentionGranulesParams& params, uint32_t kv_head, float* partials) {
-  const KvLayout& layout = params.layout;
-  const uint32_t group = params.n_heads / layout.n_kv_heads;
-  attention_start_scalar(group, layout.head_dim, partials);
-  for (uint32_t g = 0; g < group; ++g) {
-    with_element(layout.type, [&]<class Element>() {
-      add_granules<Element>(params, kv_head, params.q + (size_t{kv_head} * group + g) * layout.head_dim,
-                            partials + g * attention_partial_floats(layout.head_dim));
-    });
-  }
+  attention_listed_scalar(
+      params, kv_head, [](uint32_t, uint32_t) { return true; }, partials);
 }
 
 }  // namespace leoam::kernels

@@ -1,4 +1,5 @@
-// Decode attention over granules, over Simd: a strip is two granules, wherever they stand.
+// Decode attention over granules, or over some of their tokens, over Simd: a strip is two granules, wherever
+// they stand.
 #pragma once
 
 #include "kernels/attention/attention_block_simd.h"
@@ -11,6 +12,7 @@ struct GranuleStrip {
   using Element = T;
   static constexpr uint32_t kRuns = kStripTokens / kGranule_tokens;
   static constexpr bool kScaled = sizeof(Element) == 1;
+  static constexpr bool kMasked = false;
   // Of each strip both places are prefetched.
   static constexpr uint32_t kStripsOfLine = 1;
   static constexpr uint32_t begin = 0;
@@ -39,44 +41,61 @@ struct GranuleStrip {
   [[gnu::always_inline]] inline const Element* value_row(uint32_t run, uint32_t) const { return values[run]; }
 };
 
-template <class Element>
+// Some tokens of two granules.
+template <class T>
+struct TokenStrip : GranuleStrip<T> {
+  static constexpr bool kMasked = true;
+  uint32_t mask;
+};
+
+template <class Strip>
 void attend_granules(const AttentionGranulesParams& params, uint32_t kv_head, float* partials) {
+  using Element = typename Strip::Element;
   const KvLayout& layout = params.layout;
   const uint32_t group = params.n_heads / layout.n_kv_heads;
   const size_t stride = attention_partial_floats(layout.head_dim);
   start_partials(group, stride, partials);
-  BlockWork<GranuleStrip<Element>> work{layout.head_dim, layout.page_tokens,
-                                        params.scale,    params.q + size_t{kv_head} * group * layout.head_dim,
-                                        partials,        stride,
-                                        nullptr};
-  Block<GranuleStrip<Element>> block;
+  BlockWork<Strip> work{layout.head_dim, layout.page_tokens,
+                        params.scale,    params.q + size_t{kv_head} * group * layout.head_dim,
+                        partials,        stride,
+                        nullptr};
+  Block<Strip> block;
   uint32_t n_granules = 0;
   for (uint32_t i = 0; i < params.n_granules; ++i) {
     const KvGranules& entry = params.granules[i];
     const auto* key = reinterpret_cast<const Element*>(entry.page + layout.key_offset(kv_head));
     const auto* value = reinterpret_cast<const Element*>(entry.page + layout.value_offset(kv_head));
     const ReadBesideCodes beside = ReadBesideCodes::of(layout, entry.page, kv_head);
-    if constexpr (GranuleStrip<Element>::kScaled) prefetch(beside.key_scales);
+    if constexpr (Strip::kScaled) prefetch(beside.key_scales);
     for (uint32_t mask = entry.mask; mask != 0; mask &= mask - 1) {
-      const uint32_t slot = static_cast<uint32_t>(__builtin_ctz(mask)) * kGranule_tokens;
+      const auto granule = static_cast<uint32_t>(__builtin_ctz(mask));
+      const uint32_t slot = granule * kGranule_tokens;
+      uint32_t tokens = 0;
+      if constexpr (Strip::kMasked) {
+        tokens = params.token_masks[size_t{i} * (layout.page_tokens / kGranule_tokens) + granule];
+        if (tokens == 0) continue;
+      }
       if (n_granules == kBlockTokens / kGranule_tokens) {
         block.n_strips = kBlockStrips;
         work.next_key = key + slot;
         run_group(group, block, work);
         n_granules = 0;
       }
-      GranuleStrip<Element>& strip = block.strips[n_granules / 2];
+      Strip& strip = block.strips[n_granules / 2];
       strip.keys[n_granules % 2] = key + slot;
       strip.values[n_granules % 2] = value + layout.value_element(slot, 0);
       strip.beside[n_granules % 2] = beside.from(slot);
       strip.end = (n_granules % 2 + 1) * kGranule_tokens;
+      if constexpr (Strip::kMasked) {
+        strip.mask = n_granules % 2 == 0 ? tokens : strip.mask | tokens << kGranule_tokens;
+      }
       ++n_granules;
     }
   }
   if (n_granules == 0) return;
   block.n_strips = (n_granules + 1) / 2;
   if (n_granules % 2 != 0) {
-    GranuleStrip<Element>& last = block.strips[n_granules / 2];
+    Strip& last = block.strips[n_granules / 2];
     last.keys[1] = last.keys[0];
     last.values[1] = last.values[0];
     last.beside[1] = last.beside[0];
@@ -88,7 +107,13 @@ void attend_granules(const AttentionGranulesParams& params, uint32_t kv_head, fl
 LEOAM_INLINE void attention_granules_simd(const AttentionGranulesParams& params, uint32_t kv_head,
                                           float* partials) {
   with_element(params.layout.type,
-               [&]<class Element>() { attend_granules<Element>(params, kv_head, partials); });
+               [&]<class Element>() { attend_granules<GranuleStrip<Element>>(params, kv_head, partials); });
+}
+
+LEOAM_INLINE void attention_tokens_simd(const AttentionGranulesParams& params, uint32_t kv_head,
+                                        float* partials) {
+  with_element(params.layout.type,
+               [&]<class Element>() { attend_granules<TokenStrip<Element>>(params, kv_head, partials); });
 }
 
 }  // namespace

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "kernels/attention/attention_scalar.h"
 
 namespace leoam::kernels {
@@ -25,7 +27,11 @@ void attention_prefill_scalar(const AttentionPrefillParams& params, uint32_t kv_
     if (params.suspend) continue;
     float* out = params.out + t * params.out_stride + size_t{kv_head} * group * head_dim;
     for (uint32_t g = 0; g < group; ++g) {
-      attention_merge_scalar(partials + g * stride, 1, stride, head_dim, out + size_t{g} * head_dim);
+      const float* partial = partials + g * stride;
+      attention_merge_scalar(partial, 1, stride, head_dim, out + size_t{g} * head_dim);
+      if (params.log_sums)
+        params.log_sums[size_t{t} * params.n_heads + kv_head * group + g] =
+            partial[kPartialMaximum] + std::log(partial[kPartialSum]);
     }
   }
 }

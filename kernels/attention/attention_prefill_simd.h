@@ -68,9 +68,11 @@ struct RowChunk {
     return (size_t{kv_head} * group + (row_begin + row) % group) * params->layout.head_dim;
   }
   PositionRange visible(uint32_t row) const { return visible_positions(position_of(row), params->window); }
+  size_t head_of(uint32_t row) const {
+    return size_t{token_of(row)} * params->n_heads + kv_head * group + (row_begin + row) % group;
+  }
   float* state_of(uint32_t row) const {
-    const size_t head = size_t{token_of(row)} * params->n_heads + kv_head * group + (row_begin + row) % group;
-    return params->state + head * attention_partial_floats(params->layout.head_dim);
+    return params->state + head_of(row) * attention_partial_floats(params->layout.head_dim);
   }
   // Rows of a group stand together, channel by channel.
   float* query_of(uint32_t first_row) const { return query + size_t{first_row} * params->layout.head_dim; }
@@ -94,12 +96,13 @@ LEOAM_INLINE void for_each_group(uint32_t n_rows, F f) {
   }
 }
 
+constexpr float kLog2E = 0x1.715476p+0f;
+
 // Queries times the scale and log2(e), so that softmax is a power of two.
 template <uint32_t kRows>
 void pack_queries(const RowChunk& chunk, RowGroup rows) {
   const AttentionPrefillParams& params = *chunk.params;
   const uint32_t head_dim = params.layout.head_dim;
-  constexpr float kLog2E = 0x1.715476p+0f;
   const float factor = params.scale * kLog2E;
   float* packed = chunk.query_of(rows.first_row);
   for (uint32_t r = 0; r < kRows; ++r) {
@@ -294,20 +297,28 @@ LEOAM_INLINE float soften_row(float* scores, uint32_t begin, uint32_t end, float
   return rescale;
 }
 
+// Scores of the strips that a group of rows sees, times log2(e), whatever each row may see of them.
 template <uint32_t kRows, class Element>
-void run_rows(const RowChunk& chunk, const KeyBlock<Element>& block, bool gaps, RowGroup rows) {
+LEOAM_INLINE StripRange score_rows(const RowChunk& chunk, const KeyBlock<Element>& block, RowGroup rows) {
   const uint32_t head_dim = chunk.params->layout.head_dim;
   const uint32_t last_row = rows.first_row + rows.n_rows - 1;
   const StripRange range =
       visible_strips(block, {chunk.visible(rows.first_row).first, chunk.visible(last_row).last});
-  if (range.begin == range.end) return;
-
+  if (range.begin == range.end) return range;
   const float* query = chunk.query_of(rows.first_row);
   for (uint32_t panel = range.begin / kPanelStrips; panel * kPanelStrips < range.end; ++panel) {
     gemm_tile<kRows, kTileVectors, 1, kRows>(query, chunk.key + panel * (size_t{head_dim} * kTileColumns),
                                              head_dim, chunk.scores + panel * kTileColumns,
                                              kPrefillScoreStride, nullptr);
   }
+  return range;
+}
+
+template <uint32_t kRows, class Element>
+void run_rows(const RowChunk& chunk, const KeyBlock<Element>& block, bool gaps, RowGroup rows) {
+  const uint32_t head_dim = chunk.params->layout.head_dim;
+  const StripRange range = score_rows<kRows>(chunk, block, rows);
+  if (range.begin == range.end) return;
 
   const KeyStrip<Element>& last_strip = block.strips[range.end - 1];
   const int32_t first_position = block.strips[range.begin].first_position;
@@ -435,6 +446,9 @@ LEOAM_INLINE void finish_rows(const RowChunk& chunk) {
     for (; c + Simd::kLanes <= head_dim; c += Simd::kLanes)
       Simd::store(to + c, Simd::load(from + c) * inverse);
     if (c < head_dim) Simd::store_first(to + c, Simd::load(from + c) * inverse, head_dim - c);
+    if (params.log_sums != nullptr) {
+      params.log_sums[chunk.head_of(row)] = chunk.maximum[row] / kLog2E + __builtin_logf(chunk.sum[row]);
+    }
   }
 }
 

@@ -58,6 +58,7 @@ struct LayerPages {
 // What one KV head of a layer attends to besides the fixed pages.
 struct SelectedHead {
   std::span<const kernels::KvGranules> granules;
+  std::span<const uint8_t> token_masks;  // of them, as in AttentionGranulesParams; empty: all tokens; in RAM
   std::span<const kernels::AttentionEstimate> estimates;  // of what was not selected; records in RAM
 };
 
@@ -115,6 +116,16 @@ struct AttentionParams {
   const float* o_bias = nullptr;
   const float* post_norm = nullptr;   // [n_embd] or nullptr
   std::span<AttentionSums> selected;  // out: one a span, of those that select
+  bool keeps_sums = false;            // attention_mass comes next
+};
+
+// What each token of some pages of a span got of the attention of the span's queries: added to masses in RAM,
+// as kernels::AttentionMassFunction says.
+struct AttentionMassParams {
+  uint32_t span = 0;
+  float scale = 0;
+  std::span<const kernels::AttentionMassPage> pages;
+  size_t mass_stride = 0;  // floats from a KV head's masses to the next one's
 };
 
 // x -> norm -> act(gate) * up -> down -> post norm -> added to x.
@@ -197,6 +208,10 @@ class Device {
                                  const AttentionParams& params, std::span<AttentionSums> out) = 0;
   virtual Status attention(const StepShape& step, DeviceWorkspace& workspace,
                            const AttentionParams& params) = 0;
+  // After attention with keeps_sums, before the next operation of another kind: of pages that the span has
+  // attended to, each once. Done when it returns.
+  virtual Status attention_mass(const StepShape& step, DeviceWorkspace& workspace,
+                                const AttentionMassParams& params) = 0;
   virtual Status feed_forward(const StepShape& step, DeviceWorkspace& workspace,
                               const FeedForwardParams& params) = 0;
   // Codes and records into RAM; done when it returns.

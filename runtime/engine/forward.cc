@@ -206,6 +206,8 @@ Status Forward::attention(uint32_t layer) {
   for (SequenceKv* kv : sequences_)
     if (kv->selector() && kv->selector()->has_abstracts(layer))
       LEOAM_RETURN_IF_ERROR(LayerSelection::summarize(*kv, layer, device_, &holds_, shape_.cancel));
+  for (SequenceKv* kv : sequences_)
+    params.keeps_sums = params.keeps_sums || (kv->selector() && kv->selector()->masses(layer));
   LEOAM_RETURN_IF_ERROR(select(layer, params));
   if (!selections_.empty()) params.selected = sums_;
   const auto selects = [this](size_t i) { return !selections_.empty() && selections_[i].selects; };
@@ -232,6 +234,7 @@ Status Forward::attention(uint32_t layer) {
   for (size_t i = 0; i < sequences_.size(); ++i)
     if (selects(i)) selection++->certify(sums_[i]);
   readers_.clear();
+  if (params.keeps_sums) LEOAM_RETURN_IF_ERROR(count_masses(layer, params.scale));
   layer_selections_.clear();
   shape_.selections = {};
   for (SequenceKv* kv : sequences_) kv->close_layer(layer);
@@ -282,6 +285,32 @@ Status Forward::select(uint32_t layer, const AttentionParams& params) {
     selections_[i] = selection++->span();
   }
   return floor ? widen(params) : Status();
+}
+
+Status Forward::count_masses(uint32_t layer, float scale) {
+  auto selection = layer_selections_.begin();
+  for (uint32_t i = 0; i < sequences_.size(); ++i) {
+    SequenceKv& kv = *sequences_[i];
+    const bool selects = !selections_.empty() && selections_[i].selects;
+    LayerMasses* const masses = kv.selector() ? kv.selector()->masses(layer) : nullptr;
+    if (masses) {
+      std::vector<kernels::AttentionMassPage>& pages = kv.selector()->buffers.mass_pages;
+      LayerReader reader(kv, layer, &holds_);
+      do {
+        pages.clear();
+        if (selects) {
+          selection->list_masses(*masses, &pages);
+        } else {
+          LEOAM_ASSIGN_OR_RETURN(const std::span<const kernels::KvPageRef> refs, reader.next(shape_.cancel));
+          masses->list(refs, &pages);
+        }
+        LEOAM_RETURN_IF_ERROR(
+            device_.attention_mass(shape_, *workspace_, {i, scale, pages, LayerMasses::stride()}));
+      } while (!selects && !reader.at_end());
+    }
+    if (selects) ++selection;
+  }
+  return {};
 }
 
 Status Forward::widen(const AttentionParams& params) {

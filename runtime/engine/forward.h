@@ -72,6 +72,8 @@ class Forward {
   Status audit(uint32_t layer, const AttentionParams& params);
   // Of the sequences that attend to a selection.
   Status select(uint32_t layer, const AttentionParams& params);
+  // Of the sequences whose policies count what tokens get of attention, which is done.
+  Status count_masses(uint32_t layer, float scale);
   // Where a coverage floor asks for it.
   Status widen(const AttentionParams& params);
   Status feed_forward(uint32_t layer);

@@ -73,6 +73,8 @@ Status Session::append_pending(std::span<const int32_t> tokens) {
 }
 
 void Session::share_pieces() {
+  // What tokens got of the attention of a pass is known to who ran it.
+  if (kv_->selector() && kv_->selector()->counts_masses()) return;
   const uint64_t piece = options_.piece_tokens;
   const uint64_t n = kv_->n_tokens();
   // Pages that the session's own file has are not given away for others.

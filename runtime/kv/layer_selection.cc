@@ -1,7 +1,6 @@
 #include "runtime/kv/layer_selection.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 
 namespace leoam {
@@ -65,7 +64,11 @@ Status LayerSelection::summarize(SequenceKv& kv, uint32_t layer, Device& device,
     LEOAM_RETURN_IF_ERROR(std::move(status));
     abstracts.commit(n);
   }
-  return {};
+  LayerMasses* const masses = kv.selector_->masses(layer);
+  if (!masses) return {};
+  Status room = masses->grow(kv.n_tokens_ + kv.n_reserved_, {cancel, holds});
+  if (room.kind() == ErrorKind::no_space && kv.give_up_selecting()) return {};
+  return room;
 }
 
 Status LayerSelection::begin(const CancelFlag* cancel) {
@@ -111,6 +114,8 @@ Status LayerSelection::choose(const AttentionSums& fixed, uint32_t n_heads, floa
   query.first_page = first_page_;
   query.end_page = end_page_;
   query.budget_tokens = budget;
+  query.n_tokens = n_tokens;
+  query.masses = selector.masses(layer_);
   query.n_granules = (budget - std::min(budget, n_fixed_tokens_)) / kernels::kGranule_tokens;
   n_heads_ = n_heads;
   Selection& selection = buffers_.selection;
@@ -133,11 +138,11 @@ Status LayerSelection::place(std::vector<PageHandle>* pages, const CancelFlag* c
   SequenceKv::Layer& layer = kv_.layers_[layer_];
   std::vector<bool>& needed = buffers_.needed;
   if (!widened_) needed.assign(layer.refs.size(), false);
-  n_granules_ = 0;
+  n_chosen_tokens_ = 0;
   pages->clear();
   for (const Selection::Head& head : selection.heads) {
+    n_chosen_tokens_ += head.n_tokens;
     for (const PageGranules& page : head.granules) {
-      n_granules_ += static_cast<uint64_t>(std::popcount(page.mask));
       if (needed[page.page]) continue;
       needed[page.page] = true;
       if (!using_) pages->push_back(layer.pages[page.page]);
@@ -155,7 +160,7 @@ Status LayerSelection::place(std::vector<PageHandle>* pages, const CancelFlag* c
     granules.clear();
     for (const PageGranules& page : selection.heads[h].granules)
       granules.push_back({layer.refs[page.page].data, page.mask});
-    buffers_.heads[h] = {granules, selection.heads[h].estimates};
+    buffers_.heads[h] = {granules, selection.heads[h].token_masks, selection.heads[h].estimates};
   }
   span_.heads = buffers_.heads;
   return {};
@@ -212,6 +217,13 @@ Status LayerSelection::widen(const CancelFlag* cancel) {
   return place(&buffers_.more, cancel);
 }
 
+void LayerSelection::list_masses(LayerMasses& masses, std::vector<kernels::AttentionMassPage>* out) const {
+  const std::span<const kernels::KvPageRef> refs = kv_.layers_[layer_].refs;
+  for (uint32_t page = 0; page < refs.size(); ++page)
+    if (page < first_page_ || page >= end_page_ || buffers_.needed[page])
+      masses.list(refs.subspan(page, 1), out);
+}
+
 void LayerSelection::certify(const AttentionSums& sums) {
   Selector& selector = *kv_.selector_;
   const uint64_t n_tokens = kv_.n_tokens_ + kv_.n_reserved_;
@@ -232,8 +244,7 @@ void LayerSelection::certify(const AttentionSums& sums) {
     ++statistics.n_audited;
   }
   ++statistics.n_selections;
-  statistics.n_attended_tokens +=
-      n_fixed_tokens_ + n_granules_ * kernels::kGranule_tokens / kv_.shape_.layout.n_kv_heads;
+  statistics.n_attended_tokens += n_fixed_tokens_ + n_chosen_tokens_ / kv_.shape_.layout.n_kv_heads;
   statistics.n_context_tokens += n_tokens;
   statistics.n_chunks_evaluated += buffers_.selection.n_chunks_evaluated;
   statistics.n_pages_needed +=

@@ -25,6 +25,7 @@ class LayerSelection {
 
   // Makes the abstracts that full pages of a layer lack, reading those that are not in the top tier. Where
   // there is no room in RAM for them, the selector gives up. Fails as LayerReader::next does.
+  // Likewise where masses are counted: room for those of the step's tokens.
   static Status summarize(SequenceKv& kv, uint32_t layer, Device& device, PassHolds* holds,
                           const CancelFlag* cancel);
 
@@ -38,6 +39,8 @@ class LayerSelection {
   // Whether more is to be selected; then `widen` does so. sums: of the fixed pages and what is chosen.
   bool is_too_narrow(const AttentionSums& sums);
   Status widen(const CancelFlag* cancel);
+  // Adds the pages that were attended to, with the masses of their tokens.
+  void list_masses(LayerMasses& masses, std::vector<kernels::AttentionMassPage>* out) const;
   // The layer's attention is done: what part of it was certainly selected goes to the statistics.
   void certify(const AttentionSums& sums);
   // For the device. Valid as long as this is.
@@ -61,8 +64,8 @@ class LayerSelection {
   SpanSelection span_;
   uint32_t n_heads_ = 0;
   uint64_t n_fixed_tokens_ = 0;
-  uint64_t n_granules_ = 0;
-  uint32_t first_page_ = 0;  // of the candidates
+  uint64_t n_chosen_tokens_ = 0;  // of all KV heads
+  uint32_t first_page_ = 0;       // of the candidates
   uint32_t end_page_ = 0;
   bool widened_ = false;
   Tiers::LayerUse use_;

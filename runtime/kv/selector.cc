@@ -12,12 +12,15 @@ Result<std::unique_ptr<Selector>> Selector::create(Tiers& tiers, const PolicyOpt
   std::unique_ptr<Selector> selector(new Selector(options, std::move(policy)));
   const auto n_layers = static_cast<uint32_t>(windows.size());
   selector->layers_.resize(n_layers);
-  for (uint32_t i = options.n_dense_layers; i < n_layers; ++i)
-    if (windows[i] == 0)
-      selector->layers_[i] =
-          std::make_unique<LayerAbstracts>(tiers, means.kernels, layout,
-                                           std::array{stream_number(PageKind::records, i, n_layers),
-                                                      stream_number(PageKind::codes, i, n_layers)});
+  if (selector->policy_->counts_masses()) selector->masses_.resize(n_layers);
+  for (uint32_t i = options.n_dense_layers; i < n_layers; ++i) {
+    if (windows[i] != 0) continue;
+    selector->layers_[i] =
+        std::make_unique<LayerAbstracts>(tiers, means.kernels, layout,
+                                         std::array{stream_number(PageKind::records, i, n_layers),
+                                                    stream_number(PageKind::codes, i, n_layers)});
+    if (selector->counts_masses()) selector->masses_[i] = std::make_unique<LayerMasses>(tiers, layout);
+  }
   return selector;
 }
 
@@ -28,6 +31,15 @@ Selector::Selector(const Selector& other)
       given_up_(other.given_up_) {
   for (const auto& layer : other.layers_)
     layers_.push_back(layer ? std::make_unique<LayerAbstracts>(*layer) : nullptr);
+  for (const auto& layer : other.masses_) {
+    masses_.emplace_back();
+    if (!layer || given_up_) continue;
+    Result<std::unique_ptr<LayerMasses>> copy = layer->copy();
+    if (copy.ok())
+      masses_.back() = std::move(copy).value();
+    else
+      give_up();
+  }
 }
 
 bool Selector::selects(uint32_t layer, uint64_t n_tokens, uint32_t n_step_tokens) const {
@@ -40,6 +52,8 @@ void Selector::give_up() {
   given_up_ = true;
   for (const auto& layer : layers_)
     if (layer) layer->truncate(0);
+  for (const auto& layer : masses_)
+    if (layer) layer->truncate(0);
 }
 
 void Selector::begin_step() {
@@ -47,8 +61,10 @@ void Selector::begin_step() {
   statistics.least_coverage = 1;
 }
 
-void Selector::truncate(uint32_t layer, uint32_t n_pages) {
-  if (layers_[layer]) layers_[layer]->truncate(n_pages);
+void Selector::truncate(uint32_t layer, uint64_t n_tokens) {
+  if (!layers_[layer]) return;
+  layers_[layer]->truncate(static_cast<uint32_t>(n_tokens / layers_[layer]->code_layout().page_tokens));
+  if (counts_masses() && masses_[layer]) masses_[layer]->truncate(n_tokens);
 }
 
 }  // namespace leoam

@@ -1,5 +1,5 @@
-// Selector: what a sequence needs for not attending to everything: its policy, and the abstracts of its
-// pages.
+// Selector: what a sequence needs for not attending to everything: its policy, the abstracts of its pages,
+// and what their tokens got of attention where the policy counts that.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "runtime/kv/layer_abstracts.h"
+#include "runtime/kv/layer_masses.h"
 #include "runtime/kv/page.h"
 #include "runtime/kv/policy/policy.h"
 
@@ -50,6 +51,7 @@ struct SelectionBuffers {
   std::vector<std::vector<kernels::KvGranules>> granules;  // [n_kv_heads]
   std::vector<SelectedHead> heads;
   std::vector<PageAbstract> abstracts;  // being made
+  std::vector<kernels::AttentionMassPage> mass_pages;
 };
 
 // Thread rule: one thread at a time; copies are independent of each other.
@@ -69,14 +71,19 @@ class Selector {
   // A layer that ever selects has abstracts.
   bool has_abstracts(uint32_t layer) const { return !given_up_ && layers_[layer] != nullptr; }
   LayerAbstracts& abstracts(uint32_t layer) { return *layers_[layer]; }
-  // Abstracts do not fit the host budget: every step attends to everything from now on. Gives back their
-  // room.
+  bool counts_masses() const { return !masses_.empty(); }
+  // Null where none are counted.
+  LayerMasses* masses(uint32_t layer) {
+    return counts_masses() && !given_up_ ? masses_[layer].get() : nullptr;
+  }
+  // Abstracts or masses do not fit the host budget: every step attends to everything from now on. Gives back
+  // their room.
   void give_up();
   bool has_given_up() const { return given_up_; }
   // Statistics of the newest step begin anew.
   void begin_step();
-  // Forgets what it knows of a layer's pages from n_pages on.
-  void truncate(uint32_t layer, uint32_t n_pages);
+  // Forgets what it knows of a layer's tokens from n_tokens on.
+  void truncate(uint32_t layer, uint64_t n_tokens);
 
   SelectionStatistics statistics;
   SelectionBuffers buffers;
@@ -92,6 +99,7 @@ class Selector {
   PolicyOptions options_;
   std::unique_ptr<Policy> policy_;
   std::vector<std::unique_ptr<LayerAbstracts>> layers_;
+  std::vector<std::unique_ptr<LayerMasses>> masses_;  // [n_layers], or none
   bool given_up_ = false;
 };
 

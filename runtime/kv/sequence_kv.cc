@@ -139,9 +139,7 @@ void SequenceKv::cut(Layer& layer, uint64_t n) {
   }
   set_counts(layer, n, n);
   if (n == 0) layer.first_page = 0;
-  if (selector_)
-    selector_->truncate(static_cast<uint32_t>(&layer - layers_.data()),
-                        static_cast<uint32_t>(n / shape_.layout.page_tokens));
+  if (selector_) selector_->truncate(static_cast<uint32_t>(&layer - layers_.data()), n);
 }
 
 void SequenceKv::drop_out_of_window(Layer& layer, uint32_t window) {

@@ -64,7 +64,7 @@ void add_model_options(CLI::App& command, CommonOptions& options) {
       ->check(CLI::IsMember({"f16", "f32", "int8", "auto"}));
   command.add_option("--context", options.context_tokens, "Most tokens of a session; 0: the model's context");
   command.add_option("--policy", options.policy,
-                     "Which KV a drawn token attends to: exact, leoam, quest or window");
+                     "Which KV a drawn token attends to: exact, leoam, quest, window or h2o");
   command.add_option("--rope-scaling", options.rope_scaling, "Override of the file")
       ->check(CLI::IsMember({"none", "linear", "yarn"}));
   command.add_option("--rope-factor", options.rope_factor, "Override of the file: context extension, >= 1");

@@ -93,7 +93,7 @@ void add_eval(CLI::App& program, std::function<void()>& run) {
       ->description("File that keeps the context once it is read, for policies and for later calls");
   CLI::Option* policy = command->get_option("--policy");
   policy->description(
-      "Which KV is attended to: exact, leoam, quest, window; several, split by commas, are compared");
+      "Which KV is attended to: exact, leoam, quest, window, h2o; several, split by commas, are compared");
   CLI::Option_group* source = command->add_option_group("input");
   CLI::Option* text = source->add_option("--text-file", options->text_file, "Text; -: standard input");
   source->add_option("--tokens-file", options->tokens_file, "JSON array of token ids, used as it is");

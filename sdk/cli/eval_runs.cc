@@ -55,6 +55,8 @@ PolicyRuns::PolicyRuns(const Instance& instance, const Model& model, const EvalO
       cancel_(instance),
       interrupt_(&cancel_) {
   for (const Selection& selection : selections_) {
+    if (selection.policy == "h2o" && !options_.saved.file.empty())
+      throw Failure("--session: h2o judges a context by the attention in it, which a file does not hold");
     const Session known(model_, session_options(options_of(selection)));
   }
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <memory>
 #include <vector>
 
@@ -39,9 +40,43 @@ class PagedKv {
   uint32_t n_tokens() const { return n_tokens_; }
   const std::vector<KvPageRef>& pages() const { return pages_; }
 
+  // What a token says must not influence anything from now on.
+  void poison(uint32_t token) {
+    const uint32_t slot = token % layout_.page_tokens;
+    uint8_t* const page = memory_[token / layout_.page_tokens]->data();
+    const size_t bytes = layout_.element_bytes();
+    for (uint32_t head = 0; head < layout_.n_kv_heads; ++head) {
+      std::memset(page + layout_.value_offset(head) + bytes * layout_.value_element(slot, 0), 0xff,
+                  bytes * layout_.head_dim);
+      for (uint32_t c = 0; c < layout_.head_dim; ++c)
+        std::memset(page + layout_.key_offset(head) + bytes * layout_.key_element(c, slot), 0xff, bytes);
+      if (layout_.type != KvType::int8) continue;
+      for (uint32_t c = 0; c < layout_.head_dim; ++c)
+        std::memset(page + layout_.key_scale_offset(head) + 2 * (layout_.key_scale_element(c) + slot), 0xff,
+                    2);
+      std::memset(page + layout_.value_scale_offset(head) + 2 * size_t{slot}, 0xff, 2);
+    }
+  }
+
+  struct Score {
+    double value;
+    double size;  // of its terms
+  };
+  Score score(const float* q, uint32_t kv_head, float scale, int32_t token) const {
+    Score score = {};
+    for (uint32_t c = 0; c < layout_.head_dim; ++c) {
+      const double term = double{q[c]} * element(k_, token, kv_head, c) * scale;
+      score.value += term;
+      score.size += std::fabs(term);
+    }
+    return score;
+  }
+
   struct Expected {
     std::vector<double> output;
     double tolerance;
+    double log_sum;  // of exp(score)
+    double log_sum_tolerance;
   };
   // q: one query head's [head_dim], at `position`.
   Expected attend(const float* q, uint32_t kv_head, float scale, int32_t position, int32_t window) const {
@@ -58,18 +93,12 @@ class PagedKv {
     double maximum = -1e300;
     double score_size = 0;
     for (const int32_t t : tokens) {
-      double score = 0;
-      double size = 0;
-      for (uint32_t c = 0; c < dim; ++c) {
-        const double term = double{q[c]} * element(k_, t, kv_head, c) * scale;
-        score += term;
-        size += std::fabs(term);
-      }
-      scores.push_back(score);
-      maximum = std::max(maximum, score);
-      score_size = std::max(score_size, size);
+      const Score one = score(q, kv_head, scale, t);
+      scores.push_back(one.value);
+      maximum = std::max(maximum, one.value);
+      score_size = std::max(score_size, one.size);
     }
-    Expected expected{std::vector<double>(dim), 0};
+    Expected expected{std::vector<double>(dim), 0, 0, 0};
     double sum = 0;
     double value_size = 0;
     for (size_t i = 0; i < scores.size(); ++i) {
@@ -91,6 +120,8 @@ class PagedKv {
     const double n = static_cast<double>(scores.size());
     expected.tolerance =
         value_size * (2 * (std::expm1(score_error) + 8 * kEpsilon) + 2 * (n + 8) * kEpsilon) + 1e-37;
+    expected.log_sum = maximum + std::log(sum);
+    expected.log_sum_tolerance = score_error + (n + 8 + 4 * std::fabs(expected.log_sum)) * kEpsilon;
     return expected;
   }
 

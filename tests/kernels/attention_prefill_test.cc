@@ -32,7 +32,8 @@ class AttentionPrefillTest : public KernelTest {
   static float scale_of(const PagedKv& kv) { return 1 / std::sqrt(static_cast<float>(kv.layout().head_dim)); }
 
   // out: rows of n_heads * head_dim + 1 floats, one a query.
-  void run(const PagedKv& kv, const Queries& queries, int32_t window, const Piece& piece, float* out) {
+  void run(const PagedKv& kv, const Queries& queries, int32_t window, const Piece& piece, float* out,
+           float* log_sums = nullptr) {
     const uint32_t n_pages = static_cast<uint32_t>(kv.pages().size());
     AttentionPrefillParams params;
     params.layout = kv.layout();
@@ -50,6 +51,7 @@ class AttentionPrefillTest : public KernelTest {
     params.suspend = piece.state && piece.end_page < n_pages;
     params.out = out + piece.first_token * (queries.row + 1);
     params.out_stride = queries.row + 1;
+    params.log_sums = log_sums;
     ExactBuffer<uint8_t> scratch(attention_prefill_scratch_bytes(
         kv.layout(), queries.n_heads, std::min(piece.tile_tokens, piece.n_tokens)));
     for (uint32_t head = 0; head < kv.layout().n_kv_heads; ++head) {
@@ -64,12 +66,15 @@ class AttentionPrefillTest : public KernelTest {
     const uint32_t dim = kv.layout().head_dim;
     const Queries queries(*this, kv, group, n_queries);
     ExactBuffer<float> out((n_queries - 1) * (queries.row + 1) + queries.row);
-    run(kv, queries, window, {0, n_queries, kPrefillTile_tokens, 0}, out.data());
+    ExactBuffer<float> log_sums(size_t{n_queries} * queries.n_heads);
+    run(kv, queries, window, {0, n_queries, kPrefillTile_tokens, 0}, out.data(), log_sums.data());
     for (uint32_t t = 0; t < n_queries; ++t) {
       for (uint32_t head = 0; head < queries.n_heads; ++head) {
         const PagedKv::Expected expected =
             kv.attend(queries.q.data() + t * (queries.row + 5) + size_t{head} * dim, head / group,
                       scale_of(kv), queries.first_position + static_cast<int32_t>(t), window);
+        ASSERT_NEAR(log_sums[size_t{t} * queries.n_heads + head], expected.log_sum,
+                    expected.log_sum_tolerance);
         for (uint32_t c = 0; c < dim; ++c) {
           ASSERT_NEAR(out[t * (queries.row + 1) + size_t{head} * dim + c], expected.output[c],
                       expected.tolerance)

@@ -107,6 +107,9 @@ class Refusals(unittest.TestCase):
             self.expect(2, "", *text, *arguments)
         self.expect(2, "", "--tokens-file", tokens_file(), "--needles", "2")
 
+    def test_a_saved_context_for_a_policy_that_needs_more(self):
+        self.expect(1, "h2o", "--tokens-file", tokens_file(), "--policy", "leoam,h2o", "--session", path_of("a.session"))
+
     def test_a_recall_file_that_is_none(self):
         for content, fragment in (("[]", "questions"), ('{"tokens": [1]}', "questions"),
                                   ('{"tokens": [1], "questions": []}', "no questions"),
@@ -123,8 +126,8 @@ QUESTIONS = json.dumps({"tokens": [1, 2, 3], "questions": [{"kind": "a", "ask": 
 class Selections(unittest.TestCase):
     def test_a_budget_that_covers_the_context_changes_nothing(self):
         text = ("--tokens-file", tokens_file(), "--positions", "8")
-        rows = run_json("eval", MODEL, *text, "--policy", "leoam,quest,window", "--importance", "1")["policies"]
-        self.assertEqual(["leoam", "quest", "window"], [row["policy"] for row in rows])
+        rows = run_json("eval", MODEL, *text, "--policy", "leoam,quest,window,h2o", "--importance", "1")["policies"]
+        self.assertEqual(["leoam", "quest", "window", "h2o"], [row["policy"] for row in rows])
         for row in rows:
             self.assertEqual((0, 1, None), (row["kl_mean"], row["top1_agreement"], row["attended_share"]), row)
 

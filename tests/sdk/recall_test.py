@@ -49,7 +49,7 @@ class Recall(unittest.TestCase):
                     row = answers(make_text(max(n_tokens, 4000), clustered), "--policy", "leoam", "--importance", "0.1")
                     self.assertEqual(row["wrong"], [])
 
-    def test_bounds_recall_where_they_are_tight_and_recency_nothing(self):
+    def test_bounds_recall_where_they_are_tight_and_recency_and_eviction_nothing(self):
         def right(clustered, policy):
             kinds = answers(make_text(4000, clustered), "--policy", policy, "--importance", "0.1")["kinds"]
             return sum(kinds[kind]["right"] for kind in ("pair", "near", "hops"))
@@ -57,6 +57,7 @@ class Recall(unittest.TestCase):
         self.assertGreaterEqual(right(True, "quest"), 26)
         self.assertLess(right(False, "quest"), 14)
         self.assertLess(right(True, "window"), 3)
+        self.assertLess(right(True, "h2o"), 3)
 
     def test_peaked_heads_alone_recall_and_do_not_count(self):
         kinds = answers(make_text(2000, False), flat=False)["kinds"]

@@ -151,6 +151,15 @@ Status SimDevice::attention(const StepShape& step, DeviceWorkspace& workspace,
   return cpu_->attention(translated(step), workspace, params);
 }
 
+Status SimDevice::attention_mass(const StepShape& step, DeviceWorkspace& workspace,
+                                 const AttentionMassParams& params) {
+  std::vector<kernels::AttentionMassPage> pages(params.pages.begin(), params.pages.end());
+  for (kernels::AttentionMassPage& page : pages) page.page.data = real(page.page.data);
+  AttentionMassParams real_params = params;
+  real_params.pages = pages;
+  return cpu_->attention_mass(step, workspace, real_params);
+}
+
 Status SimDevice::feed_forward(const StepShape& step, DeviceWorkspace& workspace,
                                const FeedForwardParams& params) {
   return cpu_->feed_forward(step, workspace, params);

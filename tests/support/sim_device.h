@@ -47,6 +47,8 @@ class SimDevice : public Device, public DeviceLink {
   Status attend_selected(const StepShape& step, DeviceWorkspace& workspace, const AttentionParams& params,
                          std::span<AttentionSums> out) override;
   Status attention(const StepShape& step, DeviceWorkspace& workspace, const AttentionParams& params) override;
+  Status attention_mass(const StepShape& step, DeviceWorkspace& workspace,
+                        const AttentionMassParams& params) override;
   Status feed_forward(const StepShape& step, DeviceWorkspace& workspace,
                       const FeedForwardParams& params) override;
   Status summarize(const kernels::KvLayout& layout, std::span<const PageAbstract> pages) override;

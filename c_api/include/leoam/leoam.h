@@ -412,7 +412,12 @@ typedef struct leoam_session_options {
   uint32_t struct_size;
   leoam_kv_type kv_type;
   leoam_string policy;     /* which KV a drawn token attends to: "exact" (empty means it), "leoam", "quest",
-                              "window"; prompts attend to everything */
+                              "window", "h2o"; prompts attend to everything. "h2o" keeps for each KV head the
+                              most recent tokens and those with the most attention over all tokens so far;
+                              what it has dropped stays dropped. It counts that attention beside prompts,
+                              which slows them and whose KV it does not take from other sessions, keeps 4
+                              bytes for each token and KV head in RAM, also of a suspended session, and does
+                              not save them: an opened session begins anew, all its tokens alike */
   uint32_t page_tokens;    /* 16, 32, 64 or 128; 0: 32 */
   uint32_t context_tokens; /* most tokens the session may hold; 0: the model's context */
   uint32_t piece_tokens; /* tokens of a prefill piece; 0: 256, or what leoam_plan says where the context does

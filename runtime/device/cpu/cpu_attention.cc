@@ -164,6 +164,7 @@ void prefill_spans(const Context& context, const AttentionParams& params, int th
     prefill.state = params.first && params.last ? nullptr : context.workspace.state_of(span.token_begin);
     prefill.resume = !params.first;
     prefill.suspend = !params.last;
+    if (params.keeps_sums) prefill.log_sums = context.workspace.log_sums(step, span.token_begin);
     const uint32_t tile = kernels::kPrefillTile_tokens;
     const int64_t n_tiles = (span.n_tokens + tile - 1) / tile;
     const int64_t n_items = n_tiles * step.kv.n_kv_heads;
@@ -180,6 +181,21 @@ void prefill_spans(const Context& context, const AttentionParams& params, int th
   }
 }
 
+// Of the tokens that were attended to token by token.
+void keep_decode_sums(const Context& context, int32_t window) {
+  const StepShape& step = context.step;
+  const size_t state = kernels::attention_partial_floats(step.kv.head_dim);
+  for_each_decode_token(context, window, [&](const DecodeToken& token) {
+    const float* partials = context.workspace.partials() + token.partials;
+    for (uint32_t head = 0; head < step.n_heads; ++head) {
+      HeadSum total;
+      for (uint32_t part = 0; part < token.n_parts; ++part)
+        total.add(partials + (size_t{part} * step.n_heads + head) * state);
+      context.workspace.log_sums(step, token.token)[head] = total.log();
+    }
+  });
+}
+
 }  // namespace
 
 Status attention(const Context& context, const AttentionParams& params) {
@@ -191,6 +207,7 @@ Status attention(const Context& context, const AttentionParams& params) {
     LEOAM_RETURN_IF_ERROR(
         w.reserve_partials(for_each_decode_token(context, params.window, [](const DecodeToken&) {})));
   if (params.first && !params.last) LEOAM_RETURN_IF_ERROR(w.reserve_states());
+  if (params.keeps_sums) LEOAM_RETURN_IF_ERROR(w.reserve_log_sums(step));
   if (params.last) LEOAM_RETURN_IF_ERROR(reserve_selected(context));
   if (!params.last && !worth_a_region(context)) {
     decode_spans_alone(context, params);
@@ -235,7 +252,8 @@ Status attention(const Context& context, const AttentionParams& params) {
              {{params.o, params.o_bias, out, step.n_embd, params.post_norm == nullptr}});
     if (params.post_norm) add_normed(context, thread, params.post_norm, 4);
   });
-  if (params.last && !params.selected.empty()) sum_selected(context, params.selected);
+  if (params.last && !params.selected.empty()) sum_selected(context, params);
+  if (params.last && params.keeps_sums) keep_decode_sums(context, params.window);
   return {};
 }
 

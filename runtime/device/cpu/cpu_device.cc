@@ -76,6 +76,11 @@ class CpuDevice final : public Device {
                    const AttentionParams& params) override {
     return cpu::attention(context(step, workspace), params);
   }
+  Status attention_mass(const StepShape& step, DeviceWorkspace& workspace,
+                        const AttentionMassParams& params) override {
+    cpu::attention_mass(context(step, workspace), params);
+    return {};
+  }
   Status feed_forward(const StepShape& step, DeviceWorkspace& workspace,
                       const FeedForwardParams& params) override {
     cpu::feed_forward(context(step, workspace), params);

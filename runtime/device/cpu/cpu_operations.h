@@ -6,6 +6,8 @@
 // than meeting at a barrier.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <initializer_list>
 #include <span>
 
@@ -28,9 +30,25 @@ void embed(const Context& context, const DeviceMatrix& embedding, const int32_t*
 void attention_input(const Context& context, const AttentionInputParams& params);
 Status attention(const Context& context, const AttentionParams& params);
 Status attend_selected(const Context& context, const AttentionParams& params, std::span<AttentionSums> out);
+void attention_mass(const Context& context, const AttentionMassParams& params);
 void feed_forward(const Context& context, const FeedForwardParams& params);
 void logits(const Context& context, const float* norm, const DeviceMatrix& head,
             std::span<const uint32_t> rows, float logit_scale, float* logits);
+
+// A query head's sum of exp(score) and the maximum that it is relative to, of several partial states.
+struct HeadSum {
+  float maximum = -INFINITY;
+  float sum = 0;
+
+  void add(const float* state) {
+    const float other = state[kernels::kPartialMaximum];
+    if (state[kernels::kPartialSum] == 0) return;
+    const float greatest = std::max(maximum, other);
+    sum = sum * std::exp(maximum - greatest) + state[kernels::kPartialSum] * std::exp(other - greatest);
+    maximum = greatest;
+  }
+  float log() const { return maximum + std::log(sum); }
+};
 
 // Of spans that select. In a region: work items of what was selected, then the merge of all parts of a
 // token's heads into out [n_heads][head_dim].
@@ -39,7 +57,7 @@ inline bool selects(const StepShape& step, size_t span) {
 }
 Status reserve_selected(const Context& context);
 void attend_lists(const Context& context, const AttentionParams& params, int loop);
-void sum_selected(const Context& context, std::span<AttentionSums> out);
+void sum_selected(const Context& context, const AttentionParams& params);
 void merge_selected(const Context& context, size_t span, float* out);
 
 // Activations of n_tokens rows for `matrices`, made by make_row(token, float* out [n_cols]) on the threads of

@@ -1,6 +1,5 @@
 // Attention of spans that select: first over their fixed pages, then over what was selected.
 #include <algorithm>
-#include <cmath>
 
 #include "runtime/device/cpu/cpu_operations.h"
 
@@ -36,20 +35,6 @@ float* fixed_states(const Context& context, size_t span) {
 float* summary_of(const Context& context, size_t span) {
   return fixed_states(context, span) + 2 * part_floats(context.step);
 }
-
-// A head's sum and the maximum that it is relative to, of several states.
-struct HeadSum {
-  float maximum = -INFINITY;
-  float sum = 0;
-
-  void add(const float* state) {
-    const float other = state[kernels::kPartialMaximum];
-    if (state[kernels::kPartialSum] == 0) return;
-    const float greatest = std::max(maximum, other);
-    sum = sum * std::exp(maximum - greatest) + state[kernels::kPartialSum] * std::exp(other - greatest);
-    maximum = greatest;
-  }
-};
 
 void summarize_head(const Context& context, size_t span, uint32_t head, const HeadSum& total) {
   float* const summary = summary_of(context, span);
@@ -87,6 +72,22 @@ AttentionSums sums_of(const Context& context, size_t span) {
   return {q_of(context, span), summary, summary + context.step.n_heads};
 }
 
+// One KV head over n entries of its list.
+void attend_list(const Context& context, const AttentionParams& params, size_t span, uint32_t kv_head,
+                 size_t begin, size_t n, float* state) {
+  const StepShape& step = context.step;
+  const SelectedHead& head = step.selections[span].heads[kv_head];
+  kernels::AttentionGranulesParams list = {step.kv,
+                                           step.n_heads,
+                                           params.scale,
+                                           q_of(context, span),
+                                           head.granules.data() + begin,
+                                           static_cast<uint32_t>(n)};
+  if (head.token_masks.empty()) return context.kernels.attention_granules(list, kv_head, state);
+  list.token_masks = head.token_masks.data() + begin * (step.kv.page_tokens / kernels::kGranule_tokens);
+  context.kernels.attention_tokens(list, kv_head, state);
+}
+
 // One KV head over one part of its list, or over its estimates, which are the last part.
 void attend_part(const Context& context, const AttentionParams& params, size_t span, size_t part,
                  uint32_t kv_head, float* states) {
@@ -104,9 +105,7 @@ void attend_part(const Context& context, const AttentionParams& params, size_t s
   }
   const size_t begin = std::min((part - 1) * kPartEntries, head.granules.size());
   const size_t n = std::min(kPartEntries, head.granules.size() - begin);
-  context.kernels.attention_granules({step.kv, step.n_heads, params.scale, q_of(context, span),
-                                      head.granules.data() + begin, static_cast<uint32_t>(n)},
-                                     kv_head, state);
+  attend_list(context, params, span, kv_head, begin, n, state);
 }
 
 }  // namespace
@@ -134,12 +133,8 @@ Status attend_selected(const Context& context, const AttentionParams& params, st
       float* const fixed = fixed_states(context, span) + first;
       float* const chosen = fixed + part_floats(step);
       context.kernels.attention_decode(decode, kv_head, 0, selection.fixed.n_pages, fixed);
-      if (!selection.heads.empty()) {
-        const std::span<const kernels::KvGranules> granules = selection.heads[kv_head].granules;
-        context.kernels.attention_granules({step.kv, step.n_heads, params.scale, decode.q, granules.data(),
-                                            static_cast<uint32_t>(granules.size())},
-                                           kv_head, chosen);
-      }
+      if (!selection.heads.empty())
+        attend_list(context, params, span, kv_head, 0, selection.heads[kv_head].granules.size(), chosen);
       for (uint32_t g = 0; g < group; ++g) {
         HeadSum total;
         total.add(fixed + g * state_floats(step));
@@ -182,7 +177,7 @@ void attend_lists(const Context& context, const AttentionParams& params, int loo
   }
 }
 
-void sum_selected(const Context& context, std::span<AttentionSums> out) {
+void sum_selected(const Context& context, const AttentionParams& params) {
   const StepShape& step = context.step;
   for (size_t span = 0; span < step.spans.size(); ++span) {
     if (!selects(step, span)) continue;
@@ -192,8 +187,10 @@ void sum_selected(const Context& context, std::span<AttentionSums> out) {
       for (size_t part = 0; part + 1 < n_parts(step.selections[span]); ++part)
         total.add(states + part * part_floats(step) + head * state_floats(step));
       summarize_head(context, span, head, total);
+      if (params.keeps_sums)
+        context.workspace.log_sums(step, step.spans[span].token_begin)[head] = total.log();
     }
-    out[span] = sums_of(context, span);
+    params.selected[span] = sums_of(context, span);
   }
 }
 

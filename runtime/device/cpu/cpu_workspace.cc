@@ -91,6 +91,10 @@ Status CpuWorkspace::reserve_selected(size_t n_floats) {
   return reserve(n_floats, &selected_);
 }
 
+Status CpuWorkspace::reserve_log_sums(const StepShape& step) {
+  return reserve(max_tokens_ * step.n_heads, &log_sums_);
+}
+
 Status CpuWorkspace::reserve_states() {
   if (states_.bytes() > 0) return {};
   LEOAM_ASSIGN_OR_RETURN(states_, AlignedBuffer::allocate(max_tokens_ * state_floats_ * sizeof(float)));

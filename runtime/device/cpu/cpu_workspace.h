@@ -23,7 +23,8 @@ class CpuWorkspace final : public DeviceWorkspace {
 
   float* x() override { return x_; }
   size_t bytes() const override {
-    return block_.bytes() + partials_.bytes() + states_.bytes() + selected_.bytes() + fixed_.bytes();
+    return block_.bytes() + partials_.bytes() + states_.bytes() + selected_.bytes() + fixed_.bytes() +
+           log_sums_.bytes();
   }
 
   // Room for partial attention states; grows by doubling, so a growing context seldom allocates.
@@ -32,6 +33,12 @@ class CpuWorkspace final : public DeviceWorkspace {
   // Room for the running states of prefill attention whose pages come in several calls.
   Status reserve_states();
   float* state_of(uint32_t token) { return states_.as<float>() + token * state_floats_; }
+
+  // Of attention whose masses are wanted: log of sum exp(score), [max_tokens][n_heads].
+  Status reserve_log_sums(const StepShape& step);
+  float* log_sums(const StepShape& step, uint32_t token) {
+    return log_sums_.as<float>() + size_t{token} * step.n_heads;
+  }
 
   // Of spans that select: states of their fixed pages, which stay while room for the others is taken.
   Status reserve_fixed(size_t n_floats);
@@ -61,6 +68,7 @@ class CpuWorkspace final : public DeviceWorkspace {
   AlignedBuffer partials_;
   AlignedBuffer fixed_;
   AlignedBuffer selected_;
+  AlignedBuffer log_sums_;
   size_t max_tokens_ = 0;
   size_t state_floats_ = 0;  // of one token
   AlignedBuffer states_;     // [max_tokens_][state_floats_]

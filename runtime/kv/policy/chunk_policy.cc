@@ -43,7 +43,7 @@ Status ChunkPolicy::go_on(AbstractReader& reader) {
 void ChunkPolicy::describe(uint32_t h, const LayerAbstracts& abstracts, Selection* out) {
   Head& head = heads_[h];
   Selection::Head& selected = out->heads[h];
-  head.masks.list(&selected.granules);
+  head.masks.list(&selected);
   selected.estimates.clear();
   if (estimates_) head.remainder.estimate(abstracts, h, head.masks, &selected.estimates);
   head.remainder.bound(head.search, head.masks, layout_.page_tokens,

@@ -11,8 +11,11 @@ struct Entry {
   std::string_view name;
   CreatePolicy* create;
 };
-constexpr Entry kEntries[] = {
-    {"exact", nullptr}, {"leoam", create_leoam}, {"quest", create_quest}, {"window", create_window}};
+constexpr Entry kEntries[] = {{"exact", nullptr},
+                              {"leoam", create_leoam},
+                              {"quest", create_quest},
+                              {"window", create_window},
+                              {"h2o", create_h2o}};
 
 constexpr auto kNames = [] {
   std::array<std::string_view, std::size(kEntries)> names;

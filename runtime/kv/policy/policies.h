@@ -6,6 +6,6 @@
 namespace leoam {
 
 using CreatePolicy = std::unique_ptr<Policy>(const PolicyOptions& options, const PolicyMeans& means);
-CreatePolicy create_leoam, create_quest, create_window;
+CreatePolicy create_leoam, create_quest, create_window, create_h2o;
 
 }  // namespace leoam

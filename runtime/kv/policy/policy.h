@@ -12,6 +12,7 @@
 #include "kernels/cpu_table.h"
 #include "runtime/base/thread_pool.h"
 #include "runtime/kv/abstract_reader.h"
+#include "runtime/kv/layer_masses.h"
 
 namespace leoam {
 
@@ -52,7 +53,10 @@ struct PageGranules {
 struct Selection {
   struct Head {
     std::vector<PageGranules> granules;  // ascending pages
+    // Of policies that choose single tokens, as in kernels::AttentionGranulesParams; empty: all of these.
+    std::vector<uint8_t> token_masks;
     std::vector<kernels::AttentionEstimate> estimates;
+    uint64_t n_tokens = 0;
   };
   std::vector<Head> heads;  // [n_kv_heads]
   // [n_heads]: log of what sum exp(score) over all candidates that are not selected is at most.
@@ -70,6 +74,9 @@ struct SelectionQuery {
   uint32_t end_page = 0;
   uint64_t budget_tokens = 0;
   uint64_t n_granules = 0;  // what of it is left to be chosen for each KV head on average
+  uint64_t n_tokens = 0;    // of the context
+  // Where the policy counts them; it may evict tokens.
+  LayerMasses* masses = nullptr;
 };
 
 // What policies compute with.
@@ -83,6 +90,8 @@ class Policy {
  public:
   virtual ~Policy() = default;
   virtual std::unique_ptr<Policy> clone() const = 0;
+  // Whether it wants to know what each token got of the attention so far.
+  virtual bool counts_masses() const { return false; }
   // out->heads has an entry for each KV head, out->outside for each query head, of an earlier call. What is
   // referred to is held by `reader`. Fails as AbstractReader::hold does, and with out_of_memory.
   virtual Status select(const SelectionQuery& query, AbstractReader& reader, Selection* out) = 0;

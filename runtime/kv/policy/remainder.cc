@@ -17,7 +17,7 @@ void Remainder::estimate(const LayerAbstracts& abstracts, uint32_t kv_head, cons
   const auto page_tokens = static_cast<float>(abstracts.code_layout().page_tokens);
   for (const ChunkSearch::Found& found : chunks_) {
     const Chunk& chunk = found.chunk;
-    if (masks.n_granules(chunk) == 0) {
+    if (masks.n_tokens(chunk) == 0) {
       out->push_back({abstracts.record(chunk, kv_head), static_cast<float>(chunk.n_pages()) * page_tokens});
       continue;
     }

@@ -31,7 +31,7 @@ class Remainder {
 
  private:
   uint32_t n_left(Chunk chunk, const PageMasks& masks, uint32_t page_tokens) const {
-    return chunk.n_pages() * page_tokens - masks.n_granules(chunk) * kernels::kGranule_tokens;
+    return chunk.n_pages() * page_tokens - masks.n_tokens(chunk);
   }
 
   uint32_t group_ = 0;

@@ -19,7 +19,7 @@ namespace leoam {
 inline namespace v1 {
 
 struct SessionOptions {
-  std::string policy{};  // "exact" (empty means it), "leoam", "quest", "window"
+  std::string policy{};  // "exact" (empty means it), "leoam", "quest", "window", "h2o"
   KvType kv_type = KvType::f16;
   uint32_t page_tokens = 0;     // 0: 32
   uint32_t context_tokens = 0;  // 0: the model's

@@ -30,12 +30,20 @@ class SelectionCheck {
     options.scratch_folder = "/scratch";
     tiers_ = std::make_unique<Tiers>(*device_, disk_, account_, options);
     abstracts_ = std::make_unique<LayerAbstracts>(*tiers_, kernels_, layout_, std::array<uint32_t, 2>{1, 2});
+    masses_ = std::make_unique<LayerMasses>(*tiers_, layout_);
   }
 
   LayerAbstracts& abstracts() { return *abstracts_; }
   const kernels::CpuTable& kernels() const { return kernels_; }
   Tiers& tiers() { return *tiers_; }
   PolicyMeans means() { return {*threads_, kernels_}; }
+  uint32_t n_tokens() const { return n_pages() * layout_.page_tokens; }
+  // Of a token that has been asked about.
+  float& mass(uint32_t kv_head, uint32_t token) {
+    return masses_->of_page(kv_head, token / layout_.page_tokens)[token % layout_.page_tokens];
+  }
+  // All tokens are there again.
+  void forget_masses() { masses_->truncate(0); }
   uint32_t n_heads() const { return layout_.n_kv_heads * kGroup; }
   uint32_t n_pages() const { return static_cast<uint32_t>(pages_.size()); }
 
@@ -104,6 +112,9 @@ class SelectionCheck {
     query_.fixed = {q_.data(), fixed_maximum_.data(), fixed_sum_.data()};
     query_.first_page = 1;
     query_.end_page = n_pages() - 1;
+    query_.n_tokens = n_tokens();
+    query_.masses = masses_.get();
+    ASSERT_TRUE(masses_->grow(n_tokens(), {}).ok());
   }
   // Runs a policy; with a floor, widened where the coverage is below.
   void select(Policy& policy, uint64_t budget_tokens, double floor = 0) {
@@ -124,6 +135,26 @@ class SelectionCheck {
     ASSERT_TRUE(policy.widen(inside, floor, reader, &selection_).ok());
   }
   const Selection& selection() const { return selection_; }
+  // [n_tokens]: which tokens a KV head attends to besides the fixed ones.
+  std::vector<bool> selected(uint32_t kv_head) const {
+    const Selection::Head& head = selection_.heads[kv_head];
+    const uint32_t page_granules = layout_.page_tokens / kernels::kGranule_tokens;
+    std::vector<bool> selected(n_tokens());
+    uint64_t n = 0;
+    for (size_t entry = 0; entry < head.granules.size(); ++entry)
+      for (uint32_t slot = 0; slot < layout_.page_tokens; ++slot) {
+        const uint32_t granule = slot / kernels::kGranule_tokens;
+        const uint8_t tokens =
+            head.token_masks.empty() ? 0xff : head.token_masks[entry * page_granules + granule];
+        if ((head.granules[entry].mask >> granule & 1) == 0 ||
+            (tokens >> slot % kernels::kGranule_tokens & 1) == 0)
+          continue;
+        selected[head.granules[entry].page * layout_.page_tokens + slot] = true;
+        ++n;
+      }
+    EXPECT_EQ(n, head.n_tokens);
+    return selected;
+  }
   double coverage(uint32_t head) const {
     return 1 / (1 + std::exp(double{selection_.outside[head]} - log_inside(head)));
   }
@@ -145,12 +176,10 @@ class SelectionCheck {
     return greatest + std::log(sum);
   }
   double log_inside(uint32_t head) const {
-    std::vector<uint32_t> masks(n_pages(), 0);
-    masks.front() = masks.back() = UINT32_MAX;
-    for (const PageGranules& page : selection_.heads[head / kGroup].granules) masks[page.page] = page.mask;
+    const std::vector<bool> selected = this->selected(head / kGroup);
     return log_sum(head, [&](uint32_t token) {
-      return masks[token / layout_.page_tokens] >> (token % layout_.page_tokens / kernels::kGranule_tokens) &
-             1;
+      const uint32_t page = token / layout_.page_tokens;
+      return page == 0 || page + 1 == n_pages() || selected[token];
     });
   }
 
@@ -162,6 +191,7 @@ class SelectionCheck {
   DiskAccount account_;
   std::unique_ptr<Tiers> tiers_;
   std::unique_ptr<LayerAbstracts> abstracts_;
+  std::unique_ptr<LayerMasses> masses_;
   std::vector<AlignedBuffer> pages_;
   std::vector<float> q_;
   std::vector<float> keys_;

@@ -51,6 +51,12 @@ std::vector<float> query(const SelectionCheck& check, uint32_t n_tokens, std::mt
   return q;
 }
 
+void set_masses(SelectionCheck& check, std::mt19937& random) {
+  for (uint32_t head = 0; head < kLayout.n_kv_heads; ++head)
+    for (uint32_t token = 0; token < check.n_tokens(); ++token)
+      check.mass(head, token) = static_cast<float>(below(random, 100));
+}
+
 std::unique_ptr<Policy> make(SelectionCheck& check, std::string_view name, uint32_t n_channels = 0,
                              double breadth = 12) {
   PolicyOptions options;
@@ -79,6 +85,7 @@ TEST(Selection, CoverageNeverExceedsTheTruth) {
       for (int round = 0; round < 60; ++round) {
         check.ask(query(check, n_pages * kLayout.page_tokens, random));
         for (int budget = 0; budget < 10; ++budget) {
+          if (budget % 4 == 0) set_masses(check, random);
           for (const auto& policy : policies) {
             const double floor = budget % 3 == 0 ? 0.1 * below(random, 10) : 0;
             check.select(*policy, below(random, n_pages * kLayout.page_tokens), floor);

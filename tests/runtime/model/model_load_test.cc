@@ -61,6 +61,9 @@ class PickyDevice final : public Device {
     return {};
   }
   Status attention(const StepShape&, DeviceWorkspace&, const AttentionParams&) override { return {}; }
+  Status attention_mass(const StepShape&, DeviceWorkspace&, const AttentionMassParams&) override {
+    return {};
+  }
   Status summarize(const kernels::KvLayout&, std::span<const PageAbstract>) override { return {}; }
   Status feed_forward(const StepShape&, DeviceWorkspace&, const FeedForwardParams&) override { return {}; }
   Status logits(const StepShape&, DeviceWorkspace&, const float*, const DeviceMatrix&,
