@@ -202,6 +202,11 @@ class Device {
                        const int32_t* tokens, float scale) = 0;
   virtual Status attention_input(const StepShape& step, DeviceWorkspace& workspace,
                                  const AttentionInputParams& params) = 0;
+  // x -> norm -> q -> rope of a layer whose turn comes later, x being what it is now: q [n_tokens][n_heads *
+  // head_dim] in RAM, 64-byte aligned, is a guess of what its attention_input will make. Changes nothing
+  // else; keys and values of `params` are not looked at.
+  virtual Status project_query(const StepShape& step, DeviceWorkspace& workspace,
+                               const AttentionInputParams& params, float* q) = 0;
   // Only for spans that select, before attention, once or more: attends to their fixed pages and to the
   // granules that are chosen by now. out: one a span.
   virtual Status attend_selected(const StepShape& step, DeviceWorkspace& workspace,

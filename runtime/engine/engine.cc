@@ -77,6 +77,7 @@ Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options) {
   if (!engine->state_folder_.empty()) tiers.scratch_folder = engine->state_folder_ + "/scratch";
   tiers.encrypt_scratch = !options.plaintext_scratch;
   tiers.replacement = options.replacement;
+  tiers.looks_ahead = options.looks_ahead;
   engine->tiers_ =
       std::make_unique<Tiers>(*engine->device_, *engine->files_, engine->disk_, std::move(tiers));
   engine->forwards_ = std::make_unique<ForwardCache>(*engine->device_);

@@ -39,6 +39,7 @@ struct EngineOptions {
   std::string state_folder;                    // absolute; empty: default_state_folder()
   bool plaintext_scratch = false;              // spilled pages are checksummed instead of encrypted
   ReplacementKind replacement = ReplacementKind::most_recent;
+  bool looks_ahead = true;  // as in TierOptions
   FileSystemOptions files;
   std::shared_ptr<FileSystem> file_system;  // null: the operating system's
   // What computes; null: the CPU.

@@ -173,6 +173,10 @@ Status Forward::attention_input(uint32_t layer) {
     pages_.push_back({pages.data(), static_cast<uint32_t>(pages.size())});
   }
   shape_.pages = pages_;
+  return device_.attention_input(shape_, *workspace_, input_params(layer));
+}
+
+AttentionInputParams Forward::input_params(uint32_t layer) const {
   const ModelConfig& config = model_.config();
   const LayerWeights& weights = model_.layer(layer);
   const bool sliding = config.is_sliding(layer);
@@ -190,7 +194,27 @@ Status Forward::attention_input(uint32_t layer) {
   params.n_rot = sliding ? config.local_rope.n_rot : config.rope.n_rot;
   params.rope_cos = sliding ? local_cos_.data() : cos_.data();
   params.rope_sin = sliding ? local_sin_.data() : sin_.data();
-  return device_.attention_input(shape_, *workspace_, params);
+  return params;
+}
+
+Status Forward::guess(uint32_t layer, float scale) {
+  if (layer == model_.config().n_layers) return {};
+  const auto worth_it = [layer](const SequenceKv* kv) {
+    return LayerSelection::is_worth_a_guess(*kv, layer);
+  };
+  if (std::ranges::none_of(sequences_, worth_it)) return {};
+  const size_t width = size_t{shape_.n_heads} * shape_.kv.head_dim;
+  const size_t bytes = shape_.n_tokens * width * sizeof(float);
+  if (guessed_q_.bytes() < bytes) {
+    LEOAM_ASSIGN_OR_RETURN(guessed_q_, AlignedBuffer::allocate(bytes));
+  }
+  float* const q = guessed_q_.as<float>();
+  LEOAM_RETURN_IF_ERROR(device_.project_query(shape_, *workspace_, input_params(layer), q));
+  for (size_t i = 0; i < sequences_.size(); ++i)
+    if (worth_it(sequences_[i]))
+      LayerSelection::guess(*sequences_[i], layer, q + spans_[i].token_begin * width, shape_.n_heads, scale,
+                            &holds_);
+  return {};
 }
 
 Status Forward::attention(uint32_t layer) {
@@ -208,6 +232,7 @@ Status Forward::attention(uint32_t layer) {
       LEOAM_RETURN_IF_ERROR(LayerSelection::summarize(*kv, layer, device_, &holds_, shape_.cancel));
   for (SequenceKv* kv : sequences_)
     params.keeps_sums = params.keeps_sums || (kv->selector() && kv->selector()->masses(layer));
+  LEOAM_RETURN_IF_ERROR(guess(layer + 1, params.scale));
   LEOAM_RETURN_IF_ERROR(select(layer, params));
   if (!selections_.empty()) params.selected = sums_;
   const auto selects = [this](size_t i) { return !selections_.empty() && selections_[i].selects; };

@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "runtime/base/aligned_buffer.h"
 #include "runtime/base/cancel.h"
 #include "runtime/base/status.h"
 #include "runtime/device/device.h"
@@ -63,6 +64,9 @@ class Forward {
   // An operation has ended: its time, and what has moved for it, go to its layer.
   void note_times();
   Status attention_input(uint32_t layer);
+  AttentionInputParams input_params(uint32_t layer) const;
+  // What the layer, which is the next one, will probably select is on its way from now on.
+  Status guess(uint32_t layer, float scale);
   Status attention(uint32_t layer);
   // For want of room; false: no sequence of the step selected.
   bool give_up_selecting();
@@ -91,6 +95,7 @@ class Forward {
   std::deque<LayerReader> readers_;              // one a sequence that attends to everything
   std::deque<LayerSelection> layer_selections_;  // one a sequence that does not
   std::vector<SpanSelection> selections_;        // one a span; empty: none selects
+  AlignedBuffer guessed_q_;                      // [n_tokens][n_heads][head_dim]
   std::vector<AttentionSums> sums_;              // likewise
   PassHolds holds_;
   std::vector<LayerTimes> layer_times_;

@@ -31,7 +31,11 @@ Status AbstractReader::hold(AbstractPart which, std::span<const uint32_t> blocks
   for (const uint32_t block : blocks)
     if (!part.held[block]) pages.push_back(all[block]);
   if (pages.empty()) return {};
-  LEOAM_RETURN_IF_ERROR(tiers_.pin(pages, {cancel_, holds_}));
+  if (missing_ == Missing::refused) {
+    if (!tiers_.pin_in_place(pages)) return Status(ErrorKind::not_found, "abstracts are not in RAM");
+  } else {
+    LEOAM_RETURN_IF_ERROR(tiers_.pin(pages, {cancel_, holds_}));
+  }
   pinned_.push_back(std::move(pages));
   ++holds_->n;
   for (const uint32_t block : blocks) part.held[block] = true;

@@ -12,8 +12,13 @@ namespace leoam {
 // Thread rule: `hold` is called by one thread at a time; what is held is read by any.
 class AbstractReader {
  public:
-  AbstractReader(Tiers& tiers, const LayerAbstracts& abstracts, PassHolds* holds, const CancelFlag* cancel)
-      : tiers_(tiers), abstracts_(abstracts), holds_(holds), cancel_(cancel) {}
+  enum class Missing {
+    brought_in,
+    refused,  // `hold` fails with not_found instead of waiting
+  };
+  AbstractReader(Tiers& tiers, const LayerAbstracts& abstracts, PassHolds* holds, const CancelFlag* cancel,
+                 Missing missing = Missing::brought_in)
+      : tiers_(tiers), abstracts_(abstracts), holds_(holds), cancel_(cancel), missing_(missing) {}
   AbstractReader(const AbstractReader&) = delete;
   AbstractReader& operator=(const AbstractReader&) = delete;
   ~AbstractReader();
@@ -41,6 +46,7 @@ class AbstractReader {
   const LayerAbstracts& abstracts_;
   PassHolds* holds_;
   const CancelFlag* cancel_;
+  const Missing missing_;
   Part parts_[kAbstractParts];
   std::vector<std::vector<PageHandle>> pinned_;
 };

@@ -71,15 +71,61 @@ Status LayerSelection::summarize(SequenceKv& kv, uint32_t layer, Device& device,
   return room;
 }
 
+SelectionQuery LayerSelection::query_of(const SequenceKv& kv, uint32_t layer, uint32_t n_heads, float scale) {
+  const PolicyOptions& options = kv.selector_->options();
+  const uint64_t page_tokens = kv.shape_.layout.page_tokens;
+  SelectionQuery query;
+  query.n_heads = n_heads;
+  query.scale = scale;
+  query.n_tokens = kv.n_tokens_ + kv.n_reserved_;
+  query.first_page = static_cast<uint32_t>((options.n_sink_tokens + page_tokens - 1) / page_tokens);
+  query.end_page = std::max(query.first_page,
+                            static_cast<uint32_t>((query.n_tokens - options.n_window_tokens) / page_tokens));
+  query.budget_tokens = options.budget(query.n_tokens);
+  const uint64_t n_fixed_tokens = query.n_tokens - (query.end_page - query.first_page) * page_tokens;
+  query.n_granules =
+      (query.budget_tokens - std::min(query.budget_tokens, n_fixed_tokens)) / kernels::kGranule_tokens;
+  query.masses = kv.selector_->masses(layer);
+  return query;
+}
+
+bool LayerSelection::is_worth_a_guess(const SequenceKv& kv, uint32_t layer) {
+  return (kv.streams_ || kv.streams_now_) && kv.selects(layer) && kv.selector_->policy().follows_query() &&
+         !kv.selector_->fixed_sums[layer].sum.empty();
+}
+
+void LayerSelection::guess(SequenceKv& kv, uint32_t layer, const float* q, uint32_t n_heads, float scale,
+                           PassHolds* holds) {
+  Selector& selector = *kv.selector_;
+  const LayerAbstracts& abstracts = selector.abstracts(layer);
+  SelectionQuery query = query_of(kv, layer, n_heads, scale);
+  if (!abstracts.has_tops() || abstracts.n_pages() < query.end_page) return;
+  const Selector::FixedSums& fixed = selector.fixed_sums[layer];
+  query.fixed = {q, fixed.maximum.data(), fixed.sum.data()};
+  Selection& guess = selector.buffers.guess;
+  guess.heads.resize(kv.shape_.layout.n_kv_heads);
+  guess.outside.resize(n_heads);
+  AbstractReader reader(*kv.tiers_, abstracts, holds, nullptr, AbstractReader::Missing::refused);
+  // What is wrong with them shows when they are needed.
+  if (!selector.policy().select(query, reader, &guess).ok()) return;
+  const std::span<const PageHandle> pages = kv.layers_[layer].pages;
+  std::vector<bool>& needed = selector.buffers.needed;
+  needed.assign(pages.size(), false);
+  std::vector<PageHandle>& expected = selector.buffers.read;
+  for (const Selection::Head& head : guess.heads)
+    for (const PageGranules& page : head.granules) needed[page.page] = true;
+  for (size_t page = 0; page < pages.size(); ++page)
+    if (needed[page]) expected.push_back(pages[page]);
+  kv.ahead_.expect(*kv.tiers_, layer, expected);
+  expected.clear();
+}
+
 Status LayerSelection::begin(const CancelFlag* cancel) {
-  const PolicyOptions& options = kv_.selector_->options();
   SequenceKv::Layer& layer = kv_.layers_[layer_];
-  const uint64_t page_tokens = kv_.shape_.layout.page_tokens;
-  const uint64_t n_tokens = kv_.n_tokens_ + kv_.n_reserved_;
   const std::span<const PageHandle> pages = layer.pages;
-  first_page_ = static_cast<uint32_t>((options.n_sink_tokens + page_tokens - 1) / page_tokens);
-  end_page_ =
-      std::max(first_page_, static_cast<uint32_t>((n_tokens - options.n_window_tokens) / page_tokens));
+  const SelectionQuery query = query_of(kv_, layer_, 0, 0);
+  first_page_ = query.first_page;
+  end_page_ = query.end_page;
   use_ = {layer.pages, layer.seen_epoch};
   using_ = kv_.tiers_->use(&use_, layer.refs, holds_);
   if (using_) {
@@ -105,18 +151,11 @@ Status LayerSelection::begin(const CancelFlag* cancel) {
 Status LayerSelection::choose(const AttentionSums& fixed, uint32_t n_heads, float scale,
                               const CancelFlag* cancel) {
   Selector& selector = *kv_.selector_;
-  const uint64_t n_tokens = kv_.n_tokens_ + kv_.n_reserved_;
-  const uint64_t budget = selector.options().budget(n_tokens);
-  SelectionQuery query;
-  query.n_heads = n_heads;
-  query.scale = scale;
+  SelectionQuery query = query_of(kv_, layer_, n_heads, scale);
   query.fixed = fixed;
-  query.first_page = first_page_;
-  query.end_page = end_page_;
-  query.budget_tokens = budget;
-  query.n_tokens = n_tokens;
-  query.masses = selector.masses(layer_);
-  query.n_granules = (budget - std::min(budget, n_fixed_tokens_)) / kernels::kGranule_tokens;
+  Selector::FixedSums& sums = selector.fixed_sums[layer_];
+  sums.maximum.assign(fixed.maximum, fixed.maximum + n_heads);
+  sums.sum.assign(fixed.sum, fixed.sum + n_heads);
   n_heads_ = n_heads;
   Selection& selection = buffers_.selection;
   selection.heads.resize(kv_.shape_.layout.n_kv_heads);
@@ -183,9 +222,7 @@ void LayerSelection::add_to_total(SequenceKv& kv, const AttentionSums& part, uin
 
 HeadAttention LayerSelection::figures(const AttentionSums& sums, uint32_t head, double coverage) const {
   const uint32_t group = n_heads_ / kv_.shape_.layout.n_kv_heads;
-  uint64_t n_tokens = n_fixed_tokens_;
-  for (const PageGranules& page : buffers_.selection.heads[head / group].granules)
-    n_tokens += static_cast<uint64_t>(std::popcount(page.mask)) * kernels::kGranule_tokens;
+  const uint64_t n_tokens = n_fixed_tokens_ + buffers_.selection.heads[head / group].n_tokens;
   HeadAttention figures;
   figures.coverage = static_cast<float>(coverage);
   figures.attended_share = static_cast<float>(static_cast<double>(n_tokens) /
@@ -203,7 +240,7 @@ bool LayerSelection::is_too_narrow(const AttentionSums& sums) {
   bool narrow = false;
   buffers_.inside.resize(n_heads_);
   for (uint32_t head = 0; head < n_heads_; ++head) {
-    buffers_.inside[head] = sums.maximum[head] + std::log(sums.sum[head]);
+    buffers_.inside[head] = static_cast<float>(log_sum(sums, head));
     narrow = narrow || coverage(sums, head) < floor;
   }
   return narrow;

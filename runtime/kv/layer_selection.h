@@ -29,6 +29,12 @@ class LayerSelection {
   static Status summarize(SequenceKv& kv, uint32_t layer, Device& device, PassHolds* holds,
                           const CancelFlag* cancel);
 
+  // Whether a guess of a layer's queries would bring in what it needs.
+  static bool is_worth_a_guess(const SequenceKv& kv, uint32_t layer);
+  // The layer's turn comes later in this pass; its queries will be about q [n_heads][head_dim]. What its
+  // policy chooses for these is on its way from now on, if its abstracts are in place.
+  static void guess(SequenceKv& kv, uint32_t layer, const float* q, uint32_t n_heads, float scale,
+                    PassHolds* holds);
   // The layer has its abstracts. The fixed pages are in place from now on. Fails as LayerReader::next does.
   Status begin(const CancelFlag* cancel);
   // And so is what is chosen. Fails likewise; with corrupt also when abstracts are damaged, which are
@@ -47,6 +53,8 @@ class LayerSelection {
   const SpanSelection& span() const { return span_; }
 
  private:
+  // What a policy is asked, but for `fixed`.
+  static SelectionQuery query_of(const SequenceKv& kv, uint32_t layer, uint32_t n_heads, float scale);
   Status pin(std::span<const PageHandle> pages, const CancelFlag* cancel);
   // Abstracts that a policy found damaged are to be made again.
   Status forget_if_damaged(Status status);

@@ -62,6 +62,27 @@ void LookAhead::look(Tiers& tiers, uint32_t layer, size_t page) {
   }
 }
 
+void LookAhead::expect(Tiers& tiers, uint32_t layer, std::span<const PageHandle> pages) {
+  Guess& guess = guesses_[layer];
+  const size_t begin = guess.pages.size();
+  for (const PageHandle& page : pages)
+    if (!std::ranges::binary_search(guess.ids, page->id)) guess.pages.push_back(page);
+  if (guess.pages.size() == begin) return;
+  for (size_t i = begin; i < guess.pages.size(); ++i) guess.ids.push_back(guess.pages[i]->id);
+  std::ranges::sort(guess.ids);
+  // Where `look` has not come so far it will find them. Otherwise they go before what comes later.
+  const uint64_t here = pass_ * guesses_.size() + layer;
+  const auto behind = std::ranges::upper_bound(runs_, here, {}, &Run::layer);
+  const bool passed = behind != runs_.end() ||
+                      (behind != runs_.begin() && behind[-1].layer == here && behind[-1].end == begin);
+  if (!passed || tiers.ahead_bytes() == 0) return;
+  Run run = {here, true, begin, guess.pages.size(), 0};
+  run.end = begin + tiers.want(std::span<const PageHandle>(guess.pages).subspan(begin), &run.bytes);
+  if (run.end == begin) return;
+  bytes_ += run.bytes;
+  runs_.insert(behind, run);
+}
+
 void LookAhead::stop(Tiers& tiers) {
   for (const Run& run : runs_) unwant(tiers, run);
   runs_.clear();

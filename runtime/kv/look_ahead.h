@@ -1,6 +1,6 @@
 // LookAhead: brings in what a sequence reads next, in the order in which it will, while it computes: of
-// layers that are read from end to end everything, of layers that select what they needed in the step before.
-// A wrong guess costs bandwidth, and changes no result.
+// layers that are read from end to end everything, of layers that select what they needed in the step before
+// and what they are expected to need. A wrong guess costs bandwidth, and changes no result.
 #pragma once
 
 #include <cstdint>
@@ -35,8 +35,9 @@ class LookAhead {
   // Nothing is wanted any more. Guesses stay.
   void stop(Tiers& tiers);
 
-  // A layer has selected, and needed these pages. Returns how many of them it had needed in the step before
-  // too.
+  // The layer, whose turn comes later in this pass, will probably need these too.
+  void expect(Tiers& tiers, uint32_t layer, std::span<const PageHandle> pages);
+  // A layer has selected, and needed these pages. Returns how many of them had been guessed.
   uint64_t selected(Tiers& tiers, uint32_t layer, std::span<const PageHandle> pages);
   void forget_guesses(Tiers& tiers);
 

@@ -12,6 +12,7 @@ Result<std::unique_ptr<Selector>> Selector::create(Tiers& tiers, const PolicyOpt
   std::unique_ptr<Selector> selector(new Selector(options, std::move(policy)));
   const auto n_layers = static_cast<uint32_t>(windows.size());
   selector->layers_.resize(n_layers);
+  selector->fixed_sums.resize(n_layers);
   if (selector->policy_->counts_masses()) selector->masses_.resize(n_layers);
   for (uint32_t i = options.n_dense_layers; i < n_layers; ++i) {
     if (windows[i] != 0) continue;
@@ -26,6 +27,7 @@ Result<std::unique_ptr<Selector>> Selector::create(Tiers& tiers, const PolicyOpt
 
 Selector::Selector(const Selector& other)
     : statistics(other.statistics),
+      fixed_sums(other.fixed_sums.size()),
       options_(other.options_),
       policy_(other.policy_->clone()),
       given_up_(other.given_up_) {

@@ -48,6 +48,7 @@ struct SelectionBuffers {
   std::vector<float> inside;       // [n_heads]
   std::vector<double> total;       // [n_heads]: log of what all of the layer sums to; empty: no audit
   Selection selection;
+  Selection guess;                                         // of a layer to come
   std::vector<std::vector<kernels::KvGranules>> granules;  // [n_kv_heads]
   std::vector<SelectedHead> heads;
   std::vector<PageAbstract> abstracts;  // being made
@@ -91,6 +92,12 @@ class Selector {
   bool audits = false;          // steps compute the captured share too, from all of a layer's KV
   // [n_layers][n_heads]: of the newest step; empty before a selection.
   std::vector<HeadAttention> heads;
+  // [n_layers]: what a layer's fixed pages summed to in its newest selection, [n_heads]; empty before.
+  struct FixedSums {
+    std::vector<float> maximum;
+    std::vector<float> sum;
+  };
+  std::vector<FixedSums> fixed_sums;
 
  private:
   Selector(const PolicyOptions& options, std::unique_ptr<Policy> policy)

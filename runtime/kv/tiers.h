@@ -32,6 +32,7 @@ struct TierOptions {
   std::string scratch_folder;        // where pages go that no session file has; made when first needed
   bool encrypt_scratch = true;
   ReplacementKind replacement = ReplacementKind::most_recent;
+  bool looks_ahead = true;  // false: pages come when they are needed, to see what looking ahead brings
 };
 
 struct TierStatistics {
@@ -124,6 +125,8 @@ class Tiers {
   // no_space, out_of_memory, io, device_lost, cancelled, and with corrupt when a page is damaged. `use` of
   // pages of KV: streamed or chosen; others keep theirs.
   Status pin(std::span<const PageHandle> pages, const Wait& wait, Retention use = Retention::streamed);
+  // As pin, without waiting: false, and nothing changes, unless all of them are in place.
+  bool pin_in_place(std::span<const PageHandle> pages);
   void unpin(std::span<const PageHandle> pages);
   // Starts bringing in pages, each where it is used, in their order, as far as there is room without waiting;
   // these are dropped last until they are pinned or no longer wanted. Returns how many of them are in place

@@ -104,6 +104,20 @@ bool Tiers::advance(Page& page, const Tier& goal, bool urgent) {
   return true;
 }
 
+bool Tiers::pin_in_place(std::span<const PageHandle> pages) {
+  if (pages.empty()) return true;
+  Lock lock(mutex_);
+  Tier& tier = home_of(*pages[0].get());
+  for (const PageHandle& page : pages)
+    if (!tier.of(*page.get()).filled) return false;
+  ++n_holds_;
+  for (const PageHandle& page : pages) {
+    ++tier.of(*page.get()).n_pins;
+    relist(*page.get());
+  }
+  return true;
+}
+
 void Tiers::unpin(std::span<const PageHandle> pages) {
   if (pages.empty()) return;
   Lock lock(mutex_);

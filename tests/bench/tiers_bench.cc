@@ -225,15 +225,17 @@ int main(int argc, char** argv) {
                                {"encrypted, int8", false, false, kBest, "exact", 0, 12, kInt8},
                                {"encrypted, auto", false, false, kBest, "exact", 0, 12, kInt8, true}});
   } else {
-    cases.insert(cases.end(), {{"plaintext", false, true, kBest},
-                               {"encrypted, least recent goes", false, false, ReplacementKind::least_recent},
-                               {"leoam, all in RAM", true, false, kBest, "leoam"},
-                               {"leoam, encrypted", false, false, kBest, "leoam"},
-                               {"leoam, few pages", false, false, kBest, "leoam", 1, 4},
-                               {"encrypted, int8", false, false, kBest, "exact", 0, 12, kInt8},
-                               {"leoam, int8", false, false, kBest, "leoam", 0, 12, kInt8},
-                               {"leoam, few pages, int8", false, false, kBest, "leoam", 1, 4, kInt8},
-                               {"quest, encrypted", false, false, kBest, "quest"}});
+    cases.insert(cases.end(),
+                 {{"plaintext", false, true, kBest},
+                  {"encrypted, least recent goes", false, false, ReplacementKind::least_recent},
+                  {"leoam, all in RAM", true, false, kBest, "leoam"},
+                  {"leoam, encrypted", false, false, kBest, "leoam"},
+                  {"leoam, few pages", false, false, kBest, "leoam", 1, 4},
+                  {"encrypted, int8", false, false, kBest, "exact", 0, 12, kInt8},
+                  {"leoam, int8", false, false, kBest, "leoam", 0, 12, kInt8},
+                  {"leoam, few pages, int8", false, false, kBest, "leoam", 1, 4, kInt8},
+                  {"leoam, few pages, int8, plaintext", false, true, kBest, "leoam", 1, 4, kInt8},
+                  {"quest, encrypted", false, false, kBest, "quest"}});
   }
   cases.erase(std::remove_if(cases.begin() + 2, cases.end(),
                              [&](const Case& one) {

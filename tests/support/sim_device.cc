@@ -146,6 +146,11 @@ Status SimDevice::attention_input(const StepShape& step, DeviceWorkspace& worksp
   return cpu_->attention_input(translated(step), workspace, params);
 }
 
+Status SimDevice::project_query(const StepShape& step, DeviceWorkspace& workspace,
+                                const AttentionInputParams& params, float* q) {
+  return cpu_->project_query(step, workspace, params, q);
+}
+
 Status SimDevice::attention(const StepShape& step, DeviceWorkspace& workspace,
                             const AttentionParams& params) {
   return cpu_->attention(translated(step), workspace, params);

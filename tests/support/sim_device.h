@@ -44,6 +44,8 @@ class SimDevice : public Device, public DeviceLink {
                const int32_t* tokens, float scale) override;
   Status attention_input(const StepShape& step, DeviceWorkspace& workspace,
                          const AttentionInputParams& params) override;
+  Status project_query(const StepShape& step, DeviceWorkspace& workspace, const AttentionInputParams& params,
+                       float* q) override;
   Status attend_selected(const StepShape& step, DeviceWorkspace& workspace, const AttentionParams& params,
                          std::span<AttentionSums> out) override;
   Status attention(const StepShape& step, DeviceWorkspace& workspace, const AttentionParams& params) override;

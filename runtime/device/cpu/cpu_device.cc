@@ -68,6 +68,11 @@ class CpuDevice final : public Device {
     cpu::attention_input(context(step, workspace), params);
     return {};
   }
+  Status project_query(const StepShape& step, DeviceWorkspace& workspace, const AttentionInputParams& params,
+                       float* q) override {
+    cpu::project_query(context(step, workspace), params, q);
+    return {};
+  }
   Status attend_selected(const StepShape& step, DeviceWorkspace& workspace, const AttentionParams& params,
                          std::span<AttentionSums> out) override {
     return cpu::attend_selected(context(step, workspace), params, out);

@@ -15,6 +15,26 @@ uint32_t item_rows(const Context& context, uint32_t n_rows, uint32_t n_tokens) {
   return std::max(granule, std::min(wanted, 1024u) / granule * granule);
 }
 
+void norm_row(const Context& context, const float* norm, uint32_t token, float* out) {
+  const uint32_t n_embd = context.step.n_embd;
+  context.kernels.rms_norm(context.workspace.x() + size_t{token} * n_embd, norm, n_embd,
+                           context.step.norm_eps, out);
+}
+
+// The heads of one token: per-head norm, where there is one, and rope.
+void rotate(const Context& context, const AttentionInputParams& params, uint32_t token, uint32_t n_heads,
+            const float* head_norm, float* heads) {
+  const uint32_t head_dim = context.step.kv.head_dim;
+  if (head_norm)
+    for (uint32_t h = 0; h < n_heads; ++h)
+      context.kernels.rms_norm(heads + h * head_dim, head_norm, head_dim, context.step.norm_eps,
+                               heads + h * head_dim);
+  const size_t angles = size_t{token} * (params.n_rot / 2);
+  const kernels::RopeParams rope = {params.pairing, head_dim, params.n_rot, params.rope_cos + angles,
+                                    params.rope_sin + angles};
+  context.kernels.rope(rope, n_heads, heads);
+}
+
 // Copies the new keys and values of tokens [token, token + n) of a span, all in one page, into it.
 void append_run(const Context& context, const SequenceSpan& span, const LayerPages& pages, uint32_t token,
                 uint32_t n) {
@@ -108,26 +128,12 @@ void embed(const Context& context, const DeviceMatrix& embedding, const int32_t*
 void attention_input(const Context& context, const AttentionInputParams& params) {
   const StepShape& step = context.step;
   CpuWorkspace& w = context.workspace;
-  const uint32_t head_dim = step.kv.head_dim;
-  const size_t q_width = size_t{step.n_heads} * head_dim;
-  const size_t kv_width = size_t{step.kv.n_kv_heads} * head_dim;
-  const auto rotate = [&](uint32_t token, uint32_t n_heads, const float* head_norm, float* heads) {
-    if (head_norm)
-      for (uint32_t h = 0; h < n_heads; ++h)
-        context.kernels.rms_norm(heads + h * head_dim, head_norm, head_dim, step.norm_eps,
-                                 heads + h * head_dim);
-    const size_t angles = size_t{token} * (params.n_rot / 2);
-    const kernels::RopeParams rope = {params.pairing, head_dim, params.n_rot, params.rope_cos + angles,
-                                      params.rope_sin + angles};
-    context.kernels.rope(rope, n_heads, heads);
-  };
+  const size_t q_width = size_t{step.n_heads} * step.kv.head_dim;
+  const size_t kv_width = size_t{step.kv.n_kv_heads} * step.kv.head_dim;
   context.pool.run([&](int thread) {
     const ActivationRows rows =
         prepare_rows(context, thread, 3, step.n_tokens, step.n_embd, {params.q, params.k, params.v},
-                     [&](uint32_t token, float* out) {
-                       context.kernels.rms_norm(w.x() + size_t{token} * step.n_embd, params.norm, step.n_embd,
-                                                step.norm_eps, out);
-                     });
+                     [&](uint32_t token, float* out) { norm_row(context, params.norm, token, out); });
     multiply(context, 0, step.n_tokens, rows,
              {{params.q, params.q_bias, w.q_, q_width, false},
               {params.k, params.k_bias, w.k_, kv_width, false},
@@ -135,11 +141,27 @@ void attention_input(const Context& context, const AttentionInputParams& params)
     context.pool.barrier(thread);
     for (int64_t item; (item = context.pool.next_item(1)) < step.n_tokens;) {
       const uint32_t token = static_cast<uint32_t>(item);
-      rotate(token, step.n_heads, params.q_norm, w.q_ + token * q_width);
-      rotate(token, step.kv.n_kv_heads, params.k_norm, w.k_ + token * kv_width);
+      rotate(context, params, token, step.n_heads, params.q_norm, w.q_ + token * q_width);
+      rotate(context, params, token, step.kv.n_kv_heads, params.k_norm, w.k_ + token * kv_width);
     }
     context.pool.barrier(thread);
     append_spans(context, 2);
+  });
+}
+
+void project_query(const Context& context, const AttentionInputParams& params, float* q) {
+  const StepShape& step = context.step;
+  const size_t q_width = size_t{step.n_heads} * step.kv.head_dim;
+  context.pool.run([&](int thread) {
+    const ActivationRows rows =
+        prepare_rows(context, thread, 2, step.n_tokens, step.n_embd, {params.q},
+                     [&](uint32_t token, float* out) { norm_row(context, params.norm, token, out); });
+    multiply(context, 0, step.n_tokens, rows, {{params.q, params.q_bias, q, q_width, false}});
+    context.pool.barrier(thread);
+    for (int64_t item; (item = context.pool.next_item(1)) < step.n_tokens;) {
+      const uint32_t token = static_cast<uint32_t>(item);
+      rotate(context, params, token, step.n_heads, params.q_norm, q + token * q_width);
+    }
   });
 }
 
@@ -151,10 +173,7 @@ void feed_forward(const Context& context, const FeedForwardParams& params) {
   context.pool.run([&](int thread) {
     const ActivationRows rows =
         prepare_rows(context, thread, 3, step.n_tokens, step.n_embd, {params.gate, params.up},
-                     [&](uint32_t token, float* out) {
-                       context.kernels.rms_norm(w.x() + size_t{token} * step.n_embd, params.norm, step.n_embd,
-                                                step.norm_eps, out);
-                     });
+                     [&](uint32_t token, float* out) { norm_row(context, params.norm, token, out); });
     multiply(
         context, 0, step.n_tokens, rows,
         {{params.gate, nullptr, w.gate_, step.n_ff, false}, {params.up, nullptr, w.up_, step.n_ff, false}});

@@ -28,6 +28,7 @@ struct Context {
 
 void embed(const Context& context, const DeviceMatrix& embedding, const int32_t* tokens, float scale);
 void attention_input(const Context& context, const AttentionInputParams& params);
+void project_query(const Context& context, const AttentionInputParams& params, float* q);
 Status attention(const Context& context, const AttentionParams& params);
 Status attend_selected(const Context& context, const AttentionParams& params, std::span<AttentionSums> out);
 void attention_mass(const Context& context, const AttentionMassParams& params);

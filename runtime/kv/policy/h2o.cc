@@ -14,6 +14,7 @@ class H2o final : public ChunkPolicy {
   using ChunkPolicy::ChunkPolicy;
   std::unique_ptr<Policy> clone() const override { return std::make_unique<H2o>(options_, means_); }
   bool counts_masses() const override { return true; }
+  bool follows_query() const override { return false; }
 
   Status select(const SelectionQuery& query, AbstractReader& reader, Selection* out) override {
     const LayerAbstracts& abstracts = reader.abstracts();

@@ -92,6 +92,8 @@ class Policy {
   virtual std::unique_ptr<Policy> clone() const = 0;
   // Whether it wants to know what each token got of the attention so far.
   virtual bool counts_masses() const { return false; }
+  // Whether what is selected depends on the query.
+  virtual bool follows_query() const { return true; }
   // out->heads has an entry for each KV head, out->outside for each query head, of an earlier call. What is
   // referred to is held by `reader`. Fails as AbstractReader::hold does, and with out_of_memory.
   virtual Status select(const SelectionQuery& query, AbstractReader& reader, Selection* out) = 0;

@@ -12,6 +12,8 @@ class Window final : public ChunkPolicy {
   using ChunkPolicy::ChunkPolicy;
   std::unique_ptr<Policy> clone() const override { return std::make_unique<Window>(options_, means_); }
 
+  bool follows_query() const override { return false; }
+
   Status select(const SelectionQuery& query, AbstractReader& reader, Selection* out) override {
     const LayerAbstracts& abstracts = reader.abstracts();
     LEOAM_RETURN_IF_ERROR(prepare(query, abstracts));

@@ -56,6 +56,9 @@ class PickyDevice final : public Device {
   Status attention_input(const StepShape&, DeviceWorkspace&, const AttentionInputParams&) override {
     return {};
   }
+  Status project_query(const StepShape&, DeviceWorkspace&, const AttentionInputParams&, float*) override {
+    return {};
+  }
   Status attend_selected(const StepShape&, DeviceWorkspace&, const AttentionParams&,
                          std::span<AttentionSums>) override {
     return {};
