@@ -25,7 +25,7 @@ answer_to() {
   shift
   echo
   echo "leoam ask $model --document $document $* \"$question\""
-  build/release/leoam ask "$model" --document "$document" "$@" --json "$question" >"$figures/$name"
+  build/release/leoam ask "$model" --document "$document" "$@" --audit --json "$question" >"$figures/$name"
   python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["answer"].strip())' "$figures/$name"
 }
 answer_to exact
@@ -44,6 +44,7 @@ rows = [
     ("of it in RAM at most, MB", *(f"{a['host_kv_peak_bytes'] / 1e6:.1f}" for a in answers)),
     ("read from disk, MB", *(f"{a['disk_read_bytes'] / 1e6:.1f}" for a in answers)),
     ("attended to", *(f"{100 * (a['selection'] or {}).get('attended_share', 1):.1f} %" for a in answers)),
+    ("of attention captured by that", *(f"{100 * (a['selection'] or {}).get('captured_mass', 1):.1f} %" for a in answers)),
     ("of attention certainly in it", *(f"{100 * (a['selection'] or {}).get('mean_coverage', 1):.1f} %" for a in answers)),
 ]
 print()

@@ -275,7 +275,7 @@ Status Forward::audit(uint32_t layer, const AttentionParams& params) {
     selections_.assign(sequences_.size(), {});
     sums_.assign(sequences_.size(), {});
     shape_.selections = selections_;
-    for (LayerReader reader(kv, layer, &holds_); !reader.at_end();) {
+    for (LayerReader reader(kv, layer, &holds_, false); !reader.at_end();) {
       LEOAM_ASSIGN_OR_RETURN(const std::span<const kernels::KvPageRef> pages, reader.next(shape_.cancel));
       selections_[i] = {true, {pages.data(), static_cast<uint32_t>(pages.size())}, {}};
       LEOAM_RETURN_IF_ERROR(device_.attend_selected(shape_, *workspace_, params, sums_));

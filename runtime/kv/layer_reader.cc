@@ -39,13 +39,13 @@ Result<std::span<const kernels::KvPageRef>> LayerReader::next(const CancelFlag* 
   const size_t end = std::min(layer.pages.size(), begin + run - (layer.first_page + begin) % run);
   const std::span<const PageHandle> pages =
       std::span<const PageHandle>(layer.pages).subspan(begin, end - begin);
-  kv_.look_ahead(layer_, begin);
+  if (looks_ahead_) kv_.look_ahead(layer_, begin);
   LEOAM_RETURN_IF_ERROR(kv_.tiers_->pin(pages, {cancel, holds_}));
   pinned_ = pages;
   ++holds_->n;
   for (size_t i = begin; i < end; ++i) refs[i].data = kv_.tiers_->data(*layer.pages[i].get());
   next_page_ = end;
-  kv_.look_ahead(layer_, end);
+  if (looks_ahead_) kv_.look_ahead(layer_, end);
   return std::span<const kernels::KvPageRef>(refs.subspan(begin, end - begin));
 }
 

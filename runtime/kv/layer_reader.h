@@ -15,8 +15,10 @@ namespace leoam {
 // Thread rule: one thread at a time; the sequence must not change meanwhile.
 class LayerReader {
  public:
-  // `holds` counts what the readers of one pass keep in place.
-  LayerReader(SequenceKv& kv, uint32_t layer, PassHolds* holds) : kv_(kv), layer_(layer), holds_(holds) {}
+  // `holds` counts what the readers of one pass keep in place. One that does not look ahead reads a layer
+  // beside the order of the pass.
+  LayerReader(SequenceKv& kv, uint32_t layer, PassHolds* holds, bool looks_ahead = true)
+      : kv_(kv), layer_(layer), holds_(holds), looks_ahead_(looks_ahead) {}
   LayerReader(const LayerReader&) = delete;
   LayerReader& operator=(const LayerReader&) = delete;
   ~LayerReader() { let_go(); }
@@ -32,6 +34,7 @@ class LayerReader {
   SequenceKv& kv_;
   uint32_t layer_;
   PassHolds* holds_;
+  const bool looks_ahead_;
   size_t next_page_ = 0;
   std::span<const PageHandle> pinned_;
   Tiers::LayerUse use_;

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <iostream>
 
+#include "attention_totals.h"
 #include "common.h"
 #include "conversation.h"
 #include "interrupt.h"
@@ -40,10 +41,26 @@ std::string summary(uint64_t document_tokens, const Generated& answer, const Jso
   return line + (answer.finish == FinishReason::cancelled ? ", cancelled]" : "]");
 }
 
+// The true share of attention that was attended to when the last token of the answer was drawn, in a step
+// that is made again; null where there is none.
+Json captured_mass(const Model& model, Session& session) {
+  const uint64_t n_tokens = session.n_tokens();
+  if (n_tokens < 2) return nullptr;
+  const std::vector<int32_t> last = session.tokens(n_tokens - 1, 1);
+  session.truncate(n_tokens - 1);
+  EvaluateOptions audit;
+  audit.audit = true;
+  session.evaluate(last, audit);
+  AttentionTotals totals;
+  totals.add(session.attention(), model.info().n_layers);
+  return totals.json()["captured_mass"];
+}
+
 struct AskOptions : CommonOptions, SamplingOptions {
   SavedOptions saved;
   std::string document;
   std::string question;
+  bool audit = false;
 };
 
 bool begins_with(const std::vector<int32_t>& tokens, const std::vector<int32_t>& beginning) {
@@ -89,6 +106,10 @@ void add_ask(CLI::App& program, std::function<void()>& run) {
   add_saved_options(*command, options->saved);
   command->add_option("--document", options->document, "Text file; -: standard input")->required();
   command->add_option("QUESTION", options->question, "The question")->required();
+  command->add_flag(
+      "--audit", options->audit,
+      "With --json: also the true share of attention that a policy captured for the last token, from "
+      "all KV");
   add_sampling_options(*command, *options);
   command->callback([options, &run] {
     run = [options] {
@@ -109,6 +130,8 @@ void add_ask(CLI::App& program, std::function<void()>& run) {
       const Json stats = statistics_json(answer.statistics);
       const leoam_session_info info = session.info();
       const leoam_instance_statistics moved = instance.statistics();
+      Json selection = selection_figures(info);
+      if (options->audit && !selection.is_null()) selection["captured_mass"] = captured_mass(model, session);
       if (options->json)
         return print_json({{"answer", answer.text},
                            {"tokens", answer.tokens},
@@ -120,7 +143,7 @@ void add_ask(CLI::App& program, std::function<void()>& run) {
                            {"host_kv_peak_bytes", moved.host_kv_peak_bytes},
                            {"disk_read_bytes", moved.disk_read_bytes},
                            {"disk_written_bytes", moved.disk_written_bytes},
-                           {"selection", selection_figures(info)},
+                           {"selection", selection},
                            {"stats", stats}});
       std::cout << '\n' << summary(document_tokens, answer, stats, info, moved.host_kv_peak_bytes) << '\n';
     };
