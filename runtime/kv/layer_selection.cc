@@ -183,9 +183,7 @@ void LayerSelection::add_to_total(SequenceKv& kv, const AttentionSums& part, uin
 
 HeadAttention LayerSelection::figures(const AttentionSums& sums, uint32_t head, double coverage) const {
   const uint32_t group = n_heads_ / kv_.shape_.layout.n_kv_heads;
-  uint64_t n_tokens = n_fixed_tokens_;
-  for (const PageGranules& page : buffers_.selection.heads[head / group].granules)
-    n_tokens += static_cast<uint64_t>(std::popcount(page.mask)) * kernels::kGranule_tokens;
+  const uint64_t n_tokens = n_fixed_tokens_ + buffers_.selection.heads[head / group].n_tokens;
   HeadAttention figures;
   figures.coverage = static_cast<float>(coverage);
   figures.attended_share = static_cast<float>(static_cast<double>(n_tokens) /
