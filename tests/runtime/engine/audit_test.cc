@@ -55,9 +55,16 @@ class Witness : public testing::SimDevice {
       for (uint32_t i = 0; i < selection.fixed.n_pages; ++i)
         for (uint32_t t = 0; t < static_cast<uint32_t>(selection.fixed.pages[i].n_tokens); ++t)
           inside += mass(selection.fixed.pages[i].data, t);
-      for (const kernels::KvGranules& page : selection.heads[kv_head].granules)
-        for (uint32_t t = 0; t < step.kv.page_tokens; ++t)
-          if (page.mask >> t / kernels::kGranule_tokens & 1) inside += mass(page.page, t);
+      const SelectedHead& selected = selection.heads[kv_head];
+      for (size_t i = 0; i < selected.granules.size(); ++i)
+        for (uint32_t t = 0; t < step.kv.page_tokens; ++t) {
+          const size_t granule = t / kernels::kGranule_tokens;
+          const size_t at = i * (step.kv.page_tokens / kernels::kGranule_tokens) + granule;
+          const uint8_t tokens = selected.token_masks.empty() ? 0xff : selected.token_masks[at];
+          if ((selected.granules[i].mask >> granule & 1) != 0 &&
+              (tokens >> t % kernels::kGranule_tokens & 1) != 0)
+            inside += mass(selected.granules[i].page, t);
+        }
       captured.push_back(inside / total);
     }
   }
@@ -112,7 +119,7 @@ TEST_F(AuditTest, TheCapturedShareIsThatOfExactAttention) {
     return device;
   };
   start(model(), options);
-  for (const char* policy : {"leoam", "quest", "window"}) {
+  for (const char* policy : {"leoam", "quest", "window", "h2o"}) {
     auto s = begin(with(policy));
     for (size_t i = 0; i < 3; ++i) {
       witness->captured.clear();
@@ -125,6 +132,10 @@ TEST_F(AuditTest, TheCapturedShareIsThatOfExactAttention) {
         ASSERT_NEAR(double{heads[h].captured}, expected, 1e-4) << policy << " " << h;
         ASSERT_GE(heads[h].captured, heads[h].coverage - 1e-5f) << policy << " " << h;
         ASSERT_EQ(heads[h].attended_share < 0.5f, h >= n_dense);
+        // Each head to the token.
+        if (policy == std::string_view("h2o") && h >= n_dense) {
+          ASSERT_NEAR(double{heads[h].attended_share}, 0.2, 1e-3);
+        }
       }
     }
     const SelectionStatistics statistics = s->selection_statistics();
