@@ -113,7 +113,8 @@ class RequestCallbacks {
         list_(list) {}
   bool event(const Event& event);
   void logits(std::span<float> logits);
-  // The request to cancel when on_logits asks to stop; set once it exists.
+  // The request to cancel when on_logits asks to stop; set once it exists. Does not wait for a callback: the
+  // first one may be waiting for what the caller of submit does next.
   void bind(const std::shared_ptr<Request>& request);
   // Neither function is running when this returns, and neither starts again; inside one of them it returns at
   // once.
@@ -127,6 +128,7 @@ class RequestCallbacks {
   // Held during a callback; recursive, so that it may detach itself.
   std::recursive_mutex mutex_;
   bool detached_ = false;
+  std::mutex bind_mutex_;  // guards those below; taken last
   bool stopped_ = false;
   std::weak_ptr<Request> request_;
 };

@@ -36,12 +36,13 @@ void RequestCallbacks::logits(std::span<float> logits) {
   if (detached_) return;
   const CallbackList::Scope scope(list_);
   if (on_logits_(logits.data(), logits.size(), user_data_) == LEOAM_CONTINUE) return;
+  const std::lock_guard bind_lock(bind_mutex_);
   stopped_ = true;
   if (const std::shared_ptr<Request> request = request_.lock()) request->cancel();
 }
 
 void RequestCallbacks::bind(const std::shared_ptr<Request>& request) {
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(bind_mutex_);
   request_ = request;
   if (stopped_) request->cancel();
 }

@@ -36,8 +36,6 @@ void LookAhead::pass(Tiers& tiers, uint64_t layer, size_t page) {
 void LookAhead::look(Tiers& tiers, uint32_t layer, size_t page) {
   const uint64_t n_layers = guesses_.size();
   const uint64_t here = pass_ * n_layers + layer;
-  // What a guess holds is not used in the order of the layer's pages.
-  if (layer < n_layers && layers_.selects(layer)) page = 0;
   pass(tiers, here, page);
   uint64_t at_layer = runs_.empty() ? here : runs_.back().layer;
   size_t at_page = runs_.empty() ? page : runs_.back().end;

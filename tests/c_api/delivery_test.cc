@@ -1,4 +1,6 @@
 // The ways to receive tokens: the same tokens and text by each, whole code points, stop, limits.
+#include <future>
+
 #include "tests/c_api/fixture.h"
 
 namespace leoam_test {
@@ -101,6 +103,30 @@ TEST_F(Delivery, AStopStringIsNeverShown) {
   const Answer answer = run(loaded_->session, stopped);
   EXPECT_EQ(LEOAM_FINISH_STOP, answer.reason);
   EXPECT_EQ(free.text.substr(0, free.text.find(word)), answer.text);
+}
+
+// A program that submits under a lock of its own, which its callback takes too.
+TEST_F(Delivery, SubmitDoesNotWaitForCallbacks) {
+  std::promise<void> submitted;
+  std::shared_future<void> after = submitted.get_future().share();
+  auto asked = options(LEOAM_DELIVERY_CALLBACK);
+  asked.max_tokens = 2;
+  asked.on_event = [](const leoam_event*, void* user_data) -> int32_t {
+    static_cast<std::shared_future<void>*>(user_data)->wait();
+    return LEOAM_CONTINUE;
+  };
+  asked.user_data = &after;
+  auto error = zeroed<leoam_error>();
+  for (int round = 0; round < 20; ++round) {
+    submitted = {};
+    after = submitted.get_future().share();
+    leoam_request* request = nullptr;
+    LEOAM_ASSERT_OK(leoam_session_submit(loaded_->session, &asked, &request, &error));
+    submitted.set_value();
+    LEOAM_ASSERT_OK(leoam_request_wait(request, 10'000'000, &error));
+    leoam_request_release(request);
+    rewind();
+  }
 }
 
 TEST_F(Delivery, ACallbackStopsTheRequest) {

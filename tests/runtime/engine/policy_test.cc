@@ -96,6 +96,11 @@ TEST_F(PolicyTest, PlacementChangesNoByteOfASelection) {
       EXPECT_TRUE(run(*session(options)) == expected) << policy;
       EXPECT_GT(engine_->statistics().disk_read_bytes, 0u);
 
+      two_tiers.looks_ahead = false;
+      start(model(), two_tiers);
+      EXPECT_TRUE(run(*session(options)) == expected) << policy;
+      EXPECT_EQ(engine_->statistics().pages_ahead, 0u);
+
       EngineOptions three_tiers;
       three_tiers.device_kv_budget_bytes = kv_bytes / 4;
       three_tiers.host_kv_budget_bytes = host_bytes;
