@@ -44,8 +44,8 @@ void LookAhead::look(Tiers& tiers, uint32_t layer, size_t page) {
     const bool guessed = layers_.selects(static_cast<uint32_t>(at_layer % n_layers));
     const std::span<const PageHandle> pages = pages_of(at_layer, guessed);
     if (at_page >= pages.size()) {
-      // Around once, and no further than this reader.
-      if (++at_layer >= here + n_layers) return;
+      // Half a round at most: what has just left RAM to make room must not come back at once for the next.
+      if (++at_layer > here + n_layers / 2) return;
       at_page = 0;
       continue;
     }

@@ -27,8 +27,8 @@ class LookAhead {
   LookAhead& operator=(const LookAhead&) = delete;
 
   // The reader stands before page `page` (index) of `layer`, which may be one behind the last: starts
-  // bringing in what comes next, over the following layers and back to the first, as far as
-  // tiers.ahead_bytes() reach.
+  // bringing in what comes next, over the following layers and back to the first, half a round at most, as
+  // far as tiers.ahead_bytes() reach.
   void look(Tiers& tiers, uint32_t layer, size_t page);
   // A pass has ended: layers begin anew.
   void next_pass() { ++pass_; }
