@@ -1,5 +1,6 @@
 // Sessions with one beginning compute it once, busy or not, and every logit is what it would be without.
 #include <atomic>
+#include <latch>
 #include <thread>
 
 #include "tests/runtime/engine/engine_fixture.h"
@@ -62,12 +63,22 @@ TEST_F(SharingTest, RequestsThatAreSubmittedTogetherComputeAPromptOnce) {
     const std::vector<float> expected = alone(900);
     std::vector<std::shared_ptr<Session>> sessions;
     std::vector<std::shared_ptr<Request>> requests;
+    // The first pass ends when all are there: layers that slide do not keep a prompt's beginning for long.
+    std::latch all_submitted(1);
+    RequestOptions waiting = prefill(tokens(900));
+    waiting.delivery = Delivery::callback;
+    waiting.on_event = [&](const Event&) {
+      all_submitted.wait();
+      return true;
+    };
     for (int i = 0; i < 3; ++i) {
       sessions.push_back(session());
-      auto request = sessions.back()->submit(prefill(tokens(900)));
+      auto request = sessions.back()->submit(i == 0 ? waiting : prefill(tokens(900)));
+      if (!request.ok()) all_submitted.count_down();
       ASSERT_TRUE(request.ok()) << request.status().message();
       requests.push_back(std::move(request).value());
     }
+    all_submitted.count_down();
     for (size_t i = 0; i < requests.size(); ++i) {
       ASSERT_TRUE(requests[i]->wait(60'000'000).ok());
       EXPECT_EQ(requests[i]->finish_reason(), FinishReason::length) << requests[i]->status().message();
