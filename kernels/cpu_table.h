@@ -10,6 +10,7 @@
 #include "kernels/kv_append/kv_append.h"
 #include "kernels/matmul/matmul.h"
 #include "kernels/norm/rms_norm.h"
+#include "kernels/page_codec/page_codec.h"
 #include "kernels/rope/rope.h"
 #include "kernels/sampling/sampling.h"
 #include "kernels/softmax/softmax.h"
@@ -20,6 +21,8 @@ struct CpuTable {
   CpuLevel level;
   const MatmulTable* matmul;
   KvAppendFunction* kv_append;
+  PageEncodeFunction* page_encode;
+  PageDecodeFunction* page_decode;
   AttentionDecodeFunction* attention_decode;
   AttentionGranulesFunction* attention_granules;
   AttentionGranulesFunction* attention_tokens;

@@ -35,6 +35,18 @@ inline bool is_kv_type(int32_t number) {
   return number >= 0 && number <= static_cast<int32_t>(KvType::int8);
 }
 
+// How a sealed page is kept: `plain`, as KvLayout says, or compact (page_codec/page_codec_layout.h), with as
+// many bits for a key and for a value as the name says. Their numbers stand in session files.
+enum class PageCodec : uint8_t { plain = 0, k8v8 = 1, k8v4 = 2, k4v4 = 3 };
+inline bool is_page_codec(int32_t number) {
+  return number >= 0 && number <= static_cast<int32_t>(PageCodec::k4v4);
+}
+constexpr size_t kPageCodecs = 4;
+constexpr const char* name_of(PageCodec codec) {
+  constexpr const char* names[kPageCodecs] = {"plain", "k8v8", "k8v4", "k4v4"};
+  return names[static_cast<size_t>(codec)];
+}
+
 // Calls f.operator()<Element>() for the type that a page's numbers have in memory.
 template <class F>
 [[gnu::always_inline]] inline auto with_element(KvType type, const F& f) {
@@ -87,6 +99,7 @@ struct KvPageRef {
   const uint8_t* data = nullptr;  // 64-byte aligned
   int32_t first_position = 0;
   int32_t n_tokens = 0;
+  PageCodec codec = PageCodec::plain;
 };
 
 }  // namespace leoam::kernels

@@ -209,6 +209,10 @@ leoam_status leoam_instance_get_statistics(leoam_instance* instance,
     c.device_kv_peak_bytes = statistics.device_kv_peak_bytes;
     c.raised_bytes = statistics.raised_bytes;
     c.lowered_bytes = statistics.lowered_bytes;
+    c.kv_read_bytes = statistics.kv_read_bytes;
+    c.record_read_bytes = statistics.record_read_bytes;
+    c.code_read_bytes = statistics.code_read_bytes;
+    c.reading_us = statistics.reading_us;
     write_struct(out_statistics, c);
     return {};
   });

@@ -135,7 +135,10 @@ leoam_status leoam_model_plan(leoam_instance* instance, const char* path, uint64
     LEOAM_ASSIGN_OR_RETURN(const ModelOptions overrides, read_overrides(c_load));
     PlanRequest request;
     request.context_tokens = c_options.context_tokens;
-    LEOAM_RETURN_IF_ERROR(read_kv_type(c_options.kv_type, &request.kv_type, &request.choose_kv_type));
+    LEOAM_ASSIGN_OR_RETURN(const KvFormat kv, read_kv_type(c_options.kv_type));
+    request.kv_type = kv.type;
+    request.page_codec = kv.codec;
+    request.choose_kv_type = kv.choose;
     LEOAM_RETURN_IF_ERROR(read_page_tokens(c_options.page_tokens, &request.page_tokens));
     LEOAM_RETURN_IF_ERROR(check_flags(c_options.flags, LEOAM_PLAN_SPEED | LEOAM_PLAN_SAVED, "flags"));
     const CancelArgument cancel(c_options.cancel);
@@ -171,7 +174,7 @@ leoam_status leoam_model_plan(leoam_instance* instance, const char* path, uint64
     c.decode_tokens_per_second = plan.decode_tokens_per_second;
     c.reopen_seconds = plan.reopen_s;
     c.piece_tokens = plan.piece_tokens;
-    c.kv_type = to_c(plan.kv_type);
+    c.kv_type = to_c(plan.kv_type, plan.page_codec);
     write_struct(out_plan, c);
     return {};
   });

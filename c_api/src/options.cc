@@ -4,20 +4,25 @@
 
 namespace leoam::c_api {
 
-Status read_kv_type(leoam_kv_type c, kernels::KvType* out, bool* choose) {
-  *choose = c == LEOAM_KV_AUTO;
+Result<KvFormat> read_kv_type(leoam_kv_type c) {
+  using kernels::KvType;
+  using kernels::PageCodec;
   switch (c) {
     case LEOAM_KV_DEFAULT:
-    case LEOAM_KV_AUTO:
     case LEOAM_KV_F16:
-      *out = kernels::KvType::f16;
-      return {};
+      return KvFormat{};
+    case LEOAM_KV_AUTO:
+      return KvFormat{KvType::f16, PageCodec::plain, true};
     case LEOAM_KV_F32:
-      *out = kernels::KvType::f32;
-      return {};
+      return KvFormat{KvType::f32};
     case LEOAM_KV_INT8:
-      *out = kernels::KvType::int8;
-      return {};
+      return KvFormat{KvType::int8};
+    case LEOAM_KV_K8V8:
+      return KvFormat{KvType::f16, PageCodec::k8v8};
+    case LEOAM_KV_K8V4:
+      return KvFormat{KvType::f16, PageCodec::k8v4};
+    case LEOAM_KV_K4V4:
+      return KvFormat{KvType::f16, PageCodec::k4v4};
     default:
       return error(ErrorKind::invalid_argument, "kv_type: {}", c);
   }
@@ -32,14 +37,15 @@ Status read_page_tokens(uint32_t c, uint32_t* out) {
   return {};
 }
 
-leoam_kv_type to_c(kernels::KvType type) {
+leoam_kv_type to_c(kernels::KvType type, kernels::PageCodec codec) {
+  constexpr leoam_kv_type codecs[] = {LEOAM_KV_F16, LEOAM_KV_K8V8, LEOAM_KV_K8V4, LEOAM_KV_K4V4};
   switch (type) {
     case kernels::KvType::f32:
       return LEOAM_KV_F32;
     case kernels::KvType::int8:
       return LEOAM_KV_INT8;
     case kernels::KvType::f16:
-      return LEOAM_KV_F16;
+      return codecs[static_cast<size_t>(codec)];
   }
   return LEOAM_KV_DEFAULT;  // of a file that another library wrote
 }
@@ -60,7 +66,11 @@ Result<SessionOptions> read_session_options(const leoam_session_options& c) {
   std::string_view policy;
   LEOAM_RETURN_IF_ERROR(read_text(c.policy, "policy", &policy));
   if (!policy.empty()) options.policy.name = policy;
-  LEOAM_RETURN_IF_ERROR(read_kv_type(c.kv_type, &options.kv_type, &options.choose_kv_type));
+  LEOAM_ASSIGN_OR_RETURN(const KvFormat kv, read_kv_type(c.kv_type));
+  options.kv_type = kv.type;
+  options.page_codec = kv.codec;
+  options.choose_kv_type = kv.choose;
+  if (c.most_kv_divergence != 0) options.most_kv_divergence = c.most_kv_divergence;
   LEOAM_RETURN_IF_ERROR(read_page_tokens(c.page_tokens, &options.page_tokens));
   options.context_tokens = c.context_tokens;
   options.piece_tokens = c.piece_tokens;
@@ -70,6 +80,7 @@ Result<SessionOptions> read_session_options(const leoam_session_options& c) {
   if (c.breadth != 0) options.policy.breadth = c.breadth;
   options.policy.page_spread = c.page_spread;
   options.policy.coverage_floor = c.coverage_floor;
+  options.policy.sparse_prefill_tokens = c.sparse_prefill_tokens;
   return options;
 }
 

@@ -11,9 +11,14 @@
 
 namespace leoam::c_api {
 
-// *choose: the engine chooses, and *out is any.
-Status read_kv_type(leoam_kv_type c, kernels::KvType* out, bool* choose);
-leoam_kv_type to_c(kernels::KvType type);
+// What KV is kept as, in the words of SessionOptions and PlanRequest.
+struct KvFormat {
+  kernels::KvType type = kernels::KvType::f16;
+  kernels::PageCodec codec = kernels::PageCodec::plain;
+  bool choose = false;
+};
+Result<KvFormat> read_kv_type(leoam_kv_type c);
+leoam_kv_type to_c(kernels::KvType type, kernels::PageCodec codec);
 
 // 0 leaves `out` as it is.
 Status read_page_tokens(uint32_t c, uint32_t* out);

@@ -50,7 +50,7 @@ leoam_status leoam_session_get_info(leoam_session* session, leoam_session_info* 
     LEOAM_RETURN_IF_ERROR(check_out_struct(out_info, "out_info"));
     Session& engine_session = *object.session;
     leoam_session_info c{};
-    c.kv_type = to_c(engine_session.options().kv_type);
+    c.kv_type = to_c(engine_session.options().kv_type, engine_session.page_codec());
     c.policy = to_c(engine_session.options().policy.name);
     c.n_tokens = engine_session.n_tokens();
     c.context_tokens = engine_session.options().context_tokens;
@@ -75,6 +75,8 @@ leoam_status leoam_session_get_info(leoam_session* session, leoam_session_info* 
     c.least_coverage = selection.least_coverage;
     c.n_audited = selection.n_audited;
     c.captured_sum = selection.captured;
+    c.n_prefill_attended_tokens = selection.n_prefill_attended_tokens;
+    c.n_prefill_candidate_tokens = selection.n_prefill_context_tokens;
     write_struct(out_info, c);
     return {};
   });
@@ -165,6 +167,26 @@ leoam_status leoam_session_copy_layer_times(leoam_session* session, leoam_layer_
                       {0, i, one.begin_us, one.end_us, one.computing_us, one.waiting_us, one.demand_bytes,
                        one.ahead_bytes, one.sent_us, one.arrived_us});
     }
+    return {};
+  });
+}
+
+leoam_status leoam_session_get_kv_choice(leoam_session* session, leoam_kv_choice* out_choice,
+                                         leoam_error* error) noexcept {
+  return guarded_with<SessionObject>(session, error, [&](SessionObject& object) -> Status {
+    LEOAM_RETURN_IF_ERROR(check_out_struct(out_choice, "out_choice"));
+    const CodecChoice choice = object.session->codec_choice();
+    leoam_kv_choice c{};
+    write_struct(out_choice, c);
+    if (choice.n_tokens == 0) return {};
+    c.kv_type = to_c(kernels::KvType::f16, choice.codec);
+    c.n_tokens = choice.n_tokens;
+    c.host_kv_budget_bytes = choice.host_kv_budget_bytes;
+    c.disk_read_bytes_per_second = choice.disk_read_bytes_per_second;
+    static_assert(std::size(c.decode_seconds) == kernels::kPageCodecs);
+    std::ranges::copy(choice.decode_s, c.decode_seconds);
+    std::ranges::copy(choice.read_bytes, c.read_bytes);
+    write_struct(out_choice, c);
     return {};
   });
 }

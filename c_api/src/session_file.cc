@@ -38,7 +38,7 @@ leoam_session_file_info make_info(const SessionFileInfo& info) {
   c.n_kv_heads = identity.n_kv_heads;
   c.head_dim = identity.head_dim;
   c.n_vocab = identity.n_vocab;
-  c.kv_type = to_c(static_cast<kernels::KvType>(identity.kv_type));
+  c.kv_type = to_c(static_cast<kernels::KvType>(identity.kv_type), kernels::PageCodec::plain);
   c.page_tokens = identity.page_tokens;
   c.piece_tokens = identity.piece_tokens;
   static_assert(sizeof c.model == sizeof identity.model);
@@ -68,9 +68,12 @@ Status check_same(const leoam_session_options& c, const SessionOptions& file) {
     return error(ErrorKind::invalid_argument, "{}: the saved session has {}, found a wish for {}", name, is,
                  wish);
   };
-  const leoam_kv_type kv_type = c.kv_type == LEOAM_KV_AUTO ? LEOAM_KV_DEFAULT : c.kv_type;
-  LEOAM_RETURN_IF_ERROR(
-      check(static_cast<uint64_t>(kv_type), static_cast<uint64_t>(to_c(file.kv_type)), "kv_type"));
+  const auto plain = [](kernels::KvType type) {
+    return static_cast<uint64_t>(to_c(type, kernels::PageCodec::plain));
+  };
+  LEOAM_ASSIGN_OR_RETURN(const KvFormat wish, read_kv_type(c.kv_type));
+  const bool any = c.kv_type == LEOAM_KV_DEFAULT || c.kv_type == LEOAM_KV_AUTO;
+  LEOAM_RETURN_IF_ERROR(check(any ? 0 : plain(wish.type), plain(file.kv_type), "kv_type"));
   LEOAM_RETURN_IF_ERROR(check(c.page_tokens, file.page_tokens, "page_tokens"));
   return check(c.piece_tokens, file.piece_tokens, "piece_tokens");
 }

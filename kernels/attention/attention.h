@@ -8,6 +8,9 @@
 // Softmax is online (running maximum and sum, natural exponent). Partial results over disjoint sets of pages
 // are merged by attention_merge, so a long context can be split among threads, or parts of it computed
 // elsewhere.
+//
+// Pages of one call may be plain, as the params' layout says, or compact (page_codec/page_codec_layout.h),
+// each with a codec of its own.
 #pragma once
 
 #include "kernels/kv_layout.h"
@@ -44,6 +47,7 @@ using AttentionDecodeFunction = void(const AttentionDecodeParams& params, uint32
 struct KvGranules {
   const uint8_t* page = nullptr;  // 64-byte aligned
   uint32_t mask = 0;              // bit i: tokens [8 i, 8 i + 8) of the page; 0 is an entry without tokens
+  PageCodec codec = PageCodec::plain;  // of the page
 };
 
 // One query token over granules, in place in their pages.

@@ -185,7 +185,7 @@ float soften(const Block<Strip>& block, float* scores, float* partial) {
   for (uint32_t s = 0; s < block.n_strips; ++s) {
     const Strip& strip = block.strips[s];
     if constexpr (Strip::kMasked) {
-      for (uint32_t t = 0; t < kStripTokens; ++t)
+      for (uint32_t t = 0; t < kStripTokens && strip.mask != 0xffff; ++t)
         if ((strip.mask >> t & 1) == 0) scores[s * kStripTokens + t] = -__builtin_inff();
     }
     LEOAM_UNROLL
@@ -363,43 +363,53 @@ void run_block(const Block<Strip>& block, const BlockWork<Strip>& work) {
   if (channel < work.head_dim) add.template operator()<1, true>();
 }
 
-template <class Strip>
-void run_heads(uint32_t n_heads, const Block<Strip>& block, const BlockWork<Strip>& work) {
-  switch (n_heads) {
-    case 1:
-      return run_block<1>(block, work);
-    case 2:
-      return run_block<2>(block, work);
-    case 3:
-      return run_block<3>(block, work);
-    case 4:
-      return run_block<4>(block, work);
-    case 5:
-      return run_block<5>(block, work);
-    case 6:
-      return run_block<6>(block, work);
-    case 7:
-      if constexpr (kMaxHeads >= 7) return run_block<7>(block, work);
-      break;
-    case 8:
-      if constexpr (kMaxHeads >= 8) return run_block<8>(block, work);
-      break;
-    default:
-      break;
-  }
-}
-
-template <class Strip>
-void run_group(uint32_t group, const Block<Strip>& block, BlockWork<Strip> work) {
+// Calls f.operator()<heads>(first head) for the parts of a group.
+template <class F>
+LEOAM_INLINE void for_each_part(uint32_t group, const F& f) {
   const uint32_t n_parts = (group + kMaxHeads - 1) / kMaxHeads;
   uint32_t done = 0;
   for (uint32_t part = 0; part < n_parts; ++part) {
     const uint32_t n_heads = (group - done) / (n_parts - part);
-    run_heads(n_heads, block, work);
-    work.q += size_t{n_heads} * work.head_dim;
-    work.partials += n_heads * work.partial_stride;
+    switch (n_heads) {
+      case 1:
+        f.template operator()<1>(done);
+        break;
+      case 2:
+        f.template operator()<2>(done);
+        break;
+      case 3:
+        f.template operator()<3>(done);
+        break;
+      case 4:
+        f.template operator()<4>(done);
+        break;
+      case 5:
+        f.template operator()<5>(done);
+        break;
+      case 6:
+        f.template operator()<6>(done);
+        break;
+      case 7:
+        if constexpr (kMaxHeads >= 7) f.template operator()<7>(done);
+        break;
+      case 8:
+        if constexpr (kMaxHeads >= 8) f.template operator()<8>(done);
+        break;
+      default:
+        break;
+    }
     done += n_heads;
   }
+}
+
+template <class Strip>
+void run_group(uint32_t group, const Block<Strip>& block, const BlockWork<Strip>& work) {
+  for_each_part(group, [&]<uint32_t kHeads>(uint32_t first_head) {
+    BlockWork<Strip> part = work;
+    part.q += size_t{first_head} * work.head_dim;
+    part.partials += first_head * work.partial_stride;
+    run_block<kHeads>(block, part);
+  });
 }
 
 // Empty partial states of a group.

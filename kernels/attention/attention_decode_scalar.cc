@@ -21,7 +21,7 @@ void add_pages(const AttentionDecodeParams& params, uint32_t kv_head, uint32_t p
       for (uint32_t t = slots.begin; t < slots.end; t += kScalarStripTokens) {
         ScalarStrip strip;
         for (uint32_t slot = t; slot < slots.end && strip.n_tokens < kScalarStripTokens; ++slot) {
-          strip.add(page.data, slot);
+          strip.add(page.data, page.codec, slot);
         }
         add_strip<Element>(layout, kv_head, strip, q, params.scale, partial);
       }

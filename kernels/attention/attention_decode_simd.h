@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/attention/attention_block_simd.h"
+#include "kernels/attention/attention_compact_simd.h"
 #include "kernels/attention/visible.h"
 
 namespace leoam::kernels {
@@ -42,6 +43,15 @@ struct PageStrip {
   }
 };
 
+LEOAM_INLINE void add_compact_page(const KvPageRef& page, SlotRange slots, CompactRun* run) {
+  for (uint32_t first = slots.begin / kStripTokens * kStripTokens; first < slots.end; first += kStripTokens) {
+    const uint32_t begin = slots.begin > first ? slots.begin - first : 0;
+    const uint32_t end = slots.end - first < kStripTokens ? slots.end - first : kStripTokens;
+    const uint32_t granule = first / kGranule_tokens;
+    run->add({run->head_of(page.data), {granule, granule + 1}, (1u << end) - (1u << begin)});
+  }
+}
+
 template <class Element>
 void decode(const AttentionDecodeParams& params, uint32_t kv_head, uint32_t page_begin, uint32_t page_end,
             float* partials) {
@@ -55,12 +65,25 @@ void decode(const AttentionDecodeParams& params, uint32_t kv_head, uint32_t page
                                      partials,        stride,
                                      nullptr};
   const PositionRange visible = visible_positions(params.position, params.window);
+  CompactRun compact(layout, kv_head, group, params.scale, params.q, partials);
   Block<PageStrip<Element>> block;
   block.n_strips = 0;
+  const auto flush = [&] {
+    if (block.n_strips == 0) return;
+    work.next_key = block.strips[0].key(0);
+    run_group(group, block, work);
+    block.n_strips = 0;
+  };
   for (uint32_t p = page_begin; p < page_end; ++p) {
     const KvPageRef& page = params.pages[p];
     const SlotRange slots = visible_slots(page, visible);
     if (slots.begin == slots.end) continue;
+    compact.turn_to(page.codec);
+    if (page.codec != PageCodec::plain) {
+      flush();
+      add_compact_page(page, slots, &compact);
+      continue;
+    }
     const auto* key = reinterpret_cast<const Element*>(page.data + layout.key_offset(kv_head));
     const auto* value = reinterpret_cast<const Element*>(page.data + layout.value_offset(kv_head));
     const ReadBesideCodes beside = ReadBesideCodes::of(layout, page.data, kv_head);
@@ -78,13 +101,16 @@ void decode(const AttentionDecodeParams& params, uint32_t kv_head, uint32_t page
                                         end < kStripTokens ? end : kStripTokens, beside.from(first)};
     }
   }
-  if (block.n_strips == 0) return;
-  work.next_key = block.strips[0].key(0);
-  run_group(group, block, work);
+  flush();
+  compact.flush();
 }
 
 LEOAM_INLINE void attention_decode_simd(const AttentionDecodeParams& params, uint32_t kv_head,
                                         uint32_t page_begin, uint32_t page_end, float* partials) {
+  if (params.layout.head_dim > kMaxCompact_channels)
+    for (uint32_t p = page_begin; p < page_end; ++p)
+      if (params.pages[p].codec != PageCodec::plain)
+        return attention_decode_scalar(params, kv_head, page_begin, page_end, partials);
   with_element(params.layout.type,
                [&]<class Element>() { decode<Element>(params, kv_head, page_begin, page_end, partials); });
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/attention/attention_block_simd.h"
+#include "kernels/attention/attention_compact_simd.h"
 
 namespace leoam::kernels {
 namespace {
@@ -48,6 +49,36 @@ struct TokenStrip : GranuleStrip<T> {
   uint32_t mask;
 };
 
+// Which tokens of a granule count, a bit each.
+template <class Strip>
+LEOAM_INLINE uint32_t counting_tokens(const AttentionGranulesParams& params, uint32_t entry,
+                                      uint32_t granule) {
+  if constexpr (!Strip::kMasked) return 0xff;
+  return params.token_masks[size_t{entry} * (params.layout.page_tokens / kGranule_tokens) + granule];
+}
+
+// Strips of a compact page are of this page alone, for its keys share what they are multiplied with.
+template <class Strip>
+void add_compact_granules(const AttentionGranulesParams& params, uint32_t index, CompactRun* run) {
+  const KvGranules& entry = params.granules[index];
+  CompactStrip strip{run->head_of(entry.page), {0, 0}, 0};
+  for (uint32_t mask = entry.mask; mask != 0; mask &= mask - 1) {
+    const auto granule = static_cast<uint32_t>(__builtin_ctz(mask));
+    const uint32_t tokens = counting_tokens<Strip>(params, index, granule);
+    if (tokens == 0) continue;
+    if (strip.mask == 0) {
+      strip.granules[0] = strip.granules[1] = granule;
+      strip.mask = tokens;
+      continue;
+    }
+    strip.granules[1] = granule;
+    strip.mask |= tokens << kGranule_tokens;
+    run->add(strip);
+    strip.mask = 0;
+  }
+  if (strip.mask != 0) run->add(strip);
+}
+
 template <class Strip>
 void attend_granules(const AttentionGranulesParams& params, uint32_t kv_head, float* partials) {
   using Element = typename Strip::Element;
@@ -59,10 +90,31 @@ void attend_granules(const AttentionGranulesParams& params, uint32_t kv_head, fl
                         params.scale,    params.q + size_t{kv_head} * group * layout.head_dim,
                         partials,        stride,
                         nullptr};
+  CompactRun compact(layout, kv_head, group, params.scale, params.q, partials);
   Block<Strip> block;
   uint32_t n_granules = 0;
+  const auto flush = [&] {
+    if (n_granules == 0) return;
+    block.n_strips = (n_granules + 1) / 2;
+    if (n_granules % 2 != 0) {
+      Strip& last = block.strips[n_granules / 2];
+      last.keys[1] = last.keys[0];
+      last.values[1] = last.values[0];
+      last.beside[1] = last.beside[0];
+    }
+    work.next_key = block.strips[0].keys[0];
+    run_group(group, block, work);
+    n_granules = 0;
+  };
   for (uint32_t i = 0; i < params.n_granules; ++i) {
     const KvGranules& entry = params.granules[i];
+    if (entry.mask == 0) continue;
+    compact.turn_to(entry.codec);
+    if (entry.codec != PageCodec::plain) {
+      flush();
+      add_compact_granules<Strip>(params, i, &compact);
+      continue;
+    }
     const auto* key = reinterpret_cast<const Element*>(entry.page + layout.key_offset(kv_head));
     const auto* value = reinterpret_cast<const Element*>(entry.page + layout.value_offset(kv_head));
     const ReadBesideCodes beside = ReadBesideCodes::of(layout, entry.page, kv_head);
@@ -70,11 +122,8 @@ void attend_granules(const AttentionGranulesParams& params, uint32_t kv_head, fl
     for (uint32_t mask = entry.mask; mask != 0; mask &= mask - 1) {
       const auto granule = static_cast<uint32_t>(__builtin_ctz(mask));
       const uint32_t slot = granule * kGranule_tokens;
-      uint32_t tokens = 0;
-      if constexpr (Strip::kMasked) {
-        tokens = params.token_masks[size_t{i} * (layout.page_tokens / kGranule_tokens) + granule];
-        if (tokens == 0) continue;
-      }
+      const uint32_t tokens = counting_tokens<Strip>(params, i, granule);
+      if (tokens == 0) continue;
       if (n_granules == kBlockTokens / kGranule_tokens) {
         block.n_strips = kBlockStrips;
         work.next_key = key + slot;
@@ -92,26 +141,28 @@ void attend_granules(const AttentionGranulesParams& params, uint32_t kv_head, fl
       ++n_granules;
     }
   }
-  if (n_granules == 0) return;
-  block.n_strips = (n_granules + 1) / 2;
-  if (n_granules % 2 != 0) {
-    Strip& last = block.strips[n_granules / 2];
-    last.keys[1] = last.keys[0];
-    last.values[1] = last.values[0];
-    last.beside[1] = last.beside[0];
-  }
-  work.next_key = block.strips[0].keys[0];
-  run_group(group, block, work);
+  flush();
+  compact.flush();
+}
+
+// Whether the scalar kernels must do it.
+LEOAM_INLINE bool too_wide(const AttentionGranulesParams& params) {
+  if (params.layout.head_dim <= kMaxCompact_channels) return false;
+  for (uint32_t i = 0; i < params.n_granules; ++i)
+    if (params.granules[i].codec != PageCodec::plain) return true;
+  return false;
 }
 
 LEOAM_INLINE void attention_granules_simd(const AttentionGranulesParams& params, uint32_t kv_head,
                                           float* partials) {
+  if (too_wide(params)) return attention_granules_scalar(params, kv_head, partials);
   with_element(params.layout.type,
                [&]<class Element>() { attend_granules<GranuleStrip<Element>>(params, kv_head, partials); });
 }
 
 LEOAM_INLINE void attention_tokens_simd(const AttentionGranulesParams& params, uint32_t kv_head,
                                         float* partials) {
+  if (too_wide(params)) return attention_tokens_scalar(params, kv_head, partials);
   with_element(params.layout.type,
                [&]<class Element>() { attend_granules<TokenStrip<Element>>(params, kv_head, partials); });
 }

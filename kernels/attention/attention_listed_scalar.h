@@ -14,7 +14,7 @@ void add_listed(const AttentionGranulesParams& params, uint32_t kv_head, const C
   for (uint32_t i = 0; i < params.n_granules; ++i) {
     for (uint32_t slot = 0; slot < layout.page_tokens; ++slot) {
       if ((params.granules[i].mask >> (slot / kGranule_tokens) & 1) == 0 || !counts(i, slot)) continue;
-      strip.add(params.granules[i].page, slot);
+      strip.add(params.granules[i].page, params.granules[i].codec, slot);
       if (strip.n_tokens < kScalarStripTokens) continue;
       add_strip<Element>(layout, kv_head, strip, q, params.scale, partial);
       strip.n_tokens = 0;

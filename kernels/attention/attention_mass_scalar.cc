@@ -2,16 +2,16 @@
 
 #include "kernels/attention/attention.h"
 #include "kernels/attention/visible.h"
-#include "kernels/page_rows.h"
+#include "kernels/page_codec/compact_rows.h"
 
 namespace leoam::kernels {
 namespace {
 
-template <class Element>
-void add_masses(const AttentionMassParams& params, uint32_t kv_head, const AttentionMassPage& page) {
+template <class Rows>
+void add_masses(const AttentionMassParams& params, uint32_t kv_head, const AttentionMassPage& page,
+                const Rows& rows) {
   const KvLayout& layout = params.layout;
   const uint32_t group = params.n_heads / layout.n_kv_heads;
-  const PageRows<Element> rows(layout, page.page.data, kv_head);
   for (uint32_t t = 0; t < params.n_tokens; ++t) {
     const int32_t position = params.first_position + static_cast<int32_t>(t);
     const SlotRange slots = visible_slots(page.page, {0, position});
@@ -36,8 +36,11 @@ void add_masses(const AttentionMassParams& params, uint32_t kv_head, const Atten
 void attention_mass_scalar(const AttentionMassParams& params, uint32_t kv_head, uint32_t page_begin,
                            uint32_t page_end, uint8_t*) {
   for (uint32_t p = page_begin; p < page_end; ++p) {
-    with_element(params.layout.type,
-                 [&]<class Element>() { add_masses<Element>(params, kv_head, params.pages[p]); });
+    const AttentionMassPage& page = params.pages[p];
+    with_element(params.layout.type, [&]<class Element>() {
+      with_rows<Element>(params.layout, page.page.codec, page.page.data, kv_head,
+                         [&](const auto& rows) { add_masses(params, kv_head, page, rows); });
+    });
   }
 }
 

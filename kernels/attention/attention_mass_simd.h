@@ -73,8 +73,6 @@ void add_pages(RowChunk& chunk, const AttentionMassParams& params, uint32_t page
   MassBlock<Element> block;
   for (uint32_t p = page_begin; p < page_end; ++p) {
     const KvPageRef& page = params.pages[p].page;
-    const auto* key = reinterpret_cast<const Element*>(page.data + layout.key_offset(chunk.kv_head));
-    const ReadBesideCodes beside = ReadBesideCodes::of(layout, page.data, chunk.kv_head);
     float* const mass = params.pages[p].mass + chunk.kv_head * params.mass_stride;
     const auto n_tokens = static_cast<uint32_t>(page.n_tokens);
     for (uint32_t slot = 0; slot < n_tokens; slot += kStripTokens) {
@@ -82,9 +80,7 @@ void add_pages(RowChunk& chunk, const AttentionMassParams& params, uint32_t page
       if (!counts_any(mass + slot, valid)) continue;
       if (block.keys.n_strips == most_strips) add_block(chunk, params, block);
       block.mass[block.keys.n_strips] = mass + slot;
-      // Values are not read.
-      block.keys.strips[block.keys.n_strips++] = {
-          key + slot, key, page.first_position + static_cast<int32_t>(slot), valid, beside.from(slot)};
+      block.keys.strips[block.keys.n_strips++] = KeyStrip<Element>::of(layout, page, chunk.kv_head, slot);
     }
   }
   add_block(chunk, params, block);

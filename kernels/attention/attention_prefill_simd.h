@@ -10,6 +10,7 @@
 #include "kernels/attention/gemm_tile.h"
 #include "kernels/attention/prefill_scratch.h"
 #include "kernels/attention/visible.h"
+#include "kernels/page_codec/compact_vectors_simd.h"
 #include "kernels/page_rows_simd.h"
 #include "kernels/simd/simd.h"
 
@@ -30,6 +31,30 @@ struct KeyStrip {
   int32_t first_position;
   uint32_t n_tokens;
   ReadBesideCodes beside;
+  // Of a compact page: the KV head, which key and value point to as well, and the first slot.
+  PageCodec codec;
+  const uint8_t* head;
+  uint32_t slot;
+
+  static KeyStrip of(const KvLayout& layout, const KvPageRef& page, uint32_t kv_head, uint32_t slot) {
+    KeyStrip strip{};
+    const uint32_t rest = static_cast<uint32_t>(page.n_tokens) - slot;
+    strip.n_tokens = rest < kStripTokens ? rest : kStripTokens;
+    strip.first_position = page.first_position + static_cast<int32_t>(slot);
+    strip.codec = page.codec;
+    if (page.codec == PageCodec::plain) {
+      strip.key = reinterpret_cast<const Element*>(page.data + layout.key_offset(kv_head)) + slot;
+      strip.value = reinterpret_cast<const Element*>(page.data + layout.value_offset(kv_head)) +
+                    layout.value_element(slot, 0);
+      strip.beside = ReadBesideCodes::of(layout, page.data, kv_head).from(slot);
+    } else {
+      strip.head = page.data + CompactLayout{layout, page.codec}.head_offset(kv_head);
+      strip.key = strip.value = reinterpret_cast<const Element*>(strip.head);
+      strip.slot = slot;
+    }
+    return strip;
+  }
+  CompactVectors compact(const KvLayout& layout) const { return {{layout, codec}, head, 0}; }
 };
 
 template <class Element>
@@ -146,6 +171,22 @@ LEOAM_INLINE Simd::Float scaled(Simd::Float x, Simd::Float factor) {
   return x;
 }
 
+// A strip's columns of a panel of keys.
+template <class Element>
+void convert_compact_keys(const KeyStrip<Element>& strip, const KvLayout& layout, float* to) {
+  const CompactVectors from = strip.compact(layout);
+  for (uint32_t c = 0; c < layout.head_dim; c += 4, to += 4 * kTileColumns) {
+    LEOAM_UNROLL
+    for (uint32_t v = 0; v < kStripVectors; ++v) {
+      const CompactVectors::Quad quad = from.key_quad(c, strip.slot + v * Simd::kLanes);
+      for_each_of_quad([&]<uint32_t i>() {
+        if (c + i < layout.head_dim)
+          Simd::store(to + i * kTileColumns + v * Simd::kLanes, from.key<i>(quad, c));
+      });
+    }
+  }
+}
+
 // Panels of kTileColumns tokens, [head_dim][kTileColumns].
 template <class Element>
 void convert_keys(const KeyBlock<Element>& block, const KvLayout& layout, float* panels) {
@@ -161,9 +202,15 @@ void convert_keys(const KeyBlock<Element>& block, const KvLayout& layout, float*
       prefetch(ahead + size_t{c} * layout.page_tokens);
       LEOAM_UNROLL
       for (uint32_t v = 0; v < kTileVectors; ++v) {
-        Simd::store(panels + v * Simd::kLanes,
-                    key_vector(*from[v / kStripVectors], layout, c, v % kStripVectors));
+        const KeyStrip<Element>& strip = *from[v / kStripVectors];
+        if (strip.codec != PageCodec::plain) continue;
+        Simd::store(panels + v * Simd::kLanes, key_vector(strip, layout, c, v % kStripVectors));
       }
+    }
+    for (uint32_t k = 0; k < kPanelStrips; ++k) {
+      if (from[k]->codec == PageCodec::plain) continue;
+      convert_compact_keys(*from[k], layout,
+                           panels - size_t{layout.head_dim} * kTileColumns + k * kStripTokens);
     }
   }
 }
@@ -204,9 +251,26 @@ void convert_partial_value_rows(const KeyStrip<Element>& strip, uint32_t first_c
   }
 }
 
+// n_vectors vectors of a strip's value rows to [kStripTokens][n_vectors vectors].
+template <class Element>
+void convert_compact_values(const KeyStrip<Element>& strip, const KvLayout& layout, uint32_t channel,
+                            uint32_t n_vectors, float* to) {
+  const CompactVectors from = strip.compact(layout);
+  for (uint32_t t = 0; t < kStripTokens; t += 4, to += 4 * n_vectors * Simd::kLanes) {
+    for (uint32_t v = 0; v < n_vectors; ++v) {
+      const uint32_t c = channel + v * Simd::kLanes;
+      const CompactVectors::Quad quad = from.value_quad(strip.slot + t, c);
+      for_each_of_quad([&]<uint32_t i>() {
+        Simd::store(to + (i * n_vectors + v) * Simd::kLanes, from.value<i>(quad, strip.slot + t, c));
+      });
+    }
+  }
+}
+
 // Panels of kTileColumns channels, [tokens][kTileColumns]; the last one may be a single vector wide.
 template <class Element>
-void convert_values(const KeyBlock<Element>& block, uint32_t head_dim, float* panels) {
+void convert_values(const KeyBlock<Element>& block, const KvLayout& layout, float* panels) {
+  const uint32_t head_dim = layout.head_dim;
   const size_t n_tokens = size_t{block.n_strips} * kStripTokens;
   for (uint32_t s = 0; s < block.n_strips; ++s) {
     const KeyStrip<Element>& strip = block.strips[s];
@@ -216,7 +280,9 @@ void convert_values(const KeyBlock<Element>& block, uint32_t head_dim, float* pa
       const uint32_t n_vectors = n_channels > Simd::kLanes ? 2 : 1;
       const size_t width = n_vectors * Simd::kLanes;
       float* to = panels + channel * n_tokens + s * kStripTokens * width;
-      if (strip.n_tokens < kStripTokens || n_channels < width) {
+      if (strip.codec != PageCodec::plain) {
+        convert_compact_values(strip, layout, channel, n_vectors, to);
+      } else if (strip.n_tokens < kStripTokens || n_channels < width) {
         convert_partial_value_rows(strip, channel, head_dim, n_channels, n_vectors, to);
       } else if (n_vectors == kTileVectors) {
         convert_value_rows<kTileVectors>(strip, channel, head_dim, next + channel, to);
@@ -365,7 +431,7 @@ template <class Element>
 void run_block(const RowChunk& chunk, KeyBlock<Element>& block) {
   if (block.n_strips == 0) return;
   convert_keys(block, chunk.params->layout, chunk.key);
-  convert_values(block, chunk.params->layout.head_dim, chunk.value);
+  convert_values(block, chunk.params->layout, chunk.value);
   bool gaps = false;
   for (uint32_t s = 0; s < block.n_strips; ++s) gaps = gaps || block.strips[s].n_tokens < kStripTokens;
   for_each_group(chunk.n_rows,
@@ -385,19 +451,14 @@ void run_pages(const RowChunk& chunk) {
   for (uint32_t p = 0; p < params.n_pages; ++p) {
     const KvPageRef& page = params.pages[p];
     const SlotRange slots = visible_slots(page, seen);
-    const auto* key = reinterpret_cast<const Element*>(page.data + layout.key_offset(chunk.kv_head));
-    const auto* value = reinterpret_cast<const Element*>(page.data + layout.value_offset(chunk.kv_head));
-    const ReadBesideCodes beside = ReadBesideCodes::of(layout, page.data, chunk.kv_head);
     for (uint32_t slot = slots.begin / kStripTokens * kStripTokens; slot < slots.end; slot += kStripTokens) {
       const int32_t position = page.first_position + static_cast<int32_t>(slot);
-      const uint32_t valid = static_cast<uint32_t>(page.n_tokens) - slot;
       const int32_t index = position / block_tokens;
       if (index != block.index || block.n_strips * kStripTokens == static_cast<uint32_t>(block_tokens)) {
         run_block(chunk, block);
         block.index = index;
       }
-      block.strips[block.n_strips++] = {key + slot, value + layout.value_element(slot, 0), position,
-                                        valid < kStripTokens ? valid : kStripTokens, beside.from(slot)};
+      block.strips[block.n_strips++] = KeyStrip<Element>::of(layout, page, chunk.kv_head, slot);
     }
   }
   run_block(chunk, block);

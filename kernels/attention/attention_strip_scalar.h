@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "kernels/attention/attention.h"
-#include "kernels/page_rows.h"
+#include "kernels/page_codec/compact_rows.h"
 
 namespace leoam::kernels {
 
@@ -14,12 +14,13 @@ struct ScalarStrip {
   // Pages that tokens stand in, and where.
   struct Token {
     const uint8_t* page;
+    PageCodec codec;
     uint32_t slot;
   };
   Token tokens[kScalarStripTokens];
   uint32_t n_tokens = 0;
 
-  void add(const uint8_t* page, uint32_t slot) { tokens[n_tokens++] = {page, slot}; }
+  void add(const uint8_t* page, PageCodec codec, uint32_t slot) { tokens[n_tokens++] = {page, codec, slot}; }
 };
 
 // Adds a strip to the state of one query head.
@@ -28,8 +29,10 @@ void add_strip(const KvLayout& layout, uint32_t kv_head, const ScalarStrip& stri
                float scale, float* partial) {
   float scores[kScalarStripTokens] = {};
   for (uint32_t t = 0; t < strip.n_tokens; ++t) {
-    const PageRows<Element> rows(layout, strip.tokens[t].page, kv_head);
-    for (uint32_t c = 0; c < layout.head_dim; ++c) scores[t] += q[c] * rows.key(c, strip.tokens[t].slot);
+    const ScalarStrip::Token& token = strip.tokens[t];
+    with_rows<Element>(layout, token.codec, token.page, kv_head, [&](const auto& rows) {
+      for (uint32_t c = 0; c < layout.head_dim; ++c) scores[t] += q[c] * rows.key(c, token.slot);
+    });
   }
   float maximum = partial[kPartialMaximum];
   for (uint32_t t = 0; t < strip.n_tokens; ++t) {
@@ -43,8 +46,10 @@ void add_strip(const KvLayout& layout, uint32_t kv_head, const ScalarStrip& stri
   for (uint32_t t = 0; t < strip.n_tokens; ++t) {
     const float weight = std::exp(scores[t] - maximum);
     sum += weight;
-    const PageRows<Element> rows(layout, strip.tokens[t].page, kv_head);
-    for (uint32_t c = 0; c < layout.head_dim; ++c) output[c] += weight * rows.value(strip.tokens[t].slot, c);
+    const ScalarStrip::Token& token = strip.tokens[t];
+    with_rows<Element>(layout, token.codec, token.page, kv_head, [&](const auto& rows) {
+      for (uint32_t c = 0; c < layout.head_dim; ++c) output[c] += weight * rows.value(token.slot, c);
+    });
   }
   partial[kPartialMaximum] = maximum;
   partial[kPartialSum] = sum;

@@ -59,12 +59,11 @@ using ChunkMergeFunction = void(const ChunkLayout& layout, const uint8_t* const*
                                 uint32_t n_children, uint8_t* record);
 ChunkMergeFunction chunk_merge_scalar, chunk_merge_avx2, chunk_merge_avx512;
 
-// Bounds of the scores of every key in a chunk, for the query heads of a group, and the score of the mean
-// key.
+// Bounds of the scores of every key in a chunk, for the query heads of a group.
 //
 // upper and lower hold for q . k in exact arithmetic and for every way of summing it in floats that makes at
 // most head_dim + 4 roundings a term, as attention does: they are rounded outward by chunk_slack(head_dim)
-// times a bound of sum |q| |k|. lower <= mean <= upper does not follow: the mean is rounded to 8 bits.
+// times a bound of sum |q| |k|.
 struct ChunkScoreParams {
   ChunkLayout layout;
   uint32_t group = 0;
@@ -73,7 +72,6 @@ struct ChunkScoreParams {
   uint32_t n_chunks = 0;
   float* upper = nullptr;  // [n_chunks][group]
   float* lower = nullptr;  // [n_chunks][group]; null: not wanted
-  float* mean = nullptr;   // [n_chunks][group]; null: not wanted
 };
 using ChunkScoreFunction = void(const ChunkScoreParams& params);
 ChunkScoreFunction chunk_score_scalar, chunk_score_avx2, chunk_score_avx512;

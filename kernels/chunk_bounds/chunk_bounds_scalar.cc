@@ -127,27 +127,24 @@ void chunk_score_scalar(const ChunkScoreParams& params) {
     const uint8_t* record = params.records[i];
     const ChunkHeader header = chunk_header(record);
     const bool bounded = header.spread_base != kUnboundedChunk;
+    const int32_t base = bounded ? header.spread_base : 0;
     for (uint32_t g = 0; g < params.group; ++g) {
       const float* q = params.q + size_t{g} * layout.head_dim;
-      float mean = 0;
-      float up = 0;
-      float down = 0;
+      float middle = 0;
+      float reach = 0;
       float size = 0;
       for (uint32_t c = 0; c < layout.head_dim; ++c) {
-        mean += q[c] * static_cast<float>(static_cast<int8_t>(record[layout.mean_key_offset() + c]));
+        const auto mean = static_cast<float>(static_cast<int8_t>(record[layout.mean_key_offset() + c]));
+        const float above = chunk_spread(base, record[layout.above_offset() + c]);
+        const float below = chunk_spread(base, record[layout.below_offset() + c]);
+        middle += q[c] * (mean * header.key_scale + (above - below) * 0.5f);
+        reach += std::fabs(q[c]) * ((above + below) * 0.5f);
         size += std::fabs(q[c]);
-        if (!bounded) continue;
-        const float above = chunk_spread(header.spread_base, record[layout.above_offset() + c]);
-        const float below = chunk_spread(header.spread_base, record[layout.below_offset() + c]);
-        up += std::fabs(q[c]) * (q[c] > 0 ? above : below);
-        down += std::fabs(q[c]) * (q[c] > 0 ? below : above);
       }
-      mean *= header.key_scale;
-      const float slack = chunk_score_slack(layout.head_dim, header.key_scale, size, up, down);
+      const float outer = reach + chunk_score_slack(layout.head_dim, header.key_scale, size, reach);
       const size_t at = size_t{i} * params.group + g;
-      params.upper[at] = bounded ? mean + up + slack : INFINITY;
-      if (params.lower != nullptr) params.lower[at] = bounded ? mean - down - slack : -INFINITY;
-      if (params.mean != nullptr) params.mean[at] = mean;
+      params.upper[at] = bounded ? middle + outer : INFINITY;
+      if (params.lower != nullptr) params.lower[at] = bounded ? middle - outer : -INFINITY;
     }
   }
 }

@@ -167,35 +167,34 @@ template <uint32_t kHeads>
     const ChunkHeader header = chunk_header(record);
     const bool bounded = header.spread_base != kUnboundedChunk;
     const Simd::Int base = Simd::broadcast_int(bounded ? header.spread_base : 0);
-    Simd::Float means[kHeads], ups[kHeads], downs[kHeads];
+    const Simd::Float key_scale = Simd::broadcast(header.key_scale);
+    const Simd::Float half = Simd::broadcast(0.5f);
+    // Middles of the bounds, and how far they reach to either side.
+    Simd::Float middles[kHeads], reaches[kHeads];
     LEOAM_UNROLL
-    for (uint32_t h = 0; h < kHeads; ++h) means[h] = ups[h] = downs[h] = Simd::zero();
+    for (uint32_t h = 0; h < kHeads; ++h) middles[h] = reaches[h] = Simd::zero();
     for (uint32_t c = 0; c < dim; c += kLanes) {
       const Simd::Float mean = signed_numbers(record + layout.mean_key_offset() + c);
       const Simd::Float above = spreads(record + layout.above_offset() + c, base);
       const Simd::Float below = spreads(record + layout.below_offset() + c, base);
+      const Simd::Float middle = Simd::fma(mean, key_scale, (above - below) * half);
+      const Simd::Float reach = (above + below) * half;
       LEOAM_UNROLL
       for (uint32_t h = 0; h < kHeads; ++h) {
         const float* at = queries + size_t{h} * dim + c;
         const Simd::Float q = dim - c < kLanes ? Simd::load_first(at, dim - c) : Simd::load(at);
-        // One of them is |q|, the other 0.
-        const Simd::Float plus = Simd::max(q, Simd::zero());
-        const Simd::Float minus = plus - q;
-        means[h] = Simd::fma(q, mean, means[h]);
-        ups[h] = Simd::fma(plus, above, Simd::fma(minus, below, ups[h]));
-        downs[h] = Simd::fma(plus, below, Simd::fma(minus, above, downs[h]));
+        middles[h] = Simd::fma(q, middle, middles[h]);
+        reaches[h] = Simd::fma(Simd::abs(q), reach, reaches[h]);
       }
     }
     LEOAM_UNROLL
     for (uint32_t h = 0; h < kHeads; ++h) {
-      const float mean = Simd::sum(means[h]) * header.key_scale;
-      const float up = Simd::sum(ups[h]);
-      const float down = Simd::sum(downs[h]);
-      const float slack = chunk_score_slack(dim, header.key_scale, sizes[h], up, down);
+      const float middle = Simd::sum(middles[h]);
+      const float reach = Simd::sum(reaches[h]);
+      const float outer = reach + chunk_score_slack(dim, header.key_scale, sizes[h], reach);
       const size_t at = size_t{i} * params.group + first_head + h;
-      params.upper[at] = bounded ? mean + up + slack : __builtin_inff();
-      if (params.lower != nullptr) params.lower[at] = bounded ? mean - down - slack : -__builtin_inff();
-      if (params.mean != nullptr) params.mean[at] = mean;
+      params.upper[at] = bounded ? middle + outer : __builtin_inff();
+      if (params.lower != nullptr) params.lower[at] = bounded ? middle - outer : -__builtin_inff();
     }
   }
 }

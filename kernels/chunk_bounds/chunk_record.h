@@ -37,11 +37,11 @@ struct ChunkTotals {
 // roundings.
 constexpr float kSpreadMargin = 0x1p-22f;
 
-// How far a bound is rounded outward. size: sum |q|; up, down: sums of |q| spread on either side; sum |q| |k|
+// How far a bound is rounded outward. size: sum |q|; reach: half of sum |q| (greatest - least); sum |q| |k|
 // is not above the bound here. The constant stands above what products may lose by being subnormal.
 [[maybe_unused]] static inline float chunk_score_slack(uint32_t head_dim, float key_scale, float size,
-                                                       float up, float down) {
-  return chunk_slack(head_dim) * (size * (key_scale * 128) + (up + down)) + 0x1p-100f;
+                                                       float reach) {
+  return chunk_slack(head_dim) * (size * (key_scale * 128) + 2 * reach) + 0x1p-100f;
 }
 
 }  // namespace leoam::kernels

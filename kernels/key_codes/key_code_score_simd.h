@@ -166,21 +166,17 @@ LEOAM_INLINE void score_strips(const ScoreWork& work, uint32_t page, uint32_t st
   const size_t head_weights = size_t{work.n_quads} * kCodeBlock_pages * kQuad_channels;
   const uint8_t* codes = work.codes + strip * size_t{256} + page % 4 * 64 + page / 4 * 16;
   const uint8_t* weights = work.weights + page * size_t{kQuad_channels};
-  Simd::Int totals[kHeads][kVectors];
-  LEOAM_UNROLL
-  for (uint32_t h = 0; h < kHeads; ++h) {
-    LEOAM_UNROLL
-    for (uint32_t v = 0; v < kVectors; ++v) totals[h][v] = Simd::broadcast_int(0);
-  }
-  for (uint32_t quad = 0; quad < work.n_quads;) {
-    const uint32_t end =
-        work.n_quads - quad < CodeDot::kRun_quads ? work.n_quads : quad + CodeDot::kRun_quads;
+  // As many quads as one sum can take.
+  uint32_t quad = 0;
+  const auto sum_run = [&](Simd::Int(&totals)[kHeads][kVectors]) __attribute__((always_inline)) {
     CodeDot::Sum sums[kHeads][kVectors];
     LEOAM_UNROLL
     for (uint32_t h = 0; h < kHeads; ++h) {
       LEOAM_UNROLL
       for (uint32_t v = 0; v < kVectors; ++v) sums[h][v] = CodeDot::zero();
     }
+    const uint32_t end =
+        work.n_quads - quad < CodeDot::kRun_quads ? work.n_quads : quad + CodeDot::kRun_quads;
     for (; quad < end; ++quad, codes += quad_bytes, weights += kCodeBlock_pages * kQuad_channels) {
       LEOAM_UNROLL
       for (uint32_t v = 0; v < kVectors; ++v) {
@@ -194,8 +190,18 @@ LEOAM_INLINE void score_strips(const ScoreWork& work, uint32_t page, uint32_t st
     LEOAM_UNROLL
     for (uint32_t h = 0; h < kHeads; ++h) {
       LEOAM_UNROLL
-      for (uint32_t v = 0; v < kVectors; ++v)
-        totals[h][v] = Simd::add(totals[h][v], CodeDot::total(sums[h][v]));
+      for (uint32_t v = 0; v < kVectors; ++v) totals[h][v] = CodeDot::total(sums[h][v]);
+    }
+  };
+  Simd::Int totals[kHeads][kVectors];
+  sum_run(totals);
+  while (quad < work.n_quads) {
+    Simd::Int more[kHeads][kVectors];
+    sum_run(more);
+    LEOAM_UNROLL
+    for (uint32_t h = 0; h < kHeads; ++h) {
+      LEOAM_UNROLL
+      for (uint32_t v = 0; v < kVectors; ++v) totals[h][v] = Simd::add(totals[h][v], more[h][v]);
     }
   }
   LEOAM_UNROLL
@@ -235,8 +241,9 @@ template <uint32_t kHeads>
 
 template <uint32_t kHeads>
 void score_heads(const ScoreWork& work) {
+  constexpr uint32_t kLanesMask = (1u << Simd::kLanes) - 1;
   for (uint32_t first = 0; first < kCodeBlock_pages; first += Simd::kLanes)
-    prepare_pages<kHeads>(work, first);
+    if ((work.pages >> first & kLanesMask) != 0) prepare_pages<kHeads>(work, first);
   score_pages<kHeads>(work);
 }
 
@@ -268,7 +275,8 @@ LEOAM_INLINE void key_code_score_simd(const KeyCodeScoreParams& params, uint32_t
   work.codes = params.scratch + scratch.codes;
   for (uint32_t b = 0; b < params.n_blocks; ++b) {
     work.head = params.blocks[b].block + offset;
-    work.next_head = params.blocks[b + 1 < params.n_blocks ? b + 1 : b].block + offset;
+    const uint8_t* const next = b + 1 < params.n_blocks ? params.blocks[b + 1].block : params.next_block;
+    work.next_head = next == nullptr ? work.head : next + offset;
     work.pages = params.blocks[b].pages;
     if (work.pages != 0) gather_codes(work);
     for (uint32_t part = 0, done = 0; part < n_parts; ++part) {
@@ -289,7 +297,7 @@ LEOAM_INLINE void key_code_score_simd(const KeyCodeScoreParams& params, uint32_t
   }
 }
 
-// A channel is among the first n when fewer are heavier, or as heavy and lower.
+// The n-th heaviest weight is found by halving what its bits may be: as integers they are in the same order.
 LEOAM_INLINE void key_channel_rank_simd(const float* q, uint32_t group, uint32_t head_dim, const float* range,
                                         uint32_t n, uint32_t* channels) {
   constexpr uint32_t kLanes = Simd::kLanes;
@@ -304,18 +312,34 @@ LEOAM_INLINE void key_channel_rank_simd(const float* q, uint32_t group, uint32_t
     // Lanes that are no channels are behind all others.
     Simd::store(weights + c, Simd::select_lanes(sum * load(range + c), 0, n_lanes, Simd::broadcast(-1.0f)));
   }
-  uint32_t n_found = 0;
-  for (uint32_t c = 0; c < head_dim; ++c) {
-    const Simd::Float weight = Simd::broadcast(weights[c]);
-    uint32_t rank = 0;
-    for (uint32_t first = 0; first < head_dim; first += kLanes) {
-      const Simd::Float others = Simd::load(weights + first);
-      const uint32_t not_below = Simd::lanes_not_below(others, weight);
-      const uint32_t equal = Simd::lanes_equal(others, weight);
-      const uint32_t lower = c <= first ? 0 : c - first >= kLanes ? ~0u : (1u << (c - first)) - 1u;
-      rank += static_cast<uint32_t>(__builtin_popcount(not_below & (~equal | lower)));
+  const auto n_not_below = [&](uint32_t bits) {
+    const Simd::Float least = Simd::broadcast(float_from_bits(bits));
+    int n_lanes = 0;
+    for (uint32_t c = 0; c < head_dim; c += kLanes)
+      n_lanes += __builtin_popcount(Simd::lanes_not_below(Simd::load(weights + c), least));
+    return static_cast<uint32_t>(n_lanes);
+  };
+  // At least n weights are not below the first, fewer than n are not below the second.
+  uint32_t least = 0;
+  uint32_t above = 0x7f800001;
+  while (above - least > 1) {
+    const uint32_t middle = least + (above - least) / 2;
+    const uint32_t n_lanes = n_not_below(middle);
+    if (n_lanes < n) {
+      above = middle;
+      continue;
     }
-    if (rank < n) channels[n_found++] = c;
+    least = middle;
+    if (n_lanes == n) break;
+  }
+  const float threshold = float_from_bits(least);
+  uint32_t n_found = 0;
+  uint32_t n_equal = n - (least < 0x7f800000 ? n_not_below(least + 1) : 0);
+  for (uint32_t c = 0; c < head_dim && n_found < n; ++c) {
+    if (weights[c] > threshold || (weights[c] == threshold && n_equal > 0)) {
+      n_equal -= weights[c] == threshold ? 1 : 0;
+      channels[n_found++] = c;
+    }
   }
 }
 

@@ -56,6 +56,8 @@ struct KeyCodeScoreParams {
   uint32_t n_channels = 0;             // may be 0: means alone
   const KeyCodeBlockRef* blocks = nullptr;
   uint32_t n_blocks = 0;
+  const uint8_t* next_block =
+      nullptr;  // to be scored next, with the same channels: is prefetched; may be null
   // Pages that are not scored are left alone in all outputs, which are 64-byte aligned.
   float* scores = nullptr;       // [n_blocks][group][16 pages][page_tokens]
   float* mean_scores = nullptr;  // [n_blocks][group][16 pages]: q * mean alone; null: not wanted

@@ -123,6 +123,34 @@ struct Simd {
     _mm_storel_epi64(static_cast<__m128i*>(p),
                      _mm_unpacklo_epi32(_mm256_castsi256_si128(packed), _mm256_extracti128_si256(packed, 1)));
   }
+  LEOAM_INLINE Int load_int(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
+  // Vector v of what stands in places of 8 lanes.
+  LEOAM_INLINE Int load_int_eights(const uint8_t* const (&places)[2], size_t offset, uint32_t v) {
+    return load_int(places[v] + offset);
+  }
+  // n is a multiple of 8; the other lanes 0; nothing behind them is read.
+  LEOAM_INLINE Int load_int_first(const void* p, uint32_t) { return load_int(p); }
+  LEOAM_INLINE void store_int_eights(uint8_t* const (&places)[2], uint32_t v, Int x) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(places[v]), x);
+  }
+  LEOAM_INLINE void store_int_first(void* p, uint32_t, Int x) {
+    _mm256_storeu_si256(static_cast<__m256i*>(p), x);
+  }
+  // 16 numbers that fit in 16 bits.
+  LEOAM_INLINE void store_words(int16_t* p, const Int (&v)[2]) {
+    const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(v[0], v[1]), 0xd8);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), words);
+  }
+  // sum + the products of the pairs of 16-bit numbers in each lane.
+  LEOAM_INLINE Int add_word_products(Int sum, Int a, Int b) {
+    sum = _mm256_add_epi32(sum, _mm256_madd_epi16(a, b));
+    asm("" : "+x"(sum));  // GCC would add products of a whole loop first, and spill them
+    return sum;
+  }
+  template <int kBits>
+  LEOAM_INLINE Int shift_right_words(Int v) {
+    return _mm256_srli_epi16(v, kBits);
+  }
   LEOAM_INLINE Float to_float(Int v) { return _mm256_cvtepi32_ps(v); }
   // To the nearest, ties to even; NaN gives the least integer.
   LEOAM_INLINE Int to_int(Float v) { return _mm256_cvtps_epi32(v); }

@@ -127,6 +127,35 @@ struct Simd {
   LEOAM_INLINE void store_bytes(void* p, Int v) {
     _mm_storeu_si128(static_cast<__m128i*>(p), _mm512_maskz_cvtepi32_epi8(0xffff, v));
   }
+  LEOAM_INLINE Int load_int(const void* p) { return _mm512_loadu_si512(p); }
+  // Vector v of what stands in places of 8 lanes: v is 0.
+  LEOAM_INLINE Int load_int_eights(const uint8_t* const (&places)[2], size_t offset, uint32_t) {
+    const auto* low = reinterpret_cast<const __m256i*>(places[0] + offset);
+    const auto* high = reinterpret_cast<const __m256i*>(places[1] + offset);
+    return _mm512_maskz_inserti32x8(0xffff, _mm512_castsi256_si512(_mm256_loadu_si256(low)),
+                                    _mm256_loadu_si256(high), 1);
+  }
+  // n is a multiple of 8; the other lanes 0; nothing behind them is read.
+  LEOAM_INLINE Int load_int_first(const void* p, uint32_t n) {
+    return _mm512_maskz_loadu_epi32(lanes_below(n), p);
+  }
+  LEOAM_INLINE void store_int_eights(uint8_t* const (&places)[2], uint32_t, Int x) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(places[0]), _mm512_maskz_extracti32x8_epi32(0xff, x, 0));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(places[1]), _mm512_maskz_extracti32x8_epi32(0xff, x, 1));
+  }
+  LEOAM_INLINE void store_int_first(void* p, uint32_t n, Int x) {
+    _mm512_mask_storeu_epi32(p, lanes_below(n), x);
+  }
+  // 16 numbers that fit in 16 bits.
+  LEOAM_INLINE void store_words(int16_t* p, const Int (&v)[1]) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_maskz_cvtepi32_epi16(0xffff, v[0]));
+  }
+  // sum + the products of the pairs of 16-bit numbers in each lane.
+  LEOAM_INLINE Int add_word_products(Int sum, Int a, Int b) { return _mm512_dpwssd_epi32(sum, a, b); }
+  template <int kBits>
+  LEOAM_INLINE Int shift_right_words(Int v) {
+    return _mm512_srli_epi16(v, kBits);
+  }
   LEOAM_INLINE Float to_float(Int v) { return _mm512_maskz_cvtepi32_ps(0xffff, v); }
   // To the nearest, ties to even; NaN gives the least integer.
   LEOAM_INLINE Int to_int(Float v) { return _mm512_maskz_cvtps_epi32(0xffff, v); }

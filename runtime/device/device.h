@@ -13,6 +13,7 @@
 #include "kernels/key_codes/key_codes.h"
 #include "kernels/kv_layout.h"
 #include "kernels/matmul/matmul.h"
+#include "kernels/page_codec/page_codec_layout.h"
 #include "kernels/rope/rope.h"
 #include "runtime/base/cancel.h"
 #include "runtime/base/status.h"
@@ -41,6 +42,10 @@ enum class GatedActivation : int32_t { swiglu, geglu };
 // token's results depend on which of the two its span is, and on nothing else of the step.
 constexpr uint32_t kNarrowSpan_tokens = 4;
 
+// Consecutive tokens of a span, from its first on, that may attend to pages of their own.
+constexpr uint32_t kQueryBlock_tokens = 32;
+static_assert(kQueryBlock_tokens % kernels::kPrefillTile_tokens == 0);
+
 // A run of tokens of one sequence in a step: consecutive positions, one entry of the batch.
 struct SequenceSpan {
   uint32_t token_begin = 0;  // index into the step's tokens
@@ -53,6 +58,12 @@ struct SequenceSpan {
 struct LayerPages {
   const kernels::KvPageRef* pages = nullptr;
   uint32_t n_pages = 0;
+  // In place of pages, for attention of a span of more than kNarrowSpan_tokens: those of each block of its
+  // tokens and each KV head, [n_blocks][n_kv_heads], any in ascending positions.
+  const LayerPages* lists = nullptr;
+  uint32_t n_lists = 0;
+  // Of a list, in the last call: of what is not in it; records in RAM.
+  std::span<const kernels::AttentionEstimate> estimates;
 };
 
 // What one KV head of a layer attends to besides the fixed pages.
@@ -79,10 +90,19 @@ struct AttentionSums {
 // The abstract of one full page, to be made from its bytes.
 struct PageAbstract {
   const uint8_t* page = nullptr;
-  uint8_t* codes = nullptr;    // a block, laid out by key_code_layout
-  uint32_t slot = 0;           // of the page in the block
-  uint8_t* records = nullptr;  // the page's of KV head 0, laid out by ChunkLayout
-  size_t head_stride = 0;      // bytes from a head's record to the next head's
+  uint8_t* codes = nullptr;                              // a block, laid out by key_code_layout
+  uint32_t slot = 0;                                     // of the page in the block
+  uint8_t* records = nullptr;                            // the page's of KV head 0, laid out by ChunkLayout
+  size_t head_stride = 0;                                // bytes from a head's record to the next head's
+  kernels::PageCodec codec = kernels::PageCodec::plain;  // of the page
+};
+
+// One full plain page of f16 or f32, to be made compact.
+struct PageCompaction {
+  const uint8_t* from = nullptr;
+  uint8_t* to = nullptr;  // page_bytes(layout, codec)
+  kernels::PageCodec codec = kernels::PageCodec::k8v8;
+  bool encoded = false;  // out; false: the page must stay plain, and `to` is unspecified
 };
 
 // x -> norm -> q, k, v (+ bias, per-head norm) -> rope -> q in the workspace, k and v into the pages.
@@ -207,6 +227,9 @@ class Device {
   // else; keys and values of `params` are not looked at.
   virtual Status project_query(const StepShape& step, DeviceWorkspace& workspace,
                                const AttentionInputParams& params, float* q) = 0;
+  // Between attention_input and attention: the queries of the step, [n_tokens][n_heads * head_dim] in RAM,
+  // valid until the next operation.
+  virtual Result<const float*> queries(const StepShape& step, DeviceWorkspace& workspace) = 0;
   // Only for spans that select, before attention, once or more: attends to their fixed pages and to the
   // granules that are chosen by now. out: one a span.
   virtual Status attend_selected(const StepShape& step, DeviceWorkspace& workspace,
@@ -219,8 +242,10 @@ class Device {
                                 const AttentionMassParams& params) = 0;
   virtual Status feed_forward(const StepShape& step, DeviceWorkspace& workspace,
                               const FeedForwardParams& params) = 0;
-  // Codes and records into RAM; done when it returns.
+  // Codes and records into RAM, of a compact page those of its decoded numbers; done when it returns.
   virtual Status summarize(const kernels::KvLayout& layout, std::span<const PageAbstract> pages) = 0;
+  // Plain pages of the layout into compact ones, both in the device's memory; done when it returns.
+  virtual Status compact(const kernels::KvLayout& layout, std::span<PageCompaction> pages) = 0;
   // Rows of x named by `rows` -> norm -> head -> logits [rows.size()][n_vocab], multiplied by logit_scale.
   virtual Status logits(const StepShape& step, DeviceWorkspace& workspace, const float* norm,
                         const DeviceMatrix& head, std::span<const uint32_t> rows, float logit_scale,

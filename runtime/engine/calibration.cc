@@ -16,7 +16,7 @@
 namespace leoam {
 namespace {
 
-constexpr std::string_view kTitle = "leoam calibration 3";
+constexpr std::string_view kTitle = "leoam calibration 4";
 constexpr std::string_view kName = "/calibration";
 constexpr uint64_t kFile_bytes = kIoBlock_bytes;
 // Beyond every machine: a value outside is damage.
@@ -38,10 +38,14 @@ std::vector<Field> fields(Rates& rates) {
     list.push_back({fmt::format("prefill_operations_per_second.{}", kNames[i]),
                     &rates.matrices[i].prefill_operations_per_second, false});
   }
-  list.push_back({"attention_byte_s", &rates.attention.byte_s, true});
-  list.push_back({"attention_byte_head_s", &rates.attention.byte_head_s, true});
-  list.push_back({"int8_attention_byte_s", &rates.int8_attention.byte_s, true});
-  list.push_back({"int8_attention_byte_head_s", &rates.int8_attention.byte_head_s, true});
+  const auto add_attention = [&list](const std::string& name, Rates::Attention& attention) {
+    list.push_back({name + "_attention_byte_s", &attention.byte_s, true});
+    list.push_back({name + "_attention_byte_head_s", &attention.byte_head_s, true});
+  };
+  for (size_t codec = 0; codec < kernels::kPageCodecs; ++codec)
+    add_attention(std::string(kernels::name_of(static_cast<kernels::PageCodec>(codec))),
+                  rates.attention[codec]);
+  add_attention("int8", rates.int8_attention);
   list.push_back(
       {"prefill_attention_operations_per_second", &rates.prefill_attention_operations_per_second, false});
   list.push_back({"layer_s", &rates.layer_s, true});

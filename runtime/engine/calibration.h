@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "kernels/page_codec/page_codec_layout.h"
 #include "kernels/weight_type.h"
 #include "runtime/base/cancel.h"
 #include "runtime/base/status.h"
@@ -31,7 +32,7 @@ struct Rates {
     double byte_s = 0;
     double byte_head_s = 0;
   };
-  Attention attention;  // KV of f16
+  std::array<Attention, kernels::kPageCodecs> attention;  // KV of f16 in each codec
   Attention int8_attention;
   double prefill_attention_operations_per_second = 0;
   double layer_s = 0;                         // of one layer in a pass of one token, beside what is above

@@ -122,7 +122,25 @@ class Layers {
     }
     return {};
   }
-  uint64_t token_bytes() const { return step_.kv.page_bytes() / kPage_tokens; }
+  // The same KV in a codec, from now on.
+  Status encode(kernels::PageCodec codec) {
+    const size_t page_bytes = kernels::page_bytes(step_.kv, codec);
+    LEOAM_ASSIGN_OR_RETURN(std::unique_ptr<DeviceBuffer> compact,
+                           device_.allocate(refs_.size() * page_bytes));
+    std::vector<PageCompaction> jobs;
+    for (size_t i = 0; i < refs_.size(); ++i)
+      jobs.push_back({kv_->data() + i * step_.kv.page_bytes(), compact->data() + i * page_bytes, codec});
+    LEOAM_RETURN_IF_ERROR(device_.compact(step_.kv, jobs));
+    // The last stays open.
+    for (size_t i = 0; i + 1 < refs_.size(); ++i) {
+      refs_[i].data = jobs[i].to;
+      refs_[i].codec = codec;
+    }
+    codec_ = codec;
+    compact_ = std::move(compact);
+    return {};
+  }
+  uint64_t token_bytes() const { return kernels::page_bytes(step_.kv, codec_) / kPage_tokens; }
   uint64_t kv_bytes() const { return n_tokens() * token_bytes(); }
   uint32_t n_tokens() const { return static_cast<uint32_t>(refs_.size()) * kPage_tokens; }
   double query_token_operations() const { return 4.0 * shape_.n_heads * kHead; }
@@ -183,6 +201,8 @@ class Layers {
   DeviceMatrix embedding_, q_, k_, v_, o_;
   std::vector<FeedForward> feed_forwards_;
   std::unique_ptr<DeviceBuffer> kv_;
+  std::unique_ptr<DeviceBuffer> compact_;
+  kernels::PageCodec codec_ = kernels::PageCodec::plain;
   std::vector<kernels::KvPageRef> refs_;
 };
 
@@ -232,23 +252,28 @@ Status measure_prefill_attention(Layers& layers, const CancelFlag* cancel, Rates
   return {};
 }
 
+// Of pages as they are written, then of each codec, as far as `attention` reaches; `prefill` may be null.
 Status measure_attention(Device& device, kernels::KvType kv_type, const CancelFlag* cancel,
-                         Rates::Attention* attention, Rates* prefill) {
+                         std::span<Rates::Attention> attention, Rates* prefill) {
   constexpr uint32_t kManyHeads = 8;
   Layers few(device, {64, kKvHeads * kFewHeads, kKvHeads, 64, kernels::WeightType::q8_0, kv_type}, cancel);
   LEOAM_RETURN_IF_ERROR(few.prepare());
   const auto n_tokens =
       static_cast<uint32_t>(kBeyondCaches_bytes / few.token_bytes() / kPiece_tokens * kPiece_tokens);
   LEOAM_RETURN_IF_ERROR(few.add_pages(n_tokens));
-  LEOAM_ASSIGN_OR_RETURN(const double few_s, attention_byte_s(few, cancel));
   if (prefill) LEOAM_RETURN_IF_ERROR(measure_prefill_attention(few, cancel, prefill));
 
   Layers many(device, {64, kKvHeads * kManyHeads, kKvHeads, 64, kernels::WeightType::q8_0, kv_type}, cancel);
   LEOAM_RETURN_IF_ERROR(many.prepare());
   LEOAM_RETURN_IF_ERROR(many.add_pages(n_tokens));
-  LEOAM_ASSIGN_OR_RETURN(const double many_s, attention_byte_s(many, cancel));
-  attention->byte_head_s = std::max(0.0, (many_s - few_s) / (kManyHeads - kFewHeads));
-  attention->byte_s = std::max(0.0, few_s - kFewHeads * attention->byte_head_s);
+  for (size_t codec = 0; codec < attention.size(); ++codec) {
+    for (Layers* layers : {&few, &many})
+      if (codec != 0) LEOAM_RETURN_IF_ERROR(layers->encode(static_cast<kernels::PageCodec>(codec)));
+    LEOAM_ASSIGN_OR_RETURN(const double few_s, attention_byte_s(few, cancel));
+    LEOAM_ASSIGN_OR_RETURN(const double many_s, attention_byte_s(many, cancel));
+    attention[codec].byte_head_s = std::max(0.0, (many_s - few_s) / (kManyHeads - kFewHeads));
+    attention[codec].byte_s = std::max(0.0, few_s - kFewHeads * attention[codec].byte_head_s);
+  }
   return {};
 }
 
@@ -278,9 +303,9 @@ Result<Rates> measure_rates(Device& device, FileSystem& files, const std::string
                             const CancelFlag* cancel) {
   Rates rates;
   LEOAM_RETURN_IF_ERROR(measure_matrices(device, cancel, &rates));
-  LEOAM_RETURN_IF_ERROR(measure_attention(device, kernels::KvType::f16, cancel, &rates.attention, &rates));
+  LEOAM_RETURN_IF_ERROR(measure_attention(device, kernels::KvType::f16, cancel, rates.attention, &rates));
   LEOAM_RETURN_IF_ERROR(
-      measure_attention(device, kernels::KvType::int8, cancel, &rates.int8_attention, nullptr));
+      measure_attention(device, kernels::KvType::int8, cancel, {&rates.int8_attention, 1}, nullptr));
   LEOAM_RETURN_IF_ERROR(measure_layer(device, cancel, &rates));
   if (!folder.empty()) {
     Status status = measure_disk(files, folder, cancel, &rates);

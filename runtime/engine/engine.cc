@@ -54,6 +54,11 @@ Status check_options(const SessionOptions& options) {
   if (!kernels::is_kv_type(static_cast<int32_t>(options.kv_type)))
     return error(ErrorKind::invalid_argument, "kv_type: expected f32 (0), f16 (1) or int8 (2), found {}",
                  static_cast<int>(options.kv_type));
+  if (!(options.most_kv_divergence >= 0))
+    return error(ErrorKind::invalid_argument, "most_kv_divergence: expected at least 0, found {}",
+                 options.most_kv_divergence);
+  if (options.page_codec != kernels::PageCodec::plain && options.kv_type == kernels::KvType::int8)
+    return Status(ErrorKind::invalid_argument, "page_codec: expected plain, as kv_type is int8");
   return {};
 }
 
@@ -159,6 +164,7 @@ Result<std::shared_ptr<Session>> Engine::make_session(std::shared_ptr<const Mode
       Selector::create(*tiers_, options.policy, {*pool_, *kernels_}, shape.layout, shape.windows));
   session->kv_ = std::make_unique<SequenceKv>(*tiers_, std::move(shape), session->options_.context_tokens,
                                               std::move(selector));
+  session->set_codec(session->options_.page_codec);
   session->tokens_.reserve(session->options_.context_tokens);
   session->starts_pass_.reserve(session->options_.context_tokens);
   session->logits_.resize(config.n_vocab);
@@ -177,20 +183,34 @@ std::optional<Rates> Engine::rates_at_hand() {
   return rates_;
 }
 
-void Engine::choose(const Model& model, SessionOptions* options) {
+PlanRequest Engine::plan_request(const SessionOptions& options, uint64_t n_tokens) const {
   PlanRequest request;
-  request.context_tokens = options->context_tokens;
-  request.kv_type = options->kv_type;
-  request.choose_kv_type = options->choose_kv_type;
-  request.page_tokens = options->page_tokens;
-  request.piece_tokens = options->piece_tokens;
+  request.context_tokens = n_tokens;
+  request.kv_type = options.kv_type;
+  request.page_codec = options.page_codec;
+  request.most_kv_divergence = options.most_kv_divergence;
+  request.page_tokens = options.page_tokens;
+  request.piece_tokens = options.piece_tokens;
   request.host_kv_budget_bytes = tiers_->host_budget_bytes();
   request.disk_kv_budget_bytes = disk_.budget_bytes();
-  const std::optional<Rates> kept = rates_at_hand();
-  const Rates* rates = kept ? &*kept : nullptr;
-  if (options->choose_kv_type)
-    request.kv_type = options->kv_type = plan_kv_type(model.header(), request, rates);
-  if (options->piece_tokens == 0) options->piece_tokens = plan_piece_tokens(model.header(), request, rates);
+  return request;
+}
+
+void Engine::choose(const Model& model, SessionOptions* options) {
+  if (options->choose_kv_type) {
+    options->kv_type = kernels::KvType::f16;
+    options->page_codec = kernels::PageCodec::plain;
+  }
+  if (options->piece_tokens != 0) return;
+  const std::optional<Rates> rates = rates_at_hand();
+  PlanRequest request = plan_request(*options, options->context_tokens);
+  request.choose_kv_type = options->choose_kv_type;
+  options->piece_tokens = plan_piece_tokens(model.header(), request, rates ? &*rates : nullptr);
+}
+
+CodecChoice Engine::choose_codec(const Model& model, const SessionOptions& options, uint64_t n_tokens) {
+  const std::optional<Rates> rates = rates_at_hand();
+  return plan_page_codec(model.header(), plan_request(options, n_tokens), rates ? &*rates : nullptr);
 }
 
 void Engine::enlist(const std::shared_ptr<Session>& session) {
@@ -209,6 +229,7 @@ void Engine::share_prefix(Session* session) {
   }
   const uint64_t before = session->kv_->n_tokens();
   uint64_t best = before;
+  uint64_t selects_from = 0;
   std::unique_ptr<SequenceKv> best_kv;
   for (const std::shared_ptr<Session>& other : others) {
     const std::unique_lock<ChangeLock> change(other->change_, std::try_to_lock);
@@ -219,10 +240,11 @@ void Engine::share_prefix(Session* session) {
     // Sliding layers may have dropped what the shorter sequence needs.
     if (!kv->truncate(n).ok()) continue;
     best = n;
+    selects_from = other->selects_from_;
     best_kv = std::move(kv);
   }
   if (!best_kv) return;
-  session->take_prefix(std::move(best_kv));
+  session->take_prefix(std::move(best_kv), selects_from);
   shared_tokens_.fetch_add(best - before, std::memory_order_relaxed);
 }
 
@@ -244,12 +266,16 @@ Result<std::shared_ptr<Session>> Engine::open_session(std::shared_ptr<const Mode
                  saved.model_name);
   SessionOptions wanted = options;
   wanted.kv_type = static_cast<kernels::KvType>(saved.kv_type);
-  wanted.choose_kv_type = false;
+  wanted.choose_kv_type = options.choose_kv_type && wanted.kv_type == kernels::KvType::f16;
+  if (wanted.kv_type == kernels::KvType::int8) wanted.page_codec = kernels::PageCodec::plain;
   wanted.page_tokens = saved.page_tokens;
   wanted.piece_tokens = saved.piece_tokens;
   LEOAM_ASSIGN_OR_RETURN(std::shared_ptr<Session> session, make_session(std::move(model), wanted));
   LEOAM_RETURN_IF_ERROR(saved.check_same(session->identity()).with_context(path));
   LEOAM_RETURN_IF_ERROR(session->adopt(std::move(file)));
+  // What was made compact goes on so, unless the caller says how.
+  if (wanted.page_codec == kernels::PageCodec::plain && !wanted.choose_kv_type)
+    session->set_codec(session->kv_->newest_codec());
   enlist(session);
   return session;
 }
@@ -265,6 +291,7 @@ Result<Rates> Engine::calibration(const CancelFlag* cancel) {
 Result<Plan> Engine::plan(const ModelHeader& header, PlanRequest request, const CancelFlag* cancel) {
   SessionOptions shape;
   shape.kv_type = request.kv_type;
+  shape.page_codec = request.page_codec;
   shape.page_tokens = request.page_tokens;
   shape.piece_tokens = request.piece_tokens;
   LEOAM_RETURN_IF_ERROR(check_options(shape));
@@ -291,7 +318,11 @@ EngineStatistics Engine::statistics() const {
   statistics.disk_write_cap_bytes = disk_.write_cap_bytes();
   statistics.disk_read_bytes = tiers.transfer.read_bytes;
   statistics.disk_read_requests = tiers.transfer.read_requests;
+  statistics.kv_read_bytes = tiers.kv_read_bytes;
+  statistics.record_read_bytes = tiers.record_read_bytes;
+  statistics.code_read_bytes = tiers.code_read_bytes;
   statistics.stall_us = tiers.stall_us;
+  statistics.reading_us = tiers.reading_us;
   statistics.pages_hit = tiers.n_pages_hit;
   statistics.pages_missed = tiers.n_pages_missed;
   statistics.pages_ahead = tiers.n_pages_ahead;

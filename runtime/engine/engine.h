@@ -113,7 +113,10 @@ class Engine {
   void share_prefix(Session* session);
   void enlist(const std::shared_ptr<Session>& session);
   // What a session leaves to the engine: the type of its KV, the size of its pieces.
+  PlanRequest plan_request(const SessionOptions& options, uint64_t n_tokens) const;
   void choose(const Model& model, SessionOptions* options);
+  // For a context of n_tokens, with the budgets and the rates that are known now.
+  CodecChoice choose_codec(const Model& model, const SessionOptions& options, uint64_t n_tokens);
   // What is known without measuring; empty while another thread measures.
   std::optional<Rates> rates_at_hand();
   // The state folder, or the nearest one above it that is there already; empty: none.

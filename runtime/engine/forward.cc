@@ -96,6 +96,7 @@ Result<bool> Forward::advance(Deadline deadline) {
     note_times();
     if (!status.ok()) {
       readers_.clear();
+      block_selections_.clear();
       layer_selections_.clear();
       shape_.selections = {};
       // Attention reads, and can do so again. Several sequences that do not fit are run apart instead.
@@ -226,6 +227,8 @@ Status Forward::attention(uint32_t layer) {
   params.o = &weights.o;
   params.o_bias = data_or_null(weights.o_bias);
   params.post_norm = data_or_null(weights.attention_post_norm);
+  for (SequenceKv* kv : sequences_)
+    LEOAM_RETURN_IF_ERROR(LayerCompaction::run(*kv, layer, device_, &holds_, shape_.cancel));
   // The step's keys are in their pages: those that are full now get their abstracts.
   for (SequenceKv* kv : sequences_)
     if (kv->selector() && kv->selector()->has_abstracts(layer))
@@ -234,18 +237,26 @@ Status Forward::attention(uint32_t layer) {
     params.keeps_sums = params.keeps_sums || (kv->selector() && kv->selector()->masses(layer));
   LEOAM_RETURN_IF_ERROR(guess(layer + 1, params.scale));
   LEOAM_RETURN_IF_ERROR(select(layer, params));
+  LEOAM_RETURN_IF_ERROR(select_blocks(layer, params.scale));
   if (!selections_.empty()) params.selected = sums_;
   const auto selects = [this](size_t i) { return !selections_.empty() && selections_[i].selects; };
   readers_.clear();
   for (size_t i = 0; i < sequences_.size(); ++i)
-    if (!selects(i)) readers_.emplace_back(*sequences_[i], layer, &holds_);
+    if (!selects(i) && !sequences_[i]->selects_blocks(layer))
+      readers_.emplace_back(*sequences_[i], layer, &holds_);
   for (params.last = false; !params.last; params.first = false) {
     pages_.clear();
     params.last = true;
     auto reader = readers_.begin();
+    auto blocks = block_selections_.begin();
     for (size_t i = 0; i < sequences_.size(); ++i) {
       pages_.emplace_back();
       if (selects(i)) continue;
+      if (sequences_[i]->selects_blocks(layer)) {
+        LEOAM_ASSIGN_OR_RETURN(pages_.back(), blocks->next(shape_.cancel));
+        params.last = params.last && blocks++->at_end();
+        continue;
+      }
       LEOAM_ASSIGN_OR_RETURN(const std::span<const kernels::KvPageRef> pages, reader->next(shape_.cancel));
       pages_.back() = {pages.data(), static_cast<uint32_t>(pages.size())};
       params.last = params.last && reader->at_end();
@@ -258,6 +269,8 @@ Status Forward::attention(uint32_t layer) {
   auto selection = layer_selections_.begin();
   for (size_t i = 0; i < sequences_.size(); ++i)
     if (selects(i)) selection++->certify(sums_[i]);
+  for (BlockSelection& blocks : block_selections_) blocks.finish();
+  block_selections_.clear();
   readers_.clear();
   if (params.keeps_sums) LEOAM_RETURN_IF_ERROR(count_masses(layer, params.scale));
   layer_selections_.clear();
@@ -310,6 +323,19 @@ Status Forward::select(uint32_t layer, const AttentionParams& params) {
     selections_[i] = selection++->span();
   }
   return floor ? widen(params) : Status();
+}
+
+Status Forward::select_blocks(uint32_t layer, float scale) {
+  block_selections_.clear();
+  for (size_t i = 0; i < sequences_.size(); ++i) {
+    if (!sequences_[i]->selects_blocks(layer)) continue;
+    LEOAM_ASSIGN_OR_RETURN(const float* q, device_.queries(shape_, *workspace_));
+    BlockSelection& blocks = block_selections_.emplace_back(*sequences_[i], layer, &holds_);
+    LEOAM_RETURN_IF_ERROR(
+        blocks.choose(q + size_t{spans_[i].token_begin} * shape_.n_heads * shape_.kv.head_dim, shape_.n_heads,
+                      scale, shape_.cancel));
+  }
+  return {};
 }
 
 Status Forward::count_masses(uint32_t layer, float scale) {

@@ -16,6 +16,8 @@
 #include "runtime/device/device.h"
 #include "runtime/engine/rope_table.h"
 #include "runtime/engine/statistics.h"
+#include "runtime/kv/block_selection.h"
+#include "runtime/kv/layer_compaction.h"
 #include "runtime/kv/layer_reader.h"
 #include "runtime/kv/layer_selection.h"
 #include "runtime/kv/sequence_kv.h"
@@ -76,6 +78,8 @@ class Forward {
   Status audit(uint32_t layer, const AttentionParams& params);
   // Of the sequences that attend to a selection.
   Status select(uint32_t layer, const AttentionParams& params);
+  // Of the pieces whose blocks of queries do.
+  Status select_blocks(uint32_t layer, float scale);
   // Of the sequences whose policies count what tokens get of attention, which is done.
   Status count_masses(uint32_t layer, float scale);
   // Where a coverage floor asks for it.
@@ -93,7 +97,8 @@ class Forward {
   uint32_t next_operation_ = 0;
   std::vector<SequenceKv*> sequences_;
   std::deque<LayerReader> readers_;              // one a sequence that attends to everything
-  std::deque<LayerSelection> layer_selections_;  // one a sequence that does not
+  std::deque<BlockSelection> block_selections_;  // one a sequence whose blocks of queries do not
+  std::deque<LayerSelection> layer_selections_;  // one a sequence whose token does not
   std::vector<SpanSelection> selections_;        // one a span; empty: none selects
   AlignedBuffer guessed_q_;                      // [n_tokens][n_heads][head_dim]
   std::vector<AttentionSums> sums_;              // likewise

@@ -40,6 +40,7 @@ bool Generation::prepare(uint32_t max_tokens, StepSequence* step) {
   if (ended() || n_pending() == 0) return false;
   if (in_prefill()) session_.share_pieces();
   change_ = std::unique_lock<ChangeLock>(session_.change_);
+  session_.choose_codec();
   n_step_tokens_ = session_.next_pass_tokens(max_tokens);
   Status reserved = session_.kv_->reserve(n_step_tokens_);
   if (!reserved.ok()) {

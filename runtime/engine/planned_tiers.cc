@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/attention/attention.h"
+#include "runtime/kv/layer_compaction.h"
 #include "runtime/kv/page.h"
 #include "runtime/kv/tier_sizes.h"
 
@@ -29,10 +30,12 @@ uint64_t bounded_product(uint64_t a, uint64_t b) {
   return __builtin_mul_overflow(a, b, &product) ? UINT64_MAX : product;
 }
 
-PlannedTiers::PlannedTiers(const ModelConfig& config, const kernels::KvLayout& layout, uint64_t piece_tokens,
-                           uint64_t host_budget_bytes, uint64_t disk_budget_bytes)
+PlannedTiers::PlannedTiers(const ModelConfig& config, const kernels::KvLayout& layout,
+                           kernels::PageCodec codec, uint64_t piece_tokens, uint64_t host_budget_bytes,
+                           uint64_t disk_budget_bytes)
     : page_tokens_(std::max<uint64_t>(layout.page_tokens, 1)),
-      page_bytes_(std::max<uint64_t>(layout.page_bytes(), 1)),
+      page_bytes_(std::max<uint64_t>(kernels::page_bytes(layout, codec), 1)),
+      plain_extra_bytes_(layout.page_bytes() - std::min<uint64_t>(layout.page_bytes(), page_bytes_)),
       stored_bytes_(PageFile::stored_bytes(page_bytes_)),
       piece_tokens_(std::max<uint64_t>(piece_tokens, 1)),
       window_tokens_(config.sliding_window_tokens),
@@ -50,8 +53,19 @@ uint64_t PlannedTiers::n_pages(uint64_t n_tokens, uint64_t passing_tokens) const
   return n_global_layers_ * full + n_sliding_layers_ * sliding;
 }
 
+uint64_t PlannedTiers::plain_bytes(uint64_t n_tokens, uint64_t passing_tokens) const {
+  // The window may begin anywhere in a page, and what a pass adds stays plain until the next one.
+  const uint64_t n_plain = pages_of(LayerCompaction::kPlainSink_tokens) +
+                           pages_of(LayerCompaction::kPlainWindow_tokens) + 1 + pages_of(passing_tokens);
+  const uint64_t full = pages_of(n_tokens);
+  const uint64_t sliding = n_pages(n_tokens, passing_tokens) - n_global_layers_ * full;
+  return bounded_product(bounded_sum(n_global_layers_ * std::min(full, n_plain), sliding),
+                         plain_extra_bytes_);
+}
+
 uint64_t PlannedTiers::ram_bytes(uint64_t n_tokens) const {
-  return bounded_product(n_pages(n_tokens, piece_tokens_), page_bytes_ + kPageOverhead_bytes);
+  return bounded_sum(bounded_product(n_pages(n_tokens, piece_tokens_), page_bytes_ + kPageOverhead_bytes),
+                     plain_bytes(n_tokens, piece_tokens_));
 }
 
 uint64_t PlannedTiers::staging_bytes() const {
@@ -69,7 +83,7 @@ uint64_t PlannedTiers::least_ram_bytes(uint64_t n_tokens) const {
   const uint64_t n_held = pages_of(piece) + 1 + run + n_global_layers_ + n_sliding_layers_;
   const uint64_t n = n_pages(n_tokens, piece_tokens_);
   return bounded_sum(bounded_sum(bounded_product(n, kPageOverhead_bytes), staging_bytes()),
-                     bounded_product(std::min(n_held, n), page_bytes_));
+                     bounded_product(std::min(n_held, n), page_bytes_ + plain_extra_bytes_));
 }
 
 bool PlannedTiers::fits_with_disk(uint64_t n_tokens) const {
@@ -130,7 +144,8 @@ uint64_t PlannedTiers::read_bytes(uint64_t n_tokens, uint64_t passing_tokens) co
   if (!has_disk_ || fits_ram(n_tokens)) return 0;
   const uint64_t n = n_pages(n_tokens, passing_tokens);
   const uint64_t own = (n_global_layers_ + n_sliding_layers_) * pages_of(passing_tokens);
-  const uint64_t aside = bounded_sum(bounded_product(n, kPageOverhead_bytes), staging_bytes());
+  const uint64_t aside = bounded_sum(bounded_sum(bounded_product(n, kPageOverhead_bytes), staging_bytes()),
+                                     plain_bytes(n_tokens, passing_tokens));
   const uint64_t n_in_ram = (host_budget_ - std::min(host_budget_, aside)) / page_bytes_;
   const uint64_t n_old = n - std::min(n, own);
   const uint64_t n_missing = n_old - std::min(n_old, n_in_ram);

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "kernels/kv_layout.h"
+#include "kernels/page_codec/page_codec_layout.h"
 #include "runtime/model/model_config.h"
 
 namespace leoam {
@@ -16,13 +16,15 @@ uint64_t bounded_product(uint64_t a, uint64_t b);
 // Contexts of up to INT32_MAX tokens. None of these falls when the context grows.
 class PlannedTiers {
  public:
-  // Budgets as in PlanRequest; `config` outlives it.
-  PlannedTiers(const ModelConfig& config, const kernels::KvLayout& layout, uint64_t piece_tokens,
-               uint64_t host_budget_bytes, uint64_t disk_budget_bytes);
+  // Budgets as in PlanRequest; `config` outlives it. `codec`: of pages that are old enough.
+  PlannedTiers(const ModelConfig& config, const kernels::KvLayout& layout, kernels::PageCodec codec,
+               uint64_t piece_tokens, uint64_t host_budget_bytes, uint64_t disk_budget_bytes);
 
   // Pages that are kept of a context; `passing_tokens` of it belong to a pass that is not committed yet.
   uint64_t n_pages(uint64_t n_tokens, uint64_t passing_tokens) const;
-  uint64_t kv_bytes(uint64_t n_tokens) const { return bounded_product(n_pages(n_tokens, 0), page_bytes_); }
+  uint64_t kv_bytes(uint64_t n_tokens) const {
+    return bounded_sum(bounded_product(n_pages(n_tokens, 0), page_bytes_), plain_bytes(n_tokens, 0));
+  }
   // In RAM, when all of it is there.
   uint64_t ram_bytes(uint64_t n_tokens) const;
   bool fits_ram(uint64_t n_tokens) const;
@@ -56,6 +58,8 @@ class PlannedTiers {
   }
 
  private:
+  // What pages that are still plain take beyond page_bytes_.
+  uint64_t plain_bytes(uint64_t n_tokens, uint64_t passing_tokens) const;
   uint64_t pages_of(uint64_t n_tokens) const { return (n_tokens + page_tokens_ - 1) / page_tokens_; }
   uint64_t window_pages() const { return pages_of(window_tokens_) + 1; }
   uint64_t staging_bytes() const;
@@ -66,7 +70,8 @@ class PlannedTiers {
 
   uint64_t page_tokens_;
   uint64_t page_bytes_;
-  uint64_t stored_bytes_;  // of a page, on disk
+  uint64_t plain_extra_bytes_;  // of a page
+  uint64_t stored_bytes_;       // of a page, on disk
   uint64_t piece_tokens_;
   uint64_t n_global_layers_ = 0;
   uint64_t n_sliding_layers_ = 0;

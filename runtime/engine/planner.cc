@@ -1,6 +1,7 @@
 #include "runtime/engine/planner.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "runtime/engine/planned_tiers.h"
 
@@ -31,14 +32,15 @@ uint64_t workspace_bytes(const ModelConfig& config, uint64_t piece_tokens) {
 // How long one session's passes take on a machine of these rates.
 class Clock {
  public:
-  Clock(const ModelHeader& header, const kernels::KvLayout& layout, const PlannedTiers& tiers,
-        const Rates& rates)
+  Clock(const ModelHeader& header, const kernels::KvLayout& layout, kernels::PageCodec codec,
+        const PlannedTiers& tiers, const Rates& rates)
       : config_(header.config), tiers_(tiers), rates_(rates) {
     kernels::WeightType type = kernels::WeightType::f16;
     for (const kernels::WeightTypeRow& row : kernels::kWeightTypes)
       if (header.quantization == row.traits.name) type = row.type;
     matrix_ = rates.matrix(type);
-    attention_ = layout.type == kernels::KvType::int8 ? rates.int8_attention : rates.attention;
+    attention_ = layout.type == kernels::KvType::int8 ? rates.int8_attention
+                                                      : rates.attention[static_cast<size_t>(codec)];
     const double width = double{1} * config_.n_heads * config_.head_dim;
     const double kv_width = double{1} * config_.n_kv_heads * config_.head_dim;
     const double n_embd = config_.n_embd;
@@ -46,7 +48,8 @@ class Clock {
     head_values_ = n_embd * config_.n_vocab;
     value_bytes_ =
         static_cast<double>(header.weight_bytes) / std::max(1.0, static_cast<double>(header.n_parameters));
-    layer_token_bytes_ = static_cast<double>(layout.page_bytes()) / std::max(layout.page_tokens, 1u);
+    layer_token_bytes_ =
+        static_cast<double>(kernels::page_bytes(layout, codec)) / std::max(layout.page_tokens, 1u);
     width_ = width;
     const uint32_t group = config_.n_heads / std::max(config_.n_kv_heads, 1u);
     group_ = group;
@@ -148,8 +151,8 @@ kernels::KvLayout layout_of(const ModelConfig& config, const PlanRequest& reques
 }
 
 PlannedTiers tiers_of(const ModelConfig& config, const PlanRequest& request, uint32_t piece_tokens) {
-  return {config, layout_of(config, request), piece_tokens, request.host_kv_budget_bytes,
-          request.disk_kv_budget_bytes};
+  return {config,       layout_of(config, request),   request.page_codec,
+          piece_tokens, request.host_kv_budget_bytes, request.disk_kv_budget_bytes};
 }
 
 uint64_t context_of(const ModelConfig& config, const PlanRequest& request) {
@@ -158,21 +161,37 @@ uint64_t context_of(const ModelConfig& config, const PlanRequest& request) {
 
 }  // namespace
 
-kernels::KvType plan_kv_type(const ModelHeader& header, const PlanRequest& request, const Rates* rates) {
-  PlanRequest f16 = request;
-  f16.choose_kv_type = false;
-  f16.kv_type = kernels::KvType::f16;
-  PlanRequest int8 = f16;
-  int8.kv_type = kernels::KvType::int8;
-  const Plan of_f16 = make_plan(header, f16, rates);
-  if (!rates || !of_f16.fits_with_disk) return of_f16.fits ? f16.kv_type : int8.kv_type;
-  constexpr double kWorthwhile = 1.03;
-  const Plan of_int8 = make_plan(header, int8, rates);
-  return of_int8.decode_tokens_per_second > kWorthwhile * of_f16.decode_tokens_per_second ? int8.kv_type
-                                                                                          : f16.kv_type;
+CodecChoice plan_page_codec(const ModelHeader& header, const PlanRequest& wish, const Rates* rates) {
+  constexpr double kAsFast = 1.03;
+  PlanRequest request = wish;
+  request.kv_type = kernels::KvType::f16;
+  const ModelConfig& config = header.config;
+  const uint32_t piece_tokens = request.piece_tokens == 0 ? kPieces_tokens[0] : request.piece_tokens;
+  CodecChoice choice;
+  choice.n_tokens = std::min<uint64_t>(context_of(config, request), INT32_MAX);
+  choice.host_kv_budget_bytes = request.host_kv_budget_bytes;
+  if (rates) choice.disk_read_bytes_per_second = rates->disk_read_bytes_per_second;
+  double least_s = INFINITY;
+  for (size_t i = 0; i < kernels::kPageCodecs && kCodecDivergence[i] <= request.most_kv_divergence; ++i) {
+    choice.codec = request.page_codec = static_cast<kernels::PageCodec>(i);
+    const PlannedTiers tiers = tiers_of(config, request, piece_tokens);
+    choice.read_bytes[i] = tiers.read_bytes(choice.n_tokens, 0);
+    if (!rates && tiers.fits_ram(choice.n_tokens)) return choice;
+    if (!rates || !tiers.fits_with_disk(choice.n_tokens)) continue;
+    const Clock clock(header, layout_of(config, request), request.page_codec, tiers, *rates);
+    choice.decode_s[i] = clock.decode_s(choice.n_tokens);
+    least_s = std::min(least_s, choice.decode_s[i]);
+  }
+  // Where none fits it stays the smallest.
+  for (size_t i = kernels::kPageCodecs; i-- > 0;)
+    if (choice.decode_s[i] > 0 && choice.decode_s[i] <= kAsFast * least_s)
+      choice.codec = static_cast<kernels::PageCodec>(i);
+  return choice;
 }
 
-uint32_t plan_piece_tokens(const ModelHeader& header, const PlanRequest& request, const Rates* rates) {
+uint32_t plan_piece_tokens(const ModelHeader& header, const PlanRequest& wish, const Rates* rates) {
+  PlanRequest request = wish;
+  if (wish.choose_kv_type) request.page_codec = plan_page_codec(header, wish, rates).codec;
   const ModelConfig& config = header.config;
   const uint64_t n = context_of(config, request);
   const uint32_t smallest = kPieces_tokens[0];
@@ -183,7 +202,7 @@ uint32_t plan_piece_tokens(const ModelHeader& header, const PlanRequest& request
     const PlannedTiers tiers = tiers_of(config, request, piece_tokens);
     // A longer one needs more.
     if (!tiers.fits_with_disk(n)) break;
-    const Clock clock(header, layout_of(config, request), tiers, *rates);
+    const Clock clock(header, layout_of(config, request), request.page_codec, tiers, *rates);
     if (clock.hides_reads(n, piece_tokens)) return piece_tokens;
     const double seconds = clock.prefill_s(n, piece_tokens);
     if (best_s == 0 || seconds < best_s) {
@@ -196,11 +215,15 @@ uint32_t plan_piece_tokens(const ModelHeader& header, const PlanRequest& request
 
 Plan make_plan(const ModelHeader& header, const PlanRequest& wish, const Rates* rates) {
   PlanRequest request = wish;
-  if (wish.choose_kv_type) request.kv_type = plan_kv_type(header, wish, rates);
+  if (wish.choose_kv_type) {
+    request.kv_type = kernels::KvType::f16;
+    request.page_codec = plan_page_codec(header, wish, rates).codec;
+  }
   const ModelConfig& config = header.config;
   const kernels::KvLayout layout = layout_of(config, request);
   Plan plan;
   plan.kv_type = request.kv_type;
+  plan.page_codec = request.page_codec;
   plan.piece_tokens =
       request.piece_tokens == 0 ? plan_piece_tokens(header, request, rates) : request.piece_tokens;
   const uint64_t piece_tokens = plan.piece_tokens;
@@ -209,7 +232,8 @@ Plan make_plan(const ModelHeader& header, const PlanRequest& wish, const Rates* 
   const bool possible = plan.context_tokens <= INT32_MAX;
   const uint64_t n = std::min<uint64_t>(plan.context_tokens, INT32_MAX);
   plan.weight_bytes = header.weight_bytes;
-  plan.kv_token_bytes = bounded_product(layout.page_bytes() / layout.page_tokens, config.n_layers);
+  plan.kv_token_bytes =
+      bounded_product(kernels::page_bytes(layout, request.page_codec) / layout.page_tokens, config.n_layers);
   plan.kv_bytes = tiers.kv_bytes(n);
   plan.workspace_bytes = workspace_bytes(config, std::min(piece_tokens, n));
   plan.fits = possible && tiers.fits_ram(n);
@@ -224,7 +248,7 @@ Plan make_plan(const ModelHeader& header, const PlanRequest& wish, const Rates* 
   plan.disk_written_bytes = bounded_sum(tiers.written_bytes(n), plan.session_file_bytes);
   plan.token_read_bytes = tiers.read_bytes(n, 0);
   if (!rates || !plan.fits_with_disk || n == 0) return plan;
-  const Clock clock(header, layout, tiers, *rates);
+  const Clock clock(header, layout, request.page_codec, tiers, *rates);
   plan.prefill_tokens_per_second = static_cast<double>(n) / clock.prefill_s(n, piece_tokens);
   plan.decode_tokens_per_second = 1 / clock.decode_s(n);
   plan.reopen_s = clock.reopen_s(n);

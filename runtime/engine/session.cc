@@ -13,6 +13,9 @@ namespace {
 // Logits computed at once when every position's are wanted: bounds the memory for large vocabularies.
 constexpr uint32_t kLogitRows = 16;
 
+// What old pages become is looked at again after so many tokens: a page or two of each layer.
+constexpr uint64_t kCodecChoice_tokens = 64;
+
 }  // namespace
 
 Session::~Session() = default;
@@ -41,6 +44,27 @@ uint64_t Session::resident_kv_bytes() {
   return resident_kv_bytes_.load(std::memory_order_relaxed);
 }
 
+CodecChoice Session::codec_choice() const {
+  const std::lock_guard lock(codec_choice_mutex_);
+  return codec_choice_;
+}
+
+void Session::set_codec(kernels::PageCodec codec) {
+  kv_->set_codec(codec);
+  page_codec_.store(codec, std::memory_order_relaxed);
+}
+
+void Session::choose_codec() {
+  if (!options_.choose_kv_type) return;
+  const uint64_t known = codec_choice_.n_tokens;
+  const bool grows = tokens_.size() >= known && tokens_.size() - known < kCodecChoice_tokens;
+  if (grows && codec_choice_.host_kv_budget_bytes == engine_->tiers_->host_budget_bytes()) return;
+  const CodecChoice choice = engine_->choose_codec(*model_, options_, tokens_.size());
+  set_codec(choice.codec);
+  const std::lock_guard lock(codec_choice_mutex_);
+  codec_choice_ = choice;
+}
+
 uint32_t Session::next_pass_tokens(uint32_t most) const {
   const uint64_t first = kv_->n_tokens();
   const auto n = static_cast<uint32_t>(std::min<uint64_t>(most, tokens_.size() - first));
@@ -52,6 +76,7 @@ uint32_t Session::next_pass_tokens(uint32_t most) const {
 void Session::commit_pass(std::span<const LayerTimes> times) {
   const uint64_t first = kv_->n_tokens();
   layer_times_.assign(times.begin(), times.end());
+  if (selects_from_ == 0 && kv_->selects_blocks()) selects_from_ = first;
   kv_->commit();
   starts_pass_.resize(kv_->n_tokens(), false);
   starts_pass_[first] = true;
@@ -84,12 +109,13 @@ void Session::share_pieces() {
   engine_->share_prefix(this);
 }
 
-void Session::take_prefix(std::unique_ptr<SequenceKv> kv) {
+void Session::take_prefix(std::unique_ptr<SequenceKv> kv, uint64_t selects_from) {
   {
     const std::lock_guard<ChangeLock> change(change_);
     kv_.swap(kv);
     kv_->set_selector(kv->take_selector());
     starts_pass_.resize(kv_->n_tokens(), false);
+    if (selects_from_ == 0 && selects_from < kv_->n_tokens()) selects_from_ = selects_from;
     for (uint64_t i = kv->n_tokens(); i < kv_->n_tokens(); i += options_.piece_tokens) starts_pass_[i] = true;
   }
   has_logits_ = false;
@@ -100,6 +126,9 @@ uint64_t Session::common_prefix(const Session& other) const {
   const uint64_t piece = options_.piece_tokens;
   // Steps of one token may have attended to a part of what was there.
   if (piece == 1 && (kv_->selector() || other.kv_->selector())) return 0;
+  // What lies before the end of a piece is compact in a sequence that goes on behind it.
+  for (const Session* one : {this, &other})
+    if (one->kv_->codec() != kernels::PageCodec::plain || one->kv_->has_compact_pages()) return 0;
   if (&other.model() != model_.get() || other.options_.kv_type != options_.kv_type ||
       other.options_.page_tokens != options_.page_tokens || other.options_.piece_tokens != piece)
     return 0;
@@ -111,8 +140,16 @@ uint64_t Session::common_prefix(const Session& other) const {
                     other.tokens_.begin())
           .first -
       tokens_.begin());
+  // Pieces that attended to a selection are for sessions that would have chosen it too.
+  const auto chooses = [](const Session& session) {
+    return session.kv_->selector() && !session.kv_->selector()->has_given_up() && !session.file_;
+  };
+  const bool alike = chooses(*this) && chooses(other) && options_.policy == other.options_.policy;
+  const Selector* const selector = kv_->selector();
   uint64_t n = 0;
   while (n + piece <= same) {
+    if (!alike && (other.has_selecting_pieces(n + piece) || (selector && selector->selects_blocks(n, piece))))
+      break;
     uint64_t end = n + 1;
     while (end < other.kv_->n_tokens() && !other.starts_pass_[end]) ++end;
     if (end != n + piece) break;
@@ -187,6 +224,7 @@ Status Session::evaluate_pieces(size_t first_wanted, const EvaluateOptions& opti
 
 Status Session::compute_piece(Forward& forward, uint32_t n, const CancelFlag* cancel) {
   const std::lock_guard<ChangeLock> change(change_);
+  choose_codec();
   LEOAM_RETURN_IF_ERROR(kv_->reserve(n));
   const StepSequence sequence = {kv_.get(), std::span<const int32_t>(tokens_).subspan(kv_->n_tokens(), n)};
   Status status = forward.begin(std::span(&sequence, 1), cancel);
@@ -218,13 +256,14 @@ Status Session::deliver_logits(Forward& forward, const EvaluateOptions& options,
 }
 
 // What is left of a wide pass is made again by a narrower one, which gives the same bytes only if it is wide
-// too.
+// too, and attends to everything.
 uint64_t Session::repeatable_tokens(uint64_t n_tokens) const {
   if (n_tokens == 0 || starts_pass_[n_tokens]) return n_tokens;
   uint64_t begin = n_tokens;
   while (!starts_pass_[begin]) --begin;
   uint64_t end = n_tokens;
   while (end < starts_pass_.size() && !starts_pass_[end]) ++end;
+  if (kv_->selector() && kv_->selector()->selects_blocks(begin, end - begin)) return begin;
   return n_tokens - begin <= kNarrowSpan_tokens && end - begin > kNarrowSpan_tokens ? begin : n_tokens;
 }
 
@@ -240,7 +279,12 @@ Status Session::truncate(uint64_t n_tokens) {
   if (status.ok() && n_tokens < tokens_.size()) {
     tokens_.resize(n_tokens);
     starts_pass_.resize(kv_->n_tokens());
+    if (selects_from_ >= kv_->n_tokens()) selects_from_ = 0;
     logged_starts_.resize(std::min<size_t>(logged_starts_.size(), n_tokens));
+    // What is left of a pass is one of its own, as it is when a file is opened that was saved here.
+    if (kv_->selector() && kv_->n_tokens() + kMostPending_selecting < n_tokens)
+      for (size_t i = logged_starts_.size(); i < n_tokens; ++i)
+        logged_starts_.push_back(i < starts_pass_.size() ? starts_pass_[i] : i == starts_pass_.size());
     has_logits_ = false;
   }
   change.unlock();

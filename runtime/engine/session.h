@@ -14,6 +14,7 @@
 #include "runtime/base/cancel.h"
 #include "runtime/base/status.h"
 #include "runtime/engine/change_lock.h"
+#include "runtime/engine/planner.h"
 #include "runtime/engine/statistics.h"
 #include "runtime/kv/sequence_kv.h"
 #include "runtime/model/model.h"
@@ -32,9 +33,13 @@ struct RequestOptions;
 struct SessionOptions {
   PolicyOptions policy;
   kernels::KvType kv_type = kernels::KvType::f16;
-  // kv_type is the engine's choice, plan_kv_type with the budgets and the rates that are known now.
+  // What pages far behind the newest tokens become (LayerCompaction); plain with int8.
+  kernels::PageCodec page_codec = kernels::PageCodec::plain;
+  // kv_type is f16, and page_codec the engine's choice, plan_page_codec with the budgets and the rates that
+  // are known at the time: anew as the context grows and budgets change, for the pages that come then.
   bool choose_kv_type = false;
-  uint32_t page_tokens = 32;    // 16, 32, 64 or 128
+  double most_kv_divergence = kMostKvDivergence;  // of what may be chosen
+  uint32_t page_tokens = 32;                      // 16, 32, 64 or 128
   uint32_t context_tokens = 0;  // most tokens the session may hold; 0: the model's trained context
   // Prefill piece; 0: the engine's choice, plan_piece_tokens with the budgets and the rates of the machine
   // that are known now (measured earlier; a session measures nothing). Logits agree between piece sizes
@@ -78,6 +83,10 @@ class Session : public std::enable_shared_from_this<Session> {
   // Of them, in RAM: now, or while a pass runs as of an earlier time, which the end of that pass brings up to
   // date. Takes a look at every page. Safe from any thread.
   uint64_t resident_kv_bytes();
+  // What old pages become now. Safe from any thread.
+  kernels::PageCodec page_codec() const { return page_codec_.load(std::memory_order_relaxed); }
+  // Why, where it is the engine's choice. Safe from any thread.
+  CodecChoice codec_choice() const;
   // Copies tokens [begin, begin + out.size()). Fails with invalid_argument out of range, busy.
   Status copy_tokens(uint64_t begin, std::span<int32_t> out);
 
@@ -132,6 +141,9 @@ class Session : public std::enable_shared_from_this<Session> {
   // Marks the session as in use for a scope; false when it is already.
   bool enter() { return !in_use_.exchange(true, std::memory_order_acquire); }
   void leave() { in_use_.store(false, std::memory_order_release); }
+  // Tokens without KV that a session with a selector may have: steps of one token that selected are to be
+  // repeated one by one.
+  static constexpr uint32_t kMostPending_selecting = 1;
   static Status busy() {
     return Status(ErrorKind::busy, "the session is in use by another call or a request");
   }
@@ -146,8 +158,9 @@ class Session : public std::enable_shared_from_this<Session> {
   // How many tokens from the first on `other`, whose change_ is held, has computed in the passes that this
   // session would run.
   uint64_t common_prefix(const Session& other) const;
+  bool has_selecting_pieces(uint64_t end) const { return selects_from_ != 0 && selects_from_ < end; }
   // `kv` has n_tokens of this session, in whole pieces.
-  void take_prefix(std::unique_ptr<SequenceKv> kv);
+  void take_prefix(std::unique_ptr<SequenceKv> kv, uint64_t selects_from);
   Status evaluate_pieces(size_t first_wanted, const EvaluateOptions& options);
   // One pass of the next n tokens. Fails as a pass does.
   Status compute_piece(Forward& forward, uint32_t n, const CancelFlag* cancel);
@@ -156,6 +169,9 @@ class Session : public std::enable_shared_from_this<Session> {
   // Lets other threads see the counts.
   float newest_coverage() const;
   void publish();
+  void set_codec(kernels::PageCodec codec);
+  // Before a pass, under change_.
+  void choose_codec();
   // Tokens without KV that the next pass takes, at most `most`.
   uint32_t next_pass_tokens(uint32_t most) const;
   // The reserved tokens were computed in one pass, in such times. Under change_.
@@ -177,17 +193,22 @@ class Session : public std::enable_shared_from_this<Session> {
   std::atomic<uint64_t> kv_bytes_{0};
   std::atomic<uint64_t> resident_kv_bytes_{0};
   std::atomic<bool> resident_wanted_{false};  // somebody asked during a pass
-  // The driver holds it while it changes kv_, starts_pass_ or a token that has KV: a pass, a cut. Others read
-  // those three when they get it without waiting. Who waits for one holds no other.
+  // The driver holds it while it changes kv_, starts_pass_, selects_from_ or a token that has KV: a pass, a
+  // cut. Others read those when they get it without waiting. Who waits for one holds no other.
   ChangeLock change_;
   std::unique_ptr<SequenceKv> kv_;
   std::vector<int32_t> tokens_;    // capacity: context_tokens
   std::vector<bool> starts_pass_;  // one a token with KV: whether a pass began with it
+  // With it the first piece began that attended to a selection; 0: none did.
+  uint64_t selects_from_ = 0;
   // Of an opened session whose KV was lost, one a token of its log: it is computed again by passes that begin
-  // and end as those did that made it.
+  // and end as those did that made it. Likewise of one that a cut in a selecting piece has left without KV.
   std::vector<bool> logged_starts_;
   std::shared_ptr<SessionFile> file_;
   std::weak_ptr<SessionFile> given_up_;  // of a first save that failed; pages may still need it
+  std::atomic<kernels::PageCodec> page_codec_{kernels::PageCodec::plain};
+  mutable std::mutex codec_choice_mutex_;
+  CodecChoice codec_choice_;
   mutable std::mutex selection_statistics_mutex_;
   SelectionStatistics selection_statistics_;
   mutable std::mutex file_info_mutex_;

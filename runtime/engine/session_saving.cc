@@ -14,10 +14,13 @@ Result<std::shared_ptr<Session>> Session::fork() {
   copy->model_ = model_;
   copy->options_ = options_;
   copy->kv_ = std::make_unique<SequenceKv>(*kv_);
+  copy->page_codec_ = page_codec();
+  copy->codec_choice_ = codec_choice();
   copy->tokens_.reserve(tokens_.capacity());
   copy->tokens_ = tokens_;
   copy->starts_pass_.reserve(starts_pass_.capacity());
   copy->starts_pass_ = starts_pass_;
+  copy->selects_from_ = selects_from_;
   copy->logged_starts_ = logged_starts_;
   copy->logits_ = logits_;
   copy->has_logits_ = has_logits_;
@@ -83,8 +86,11 @@ Status Session::save_to_file(const MoveOptions& options) {
   LEOAM_RETURN_IF_ERROR(kv_->save(file_, {options.cancel, nullptr}, options.on_progress, &saved));
   const std::vector<LoggedToken>& logged = file_->tokens();
   const auto now = [this](size_t i) {
-    // With the first token that has no KV yet the next pass begins.
-    return LoggedToken{tokens_[i], i < starts_pass_.size() ? starts_pass_[i] : i == starts_pass_.size()};
+    if (i < starts_pass_.size()) return LoggedToken{tokens_[i], starts_pass_[i]};
+    // With the first token that has no KV yet the next pass begins; where KV was lost the rest stays as it was
+    // made.
+    const bool was_start = i < logged_starts_.size() && logged_starts_[i];
+    return LoggedToken{tokens_[i], was_start || i == starts_pass_.size()};
   };
   SessionCommit commit;
   while (commit.n_kept_tokens < std::min(logged.size(), tokens_.size())) {
@@ -99,6 +105,7 @@ Status Session::save_to_file(const MoveOptions& options) {
   for (size_t i = commit.n_kept_tokens; i < tokens_.size(); ++i) tokens.push_back(now(i));
   commit.tokens = tokens;
   commit.n_kv_tokens = kv_->n_tokens();
+  commit.selects_from = selects_from_;
   commit.streams = saved.streams;
   commit.page_bytes = saved.page_bytes;
   if (has_logits_) commit.logits = logits_;
@@ -111,8 +118,7 @@ Status Session::adopt(std::shared_ptr<SessionFile> file) {
     return error(ErrorKind::invalid_argument, "context_tokens: the saved session has {} tokens, found {}",
                  info.n_tokens, options_.context_tokens);
   // The newest tokens may always be without KV: one that was drawn, those that a cut has left of a pass.
-  // Steps of one token that selected are to be repeated one by one.
-  const uint32_t most_pending = kv_->selector() ? 1 : kNarrowSpan_tokens;
+  const uint32_t most_pending = kv_->selector() ? kMostPending_selecting : kNarrowSpan_tokens;
   const bool lost = info.index_lost || info.n_kv_tokens + most_pending < info.n_tokens;
   for (const LoggedToken& token : file->tokens()) {
     if (token.id < 0 || static_cast<uint32_t>(token.id) >= model_->config().n_vocab)
@@ -123,6 +129,7 @@ Status Session::adopt(std::shared_ptr<SessionFile> file) {
     if (lost) logged_starts_.push_back(token.starts_pass);
   }
   if (!starts_pass_.empty()) starts_pass_[0] = true;
+  if (info.selects_from < info.n_kv_tokens) selects_from_ = info.selects_from;
   LEOAM_RETURN_IF_ERROR(kv_->adopt(file, info.n_kv_tokens));
   // Logits that are damaged come again with the next pass.
   const Result<std::vector<float>> logits = file->read_logits();
@@ -171,7 +178,7 @@ Status Session::repair(const CancelFlag* cancel) {
 Status Session::repair_once(uint64_t damaged_token, const CancelFlag* cancel) {
   SequenceKv copy(*kv_);
   uint64_t begin = damaged_token;
-  while (!starts_pass_[begin]) --begin;
+  while (!starts_pass_[begin] || copy.cut_point(begin) != begin) --begin;
   uint64_t end = std::min<uint64_t>(damaged_token + kv_->shape().layout.page_tokens, kv_->n_tokens());
   // Sliding layers have dropped what a pass in the middle would need.
   if (!copy.truncate(begin).ok()) {

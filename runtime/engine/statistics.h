@@ -44,7 +44,11 @@ struct EngineStatistics {
   uint64_t disk_write_cap_bytes = 0;  // UINT64_MAX: none
   uint64_t disk_read_bytes = 0;
   uint64_t disk_read_requests = 0;
+  uint64_t kv_read_bytes = 0;      // of disk_read_bytes
+  uint64_t record_read_bytes = 0;  // likewise, of abstracts
+  uint64_t code_read_bytes = 0;    // likewise
   uint64_t stall_us = 0;           // passes waited for the disk that long
+  uint64_t reading_us = 0;         // something was on its way from it that long
   uint64_t pages_hit = 0;          // asked for and where passes compute
   uint64_t pages_missed = 0;       // brought in when asked for
   uint64_t pages_ahead = 0;        // brought in before

@@ -21,9 +21,12 @@ Status AbstractReader::hold(AbstractPart which, std::span<const uint32_t> blocks
   const std::span<const PageHandle> all = abstracts_.blocks(which);
   if (!part.looked) {
     part.looked = true;
-    part.use.pages = all;
+    part.use = {all, abstracts_.seen_epoch(which)};
     part.whole = !all.empty() && tiers_.use(&part.use, {}, holds_);
-    if (part.whole) ++holds_->n;
+    if (part.whole) {
+      abstracts_.seen_epoch(which) = part.use.seen_epoch;
+      ++holds_->n;
+    }
   }
   if (part.whole) return {};
   part.held.resize(all.size());

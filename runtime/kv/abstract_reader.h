@@ -16,7 +16,7 @@ class AbstractReader {
     brought_in,
     refused,  // `hold` fails with not_found instead of waiting
   };
-  AbstractReader(Tiers& tiers, const LayerAbstracts& abstracts, PassHolds* holds, const CancelFlag* cancel,
+  AbstractReader(Tiers& tiers, LayerAbstracts& abstracts, PassHolds* holds, const CancelFlag* cancel,
                  Missing missing = Missing::brought_in)
       : tiers_(tiers), abstracts_(abstracts), holds_(holds), cancel_(cancel), missing_(missing) {}
   AbstractReader(const AbstractReader&) = delete;
@@ -43,7 +43,7 @@ class AbstractReader {
   };
 
   Tiers& tiers_;
-  const LayerAbstracts& abstracts_;
+  LayerAbstracts& abstracts_;
   PassHolds* holds_;
   const CancelFlag* cancel_;
   const Missing missing_;

@@ -7,8 +7,6 @@ namespace leoam {
 namespace {
 
 constexpr uint32_t kBlockPages = kernels::kCodeBlock_pages;
-// Records of levels 0 and 1 of one KV head.
-constexpr uint32_t kHeadRecords = kBlockPages + kBlockPages / Chunk::kChildren;
 
 kernels::ChunkLayout chunk_layout_of(const kernels::KvLayout& layout) {
   return {layout.head_dim};
@@ -36,22 +34,9 @@ LayerAbstracts::LayerAbstracts(Tiers& tiers, const kernels::CpuTable& kernels,
   }
 }
 
-size_t LayerAbstracts::record_stride(uint32_t level) const {
-  return chunk_.record_bytes() * (level < Chunk::kBlockLevel ? kHeadRecords : 1);
-}
-
 size_t LayerAbstracts::node_bytes(uint32_t level) const {
   return codes_.n_kv_heads * chunk_.record_bytes() +
          (level == Chunk::kBlockLevel ? width() * sizeof(float) : 0);
-}
-
-const uint8_t* LayerAbstracts::records(Chunk chunk) const {
-  if (chunk.level >= Chunk::kBlockLevel)
-    return nodes_[chunk.level - Chunk::kBlockLevel][chunk.index]->memory.data();
-  const uint32_t block = chunk.block();
-  const uint32_t slot =
-      chunk.level == 0 ? chunk.index % kBlockPages : kBlockPages + chunk.index % Chunk::kChildren;
-  return data(AbstractPart::records, block) + slot * chunk_.record_bytes();
 }
 
 Result<std::shared_ptr<LayerAbstracts::Node>> LayerAbstracts::make_node(uint32_t level,
@@ -103,6 +88,7 @@ Status LayerAbstracts::append(uint32_t n, const Tiers::Wait& wait, std::vector<P
   const uint32_t slot = n_pages_ % kBlockPages;
   // All that may fail comes before anything is written.
   if (slot + n == kBlockPages) LEOAM_RETURN_IF_ERROR(take_nodes(block, wait));
+  seen_epochs_ = {};
   for (size_t part = 0; part < kAbstractParts; ++part) {
     if (block < blocks_[part].size())
       LEOAM_RETURN_IF_ERROR(tiers_->open_for_writing(&blocks_[part][block], wait));
@@ -167,6 +153,7 @@ void LayerAbstracts::truncate(uint32_t n) {
   const bool cuts = n < n_pages_;
   // Ranges are made of blocks, or of pages whose codes are in RAM for sure only while they are being made.
   if (cuts) n_pages_ = n < kBlockPages ? 0 : n;
+  seen_epochs_ = {};
   for (std::vector<PageHandle>& blocks : blocks_)
     blocks.resize(std::min<size_t>(blocks.size(), (n_pages_ + kBlockPages - 1) / kBlockPages));
   for (size_t i = 0; i < nodes_.size(); ++i) {
@@ -246,6 +233,7 @@ Status LayerAbstracts::adopt(std::span<const uint8_t> bytes, uint32_t n_most_pag
   nodes_ = std::move(nodes);
   n_pages_ = head.n_pages;
   blocks_ = std::move(blocks);
+  seen_epochs_ = {};
   for (size_t k = 1; k < nodes_.size(); ++k) {
     const auto level = static_cast<uint32_t>(Chunk::kBlockLevel + k);
     for (uint32_t i = 0; i < nodes_[k].size(); ++i) merge({level, i}, nodes_[k][i]->memory.data());

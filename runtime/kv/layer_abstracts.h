@@ -58,6 +58,8 @@ class LayerAbstracts {
   // The last one may be partly filled.
   uint32_t n_blocks() const { return static_cast<uint32_t>(blocks(AbstractPart::records).size()); }
   std::span<const PageHandle> blocks(AbstractPart part) const { return blocks_[static_cast<size_t>(part)]; }
+  // Of the part's blocks, as Tiers::LayerUse has it.
+  uint64_t& seen_epoch(AbstractPart part) { return seen_epochs_[static_cast<size_t>(part)]; }
   static uint32_t block_bytes(const kernels::KvLayout& layout, AbstractPart part);
   static Stream stream(uint32_t number, AbstractPart part) {
     return {number, Home::ram, part == AbstractPart::records ? Retention::records : Retention::codes};
@@ -76,7 +78,13 @@ class LayerAbstracts {
 
   // [n_kv_heads] records, record_stride() apart. Those of a level below kBlockLevel are in their block's
   // records, which must be held.
-  const uint8_t* records(Chunk chunk) const;
+  const uint8_t* records(Chunk chunk) const {
+    if (chunk.level >= Chunk::kBlockLevel)
+      return nodes_[chunk.level - Chunk::kBlockLevel][chunk.index]->memory.data();
+    const uint32_t slot = chunk.level == 0 ? chunk.index % kernels::kCodeBlock_pages
+                                           : kernels::kCodeBlock_pages + chunk.index % Chunk::kChildren;
+    return data(AbstractPart::records, chunk.block()) + slot * chunk_.record_bytes();
+  }
   const uint8_t* record(Chunk chunk, uint32_t kv_head) const {
     return records(chunk) + kv_head * record_stride(chunk.level);
   }
@@ -102,13 +110,18 @@ class LayerAbstracts {
                std::array<std::vector<PageHandle>, kAbstractParts> blocks);
 
  private:
+  // Records of levels 0 and 1 of one KV head in a block.
+  static constexpr uint32_t kHeadRecords =
+      kernels::kCodeBlock_pages + kernels::kCodeBlock_pages / Chunk::kChildren;
   // A chunk of kBlockLevel or above.
   struct Node {
     TierShare room;
     AlignedBuffer memory;  // records [n_kv_heads], then of blocks ranges f32 [n_kv_heads][head_dim]
   };
   size_t width() const { return size_t{codes_.n_kv_heads} * codes_.head_dim; }
-  size_t record_stride(uint32_t level) const;
+  size_t record_stride(uint32_t level) const {
+    return chunk_.record_bytes() * (level < Chunk::kBlockLevel ? kHeadRecords : 1);
+  }
   size_t node_bytes(uint32_t level) const;
   uint8_t* data(AbstractPart part, uint32_t block) const { return tiers_->data(*blocks(part)[block].get()); }
   float* ranges_of(Node& node) const {
@@ -132,6 +145,7 @@ class LayerAbstracts {
   uint32_t block_bytes_[kAbstractParts];
   uint32_t n_pages_ = 0;
   std::array<std::vector<PageHandle>, kAbstractParts> blocks_;
+  std::array<uint64_t, kAbstractParts> seen_epochs_ = {};  // 0 when blocks_ changed
   std::vector<std::vector<std::shared_ptr<Node>>> nodes_;  // [level - kBlockLevel][index]
   std::vector<std::shared_ptr<Node>> next_nodes_;          // [level - kBlockLevel]: taken, not filled yet
   std::vector<float> ranges_;                              // [n_kv_heads][head_dim]

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "runtime/kv/layer_compaction.h"
+
 namespace leoam {
 namespace {
 
@@ -41,7 +43,9 @@ Status LayerSelection::summarize(SequenceKv& kv, uint32_t layer, Device& device,
   LayerAbstracts& abstracts = kv.selector_->abstracts(layer);
   const kernels::KvLayout& layout = kv.shape_.layout;
   const std::span<const PageHandle> pages = kv.layers_[layer].pages;
-  const auto n_full = static_cast<uint32_t>((kv.n_tokens_ + kv.n_reserved_) / layout.page_tokens);
+  const uint64_t n_tokens = kv.n_tokens_ + kv.n_reserved_;
+  const auto n_full = static_cast<uint32_t>(
+      kv.codec_ == kernels::PageCodec::plain ? n_tokens / layout.page_tokens : LayerCompaction::end_page(kv));
   Status tops = abstracts.make_tops({cancel, holds});
   if (tops.kind() == ErrorKind::corrupt && abstracts.forget_damaged()) tops = {};
   if (tops.kind() == ErrorKind::no_space && kv.give_up_selecting()) return {};
@@ -58,7 +62,10 @@ Status LayerSelection::summarize(SequenceKv& kv, uint32_t layer, Device& device,
     if (room.kind() == ErrorKind::no_space && kv.give_up_selecting()) return {};
     LEOAM_RETURN_IF_ERROR(room.clone());
     LEOAM_RETURN_IF_ERROR(kv.tiers_->pin(run, {cancel, holds}));
-    for (uint32_t i = 0; i < n; ++i) jobs[i].page = kv.tiers_->data(*run[i].get());
+    for (uint32_t i = 0; i < n; ++i) {
+      jobs[i].page = kv.tiers_->data(*run[i].get());
+      jobs[i].codec = kv.layers_[layer].refs[begin + i].codec;
+    }
     Status status = device.summarize(layout, jobs);
     kv.tiers_->unpin(run);
     LEOAM_RETURN_IF_ERROR(std::move(status));
@@ -97,7 +104,7 @@ bool LayerSelection::is_worth_a_guess(const SequenceKv& kv, uint32_t layer) {
 void LayerSelection::guess(SequenceKv& kv, uint32_t layer, const float* q, uint32_t n_heads, float scale,
                            PassHolds* holds) {
   Selector& selector = *kv.selector_;
-  const LayerAbstracts& abstracts = selector.abstracts(layer);
+  LayerAbstracts& abstracts = selector.abstracts(layer);
   SelectionQuery query = query_of(kv, layer, n_heads, scale);
   if (!abstracts.has_tops() || abstracts.n_pages() < query.end_page) return;
   const Selector::FixedSums& fixed = selector.fixed_sums[layer];
@@ -161,7 +168,9 @@ Status LayerSelection::choose(const AttentionSums& fixed, uint32_t n_heads, floa
   selection.heads.resize(kv_.shape_.layout.n_kv_heads);
   selection.outside.resize(n_heads);
   reader_.emplace(*kv_.tiers_, selector.abstracts(layer_), holds_, cancel);
+  const uint64_t begun_us = steady_us();
   LEOAM_RETURN_IF_ERROR(forget_if_damaged(selector.policy().select(query, *reader_, &selection)));
+  selector.statistics.evaluating_us += steady_us() - begun_us;
   return place(&buffers_.chosen, cancel);
 }
 
@@ -198,7 +207,7 @@ Status LayerSelection::place(std::vector<PageHandle>* pages, const CancelFlag* c
     std::vector<kernels::KvGranules>& granules = buffers_.granules[h];
     granules.clear();
     for (const PageGranules& page : selection.heads[h].granules)
-      granules.push_back({layer.refs[page.page].data, page.mask});
+      granules.push_back({layer.refs[page.page].data, page.mask, layer.refs[page.page].codec});
     buffers_.heads[h] = {granules, selection.heads[h].token_masks, selection.heads[h].estimates};
   }
   span_.heads = buffers_.heads;

@@ -81,6 +81,15 @@ void LookAhead::expect(Tiers& tiers, uint32_t layer, std::span<const PageHandle>
   runs_.insert(behind, run);
 }
 
+void LookAhead::replace(uint32_t layer, const Page& page, const PageHandle& by) {
+  Guess& guess = guesses_[layer];
+  const auto id = std::ranges::lower_bound(guess.ids, page.id);
+  if (id == guess.ids.end() || *id != page.id) return;
+  guess.ids.erase(id);
+  guess.ids.insert(std::ranges::lower_bound(guess.ids, by->id), by->id);
+  std::ranges::find(guess.pages, &page, &PageHandle::get)->operator=(by);
+}
+
 void LookAhead::stop(Tiers& tiers) {
   for (const Run& run : runs_) unwant(tiers, run);
   runs_.clear();

@@ -40,6 +40,8 @@ class LookAhead {
   // A layer has selected, and needed these pages. Returns how many of them had been guessed.
   uint64_t selected(Tiers& tiers, uint32_t layer, std::span<const PageHandle> pages);
   void forget_guesses(Tiers& tiers);
+  // Another page with the same tokens takes the place of a page of the layer.
+  void replace(uint32_t layer, const Page& page, const PageHandle& by);
 
  private:
   // Pages that were asked for, in the order of use. Layers are counted over passes.

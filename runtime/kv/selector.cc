@@ -9,7 +9,7 @@ Result<std::unique_ptr<Selector>> Selector::create(Tiers& tiers, const PolicyOpt
                                                    const std::vector<uint32_t>& windows) {
   LEOAM_ASSIGN_OR_RETURN(std::unique_ptr<Policy> policy, create_policy(options, means));
   if (!policy) return std::unique_ptr<Selector>();
-  std::unique_ptr<Selector> selector(new Selector(options, std::move(policy)));
+  std::unique_ptr<Selector> selector(new Selector(options, means, std::move(policy)));
   const auto n_layers = static_cast<uint32_t>(windows.size());
   selector->layers_.resize(n_layers);
   selector->fixed_sums.resize(n_layers);
@@ -29,7 +29,9 @@ Selector::Selector(const Selector& other)
     : statistics(other.statistics),
       fixed_sums(other.fixed_sums.size()),
       options_(other.options_),
+      means_(other.means_),
       policy_(other.policy_->clone()),
+      block_scores_(means_),
       given_up_(other.given_up_) {
   for (const auto& layer : other.layers_)
     layers_.push_back(layer ? std::make_unique<LayerAbstracts>(*layer) : nullptr);
@@ -46,6 +48,14 @@ Selector::Selector(const Selector& other)
 
 bool Selector::selects(uint32_t layer, uint64_t n_tokens, uint32_t n_step_tokens) const {
   if (n_step_tokens != 1 || !has_abstracts(layer)) return false;
+  const uint64_t n_fixed_tokens = uint64_t{options_.n_sink_tokens} + options_.n_window_tokens;
+  return std::max(options_.budget(n_tokens), n_fixed_tokens) < n_tokens;
+}
+
+bool Selector::selects_blocks(uint64_t n_tokens, uint64_t n_step_tokens) const {
+  if (options_.sparse_prefill_tokens == 0 || n_tokens < options_.sparse_prefill_tokens ||
+      n_step_tokens <= kNarrowSpan_tokens)
+    return false;
   const uint64_t n_fixed_tokens = uint64_t{options_.n_sink_tokens} + options_.n_window_tokens;
   return std::max(options_.budget(n_tokens), n_fixed_tokens) < n_tokens;
 }

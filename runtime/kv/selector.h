@@ -9,6 +9,7 @@
 #include "runtime/kv/layer_abstracts.h"
 #include "runtime/kv/layer_masses.h"
 #include "runtime/kv/page.h"
+#include "runtime/kv/policy/block_scores.h"
 #include "runtime/kv/policy/policy.h"
 
 namespace leoam {
@@ -26,6 +27,7 @@ struct SelectionStatistics {
   uint64_t n_attended_tokens = 0;  // mean over the KV heads, fixed ones included
   uint64_t n_context_tokens = 0;
   uint64_t n_chunks_evaluated = 0;  // all KV heads
+  uint64_t evaluating_us = 0;       // policies at work, abstracts that were waited for included
   uint64_t n_pages_needed = 0;      // by any head, fixed ones included
   uint64_t n_pages_fetched = 0;     // of KV and abstracts, one by one, where a layer was not in place
   uint64_t n_pages_guessed = 0;     // of them, those that the step before had selected too
@@ -33,6 +35,10 @@ struct SelectionStatistics {
   double coverage = 0;              // sum over selections of the mean over their heads
   uint64_t n_audited = 0;           // selections of which the captured share is known
   double captured = 0;              // sum over these of the mean over their heads
+  // Of blocks of prompts in the layers that select: tokens attended to, mean over the KV heads, and before
+  // the block's end in all.
+  uint64_t n_prefill_attended_tokens = 0;
+  uint64_t n_prefill_context_tokens = 0;
   // Of the newest step: the least of all layers and heads; 1 when nothing was selected.
   double least_coverage = 1;
 };
@@ -67,8 +73,12 @@ class Selector {
 
   const PolicyOptions& options() const { return options_; }
   Policy& policy() { return *policy_; }
+  BlockScores& block_scores() { return block_scores_; }
   // Whether a step of n_step_tokens, the last of which is the context's n_tokens-th, attends to a selection.
   bool selects(uint32_t layer, uint64_t n_tokens, uint32_t n_step_tokens) const;
+  // Whether a piece of n_step_tokens behind n_tokens of them attends to a selection, in layers with
+  // abstracts.
+  bool selects_blocks(uint64_t n_tokens, uint64_t n_step_tokens) const;
   // A layer that ever selects has abstracts.
   bool has_abstracts(uint32_t layer) const { return !given_up_ && layers_[layer] != nullptr; }
   LayerAbstracts& abstracts(uint32_t layer) { return *layers_[layer]; }
@@ -100,11 +110,13 @@ class Selector {
   std::vector<FixedSums> fixed_sums;
 
  private:
-  Selector(const PolicyOptions& options, std::unique_ptr<Policy> policy)
-      : options_(options), policy_(std::move(policy)) {}
+  Selector(const PolicyOptions& options, const PolicyMeans& means, std::unique_ptr<Policy> policy)
+      : options_(options), means_(means), policy_(std::move(policy)), block_scores_(means) {}
 
   PolicyOptions options_;
+  PolicyMeans means_;
   std::unique_ptr<Policy> policy_;
+  BlockScores block_scores_;
   std::vector<std::unique_ptr<LayerAbstracts>> layers_;
   std::vector<std::unique_ptr<LayerMasses>> masses_;  // [n_layers], or none
   bool given_up_ = false;

@@ -3,12 +3,6 @@
 #include <algorithm>
 
 namespace leoam {
-namespace {
-
-// What is saved or evicted before the next word of progress.
-constexpr uint64_t kProgressStep_bytes = uint64_t{16} << 20;
-
-}  // namespace
 
 SequenceKv::SequenceKv(Tiers& tiers, KvShape shape, uint64_t capacity_tokens,
                        std::unique_ptr<Selector> selector)
@@ -32,6 +26,8 @@ SequenceKv::SequenceKv(const SequenceKv& other)
       layers_(other.layers_),
       n_tokens_(other.n_tokens_),
       n_pages_(other.n_pages_),
+      codec_(other.codec_),
+      saved_bytes_(other.saved_bytes_),
       ahead_(static_cast<uint32_t>(other.layers_.size()), layers_ahead()) {
   for (size_t i = 0; i < layers_.size(); ++i) {
     layers_[i].pages.reserve(other.layers_[i].pages.capacity());
@@ -54,7 +50,7 @@ uint64_t SequenceKv::visible_bytes() const {
   uint64_t bytes = 0;
   for (const uint32_t window : shape_.windows)
     bytes += token_bytes * (window ? std::min<uint64_t>(window, n_tokens_) : n_tokens_);
-  return bytes;
+  return bytes - saved_bytes_;
 }
 
 Status SequenceKv::reserve(uint32_t n) {
@@ -134,6 +130,8 @@ void SequenceKv::cut(Layer& layer, uint64_t n) {
       static_cast<size_t>(page_count(n) - std::min<uint64_t>(page_count(n), layer.first_page));
   if (keep < layer.pages.size()) {
     n_pages_ -= layer.pages.size() - keep;
+    for (size_t i = keep; i < layer.refs.size(); ++i) saved_bytes_ -= saved_bytes(layer.refs[i].codec);
+    layer.compact_end = static_cast<uint32_t>(std::min<size_t>(layer.compact_end, keep));
     layer.pages.erase(layer.pages.begin() + static_cast<std::ptrdiff_t>(keep), layer.pages.end());
     layer.refs.resize(keep);
   }
@@ -157,6 +155,16 @@ void SequenceKv::drop_out_of_window(Layer& layer, uint32_t window) {
   n_pages_ -= dropped;
 }
 
+void SequenceKv::replace(Layer& layer, size_t index, PageHandle page, kernels::PageCodec codec) {
+  kernels::KvPageRef& ref = layer.refs[index];
+  saved_bytes_ += saved_bytes(codec);
+  saved_bytes_ -= saved_bytes(ref.codec);
+  ref.codec = codec;
+  layer.seen_epoch = 0;
+  ahead_.replace(static_cast<uint32_t>(&layer - layers_.data()), *layer.pages[index].get(), page);
+  layer.pages[index] = std::move(page);
+}
+
 void SequenceKv::commit() {
   n_tokens_ += n_reserved_;
   n_reserved_ = 0;
@@ -174,9 +182,31 @@ void SequenceKv::rollback() {
   for (Layer& layer : layers_) cut(layer, n_tokens_);
 }
 
+kernels::PageCodec SequenceKv::newest_codec() const {
+  for (const Layer& layer : layers_) {
+    const auto is_compact = [](const kernels::KvPageRef& ref) {
+      return ref.codec != kernels::PageCodec::plain;
+    };
+    const auto last = std::find_if(layer.refs.rbegin(), layer.refs.rend(), is_compact);
+    if (last != layer.refs.rend()) return last->codec;
+  }
+  return kernels::PageCodec::plain;
+}
+
+uint64_t SequenceKv::cut_point(uint64_t n) const {
+  const uint64_t page_tokens = shape_.layout.page_tokens;
+  const uint64_t page = n / page_tokens;
+  const bool is_compact = std::ranges::any_of(layers_, [page](const Layer& layer) {
+    return page >= layer.first_page && page - layer.first_page < layer.refs.size() &&
+           layer.refs[page - layer.first_page].codec != kernels::PageCodec::plain;
+  });
+  return is_compact ? page * page_tokens : n;
+}
+
 Status SequenceKv::truncate(uint64_t n) {
   if (n > n_tokens_)
     return error(ErrorKind::invalid_argument, "n_tokens: at most {}, found {}", n_tokens_, n);
+  n = cut_point(n);
   for (size_t i = 0; i < layers_.size() && n > 0; ++i) {
     const uint64_t window = shape_.windows[i];
     const uint64_t first_needed = window && n >= window ? (n - window + 1) / shape_.layout.page_tokens : 0;
@@ -193,131 +223,7 @@ Status SequenceKv::truncate(uint64_t n) {
 
 LookAhead::Layers SequenceKv::layers_ahead() const {
   return {[this](uint32_t layer) { return std::span<const PageHandle>(layers_[layer].pages); },
-          [this](uint32_t layer) { return selects(layer); }};
-}
-
-template <class Move>
-Status SequenceKv::move_pages(const Layer& layer, const KvProgress& on_progress, uint64_t* done_bytes,
-                              const Move& move) const {
-  const std::span<const PageHandle> pages = layer.pages;
-  const size_t step = std::max<size_t>(kProgressStep_bytes / page_bytes(), 1);
-  for (size_t at = 0; at < pages.size(); at += step) {
-    const std::span<const PageHandle> some = pages.subspan(at, std::min(step, pages.size() - at));
-    LEOAM_RETURN_IF_ERROR(move(some));
-    *done_bytes += some.size() * page_bytes();
-    if (on_progress && !on_progress(*done_bytes, bytes()))
-      return Status(ErrorKind::cancelled, "stopped by the receiver of progress");
-  }
-  return {};
-}
-
-Status SequenceKv::save(const std::shared_ptr<SessionFile>& file, const Tiers::Wait& wait,
-                        const KvProgress& on_progress, Saved* saved) {
-  saved->streams.assign(layers_.size(), {});
-  uint64_t done_bytes = 0;
-  for (size_t i = 0; i < layers_.size(); ++i) {
-    LEOAM_RETURN_IF_ERROR(
-        move_pages(layers_[i], on_progress, &done_bytes,
-                   [&](std::span<const PageHandle> pages) { return tiers_->save(pages, file, wait); }));
-    saved->streams[i].first_page = layers_[i].first_page;
-    describe(layers_[i].pages, *file, &saved->streams[i]);
-  }
-  return save_abstracts(file, wait, saved);
-}
-
-void SequenceKv::describe(std::span<const PageHandle> pages, const PageFile& file, StreamIndex* index) const {
-  index->pages.reserve(pages.size());
-  for (const PageHandle& page : pages) index->pages.push_back(tiers_->saved_record(*page.get(), file));
-}
-
-Status SequenceKv::save_abstracts(const std::shared_ptr<SessionFile>& file, const Tiers::Wait& wait,
-                                  Saved* saved) {
-  if (!selector_) return {};
-  const auto n_layers = static_cast<uint32_t>(layers_.size());
-  for (uint32_t layer = 0; layer < n_layers; ++layer) {
-    if (!selector_->has_abstracts(layer)) continue;
-    LayerAbstracts& abstracts = selector_->abstracts(layer);
-    // Without them the next session makes all of it again.
-    if (!abstracts.make_tops(wait).ok()) continue;
-    const std::vector<uint8_t> above = abstracts.encode();
-    if (above.empty()) continue;
-    for (const AbstractPart part : {AbstractPart::records, AbstractPart::codes}) {
-      const PageKind kind = page_kind(part);
-      LEOAM_RETURN_IF_ERROR(tiers_->save(abstracts.blocks(part), file, wait));
-      saved->streams.resize(size_t{kPageKinds} * n_layers);
-      saved->page_bytes[static_cast<size_t>(kind)] = LayerAbstracts::block_bytes(shape_.layout, part);
-      describe(abstracts.blocks(part), *file, &saved->streams[stream_number(kind, layer, n_layers)]);
-    }
-    const Result<std::vector<uint8_t>> before = file->read_abstract(layer, 0);
-    if (!before.ok() || *before != above) LEOAM_RETURN_IF_ERROR(file->write_abstract(layer, 0, above));
-  }
-  return {};
-}
-
-void SequenceKv::adopt_abstracts(const std::shared_ptr<SessionFile>& file) {
-  const auto n_layers = static_cast<uint32_t>(layers_.size());
-  if (file->streams().size() < size_t{kPageKinds} * n_layers) return;
-  for (uint32_t layer = 0; layer < n_layers; ++layer) {
-    // Handles in any case: what nobody takes is free again in the file.
-    std::array<std::vector<PageHandle>, kAbstractParts> blocks;
-    bool fits = true;
-    for (const AbstractPart part : {AbstractPart::records, AbstractPart::codes}) {
-      const PageKind kind = page_kind(part);
-      const uint32_t number = stream_number(kind, layer, n_layers);
-      const StreamIndex& index = file->streams()[number];
-      const uint32_t bytes = file->page_bytes(kind);
-      fits = fits && index.first_page == 0 && bytes == LayerAbstracts::block_bytes(shape_.layout, part);
-      for (uint32_t i = 0; i < index.pages.size(); ++i)
-        blocks[static_cast<size_t>(part)].push_back(tiers_->adopt(
-            LayerAbstracts::stream(number, part), index.first_page + i, bytes, file, index.pages[i]));
-    }
-    if (!fits || !selector_ || !selector_->has_abstracts(layer)) continue;
-    const Result<std::vector<uint8_t>> above = file->read_abstract(layer, 0);
-    const auto n_pages = static_cast<uint32_t>(n_tokens_ / shape_.layout.page_tokens);
-    if (above.ok()) (void)selector_->abstracts(layer).adopt(*above, n_pages, {}, std::move(blocks)).ok();
-  }
-}
-
-Status SequenceKv::adopt(const std::shared_ptr<SessionFile>& file, uint64_t n_tokens) {
-  const std::vector<StreamIndex>& index = file->streams();
-  for (size_t i = 0; i < layers_.size(); ++i) {
-    Layer& layer = layers_[i];
-    const uint64_t last = index[i].first_page + index[i].pages.size();
-    const uint64_t window = shape_.windows[i];
-    const uint64_t first_needed =
-        window && n_tokens >= window ? (n_tokens - window + 1) / shape_.layout.page_tokens : 0;
-    if (last != page_count(n_tokens) || index[i].first_page > first_needed)
-      return error(ErrorKind::corrupt, "layer {}: {} tokens need pages [{}, {}), found [{}, {})", i, n_tokens,
-                   first_needed, page_count(n_tokens), index[i].first_page, last);
-    layer.first_page = index[i].first_page;
-    for (size_t k = 0; k < index[i].pages.size(); ++k) {
-      const uint32_t number = layer.first_page + static_cast<uint32_t>(k);
-      layer.pages.push_back(
-          tiers_->adopt({static_cast<uint32_t>(i)}, number, page_bytes(), file, index[i].pages[k]));
-      layer.refs.push_back({nullptr, static_cast<int32_t>(number * shape_.layout.page_tokens), 0});
-    }
-    n_pages_ += index[i].pages.size();
-    set_counts(layer, 0, n_tokens);
-  }
-  n_tokens_ = n_tokens;
-  adopt_abstracts(file);
-  return {};
-}
-
-Status SequenceKv::evict(const Tiers::Wait& wait, const KvProgress& on_progress) {
-  ahead_.forget_guesses(*tiers_);
-  uint64_t done_bytes = 0;
-  for (const Layer& layer : layers_)
-    LEOAM_RETURN_IF_ERROR(move_pages(layer, on_progress, &done_bytes, [&](std::span<const PageHandle> pages) {
-      return tiers_->evict(pages, wait);
-    }));
-  for (uint32_t i = 0; i < layers_.size() && selector_; ++i) {
-    if (!selector_->has_abstracts(i)) continue;
-    for (const AbstractPart part : {AbstractPart::records, AbstractPart::codes})
-      LEOAM_RETURN_IF_ERROR(tiers_->evict(selector_->abstracts(i).blocks(part), wait));
-    selector_->abstracts(i).drop_tops();
-  }
-  return {};
+          [this](uint32_t layer) { return selects(layer) || selects_blocks(layer); }};
 }
 
 uint64_t SequenceKv::first_damaged_token() const {
@@ -342,8 +248,9 @@ void SequenceKv::take_pages(const SequenceKv& repaired, uint64_t begin, uint64_t
       if (first < begin || first >= end || !tiers_->damaged(*layer.pages[k].get())) continue;
       const uint64_t number = layer.first_page + k;
       if (number < from.first_page || number - from.first_page >= from.pages.size()) continue;
-      layer.pages[k] = from.pages[number - from.first_page];
-      layer.seen_epoch = 0;
+      const kernels::KvPageRef& ref = from.refs[number - from.first_page];
+      replace(layer, k, from.pages[number - from.first_page], ref.codec);
+      layer.compact_end = std::min(layer.compact_end, static_cast<uint32_t>(number));
     }
   }
 }

@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-#include "kernels/kv_layout.h"
+#include "kernels/page_codec/page_codec_layout.h"
 #include "runtime/base/cancel.h"
 #include "runtime/base/status.h"
 #include "runtime/kv/look_ahead.h"
@@ -25,12 +25,20 @@ struct KvShape {
   std::vector<uint32_t> windows;
 };
 
+inline constexpr kernels::PageCodec kCompactCodecs[] = {kernels::PageCodec::k8v8, kernels::PageCodec::k8v4,
+                                                        kernels::PageCodec::k4v4};
+// The kind of a page of KV.
+constexpr PageKind page_kind(kernels::PageCodec codec) {
+  constexpr PageKind kinds[] = {PageKind::kv, PageKind::kv_k8v8, PageKind::kv_k8v4, PageKind::kv_k4v4};
+  return kinds[static_cast<size_t>(codec)];
+}
+
 // KV bytes done and in all, of work on the pages of a sequence; false stops it.
 using KvProgress = std::function<bool(uint64_t done_bytes, uint64_t total_bytes)>;
 
 // A pass reserves tokens, then takes the layers in ascending order: open_layer, append to append_pages,
-// attention over a LayerReader's pages, close_layer; then the tokens are committed or rolled back. Copies
-// share all pages (a fork); the page that a copy writes next is copied first.
+// LayerCompaction, attention over a LayerReader's pages, close_layer; then the tokens are committed or rolled
+// back. Copies share all pages (a fork); the page that a copy writes next is copied first.
 //
 // Thread rule: one thread at a time; copies are independent of each other.
 class SequenceKv {
@@ -55,8 +63,19 @@ class SequenceKv {
     return selector_ &&
            selector_->selects(layer, n_tokens_ + n_reserved_, static_cast<uint32_t>(n_reserved_));
   }
+  // What LayerCompaction makes of pages; plain: nothing. Pages that are compact stay what they are.
+  kernels::PageCodec codec() const { return codec_; }
+  void set_codec(kernels::PageCodec codec) { codec_ = codec; }
+  bool has_compact_pages() const { return saved_bytes_ > 0; }
+  // Of the last page that is compact; plain: none is.
+  kernels::PageCodec newest_codec() const;
+  // Not more than n: a compact page cannot be written, so it is kept or given up as a whole.
+  uint64_t cut_point(uint64_t n) const;
+  // Whether they are a piece whose blocks of queries do, in this layer; in any, while none lacks room.
+  bool selects_blocks(uint32_t layer) const { return selects_blocks() && selector_->has_abstracts(layer); }
+  bool selects_blocks() const { return selector_ && selector_->selects_blocks(n_tokens_, n_reserved_); }
   // KV bytes of the pages that this sequence has, shared ones included, in whatever tier.
-  uint64_t bytes() const { return n_pages_ * shape_.layout.page_bytes(); }
+  uint64_t bytes() const { return n_pages_ * shape_.layout.page_bytes() - saved_bytes_; }
   // Of them, in RAM now.
   uint64_t resident_bytes() const;
   // KV bytes that attention of the newest token reads.
@@ -78,8 +97,8 @@ class SequenceKv {
   void commit();
   // Gives the reserved tokens up.
   void rollback();
-  // Drops tokens from n on. Fails with invalid_argument beyond the end, with unsupported when a sliding layer
-  // no longer has the window before n (0 always works); then nothing changes.
+  // Drops tokens from cut_point(n) on. Fails with invalid_argument beyond the end, with unsupported when a
+  // sliding layer no longer has the window before n (0 always works); then nothing changes.
   Status truncate(uint64_t n);
 
   // Writes what `file` lacks and describes all pages for a commit. Damaged pages have no record.
@@ -102,6 +121,8 @@ class SequenceKv {
   void take_pages(const SequenceKv& repaired, uint64_t begin, uint64_t end);
 
  private:
+  friend class LayerCompaction;
+  friend class BlockSelection;
   friend class LayerReader;
   friend class LayerSelection;
   struct Layer {
@@ -109,11 +130,20 @@ class SequenceKv {
     std::vector<kernels::KvPageRef> refs;  // one a page; addresses hold while the page is pinned or in use
     uint32_t first_page = 0;               // number of pages[0]
     uint64_t seen_epoch = 0;
+    uint32_t compact_end = 0;  // of global layers: before it pages are compact, or were looked at
   };
   uint64_t page_count(uint64_t n_tokens) const {
     return (n_tokens + shape_.layout.page_tokens - 1) / shape_.layout.page_tokens;
   }
   uint32_t page_bytes() const { return static_cast<uint32_t>(shape_.layout.page_bytes()); }
+  uint64_t saved_bytes(kernels::PageCodec codec) const {
+    return page_bytes() - kernels::page_bytes(shape_.layout, codec);
+  }
+  Stream stream_of(uint32_t layer, kernels::PageCodec codec) const {
+    return {stream_number(page_kind(codec), layer, static_cast<uint32_t>(layers_.size()))};
+  }
+  // Another page with the same tokens takes the place of a page.
+  void replace(Layer& layer, size_t index, PageHandle page, kernels::PageCodec codec);
   Status try_open_layer(uint32_t layer, const Tiers::Wait& wait);
   // Drops a layer's pages behind the first n tokens and sets the token counts of the rest.
   void cut(Layer& layer, uint64_t n);
@@ -126,6 +156,11 @@ class SequenceKv {
   }
   LookAhead::Layers layers_ahead() const;
   void describe(std::span<const PageHandle> pages, const PageFile& file, StreamIndex* index) const;
+  // Records of compact pages go to the streams of their codecs.
+  void divide_by_codec(Saved* saved) const;
+  // Not present when no stream of compact pages has it.
+  PageRecord find_compact(const SessionFile& file, uint32_t layer, uint32_t number,
+                          kernels::PageCodec* codec) const;
   Status save_abstracts(const std::shared_ptr<SessionFile>& file, const Tiers::Wait& wait, Saved* saved);
   void adopt_abstracts(const std::shared_ptr<SessionFile>& file);
   // Runs `move`(pages -> Status) on the pages of a layer, some at a time, between which progress is told.
@@ -141,6 +176,8 @@ class SequenceKv {
   uint64_t n_tokens_ = 0;
   uint64_t n_reserved_ = 0;
   uint64_t n_pages_ = 0;
+  kernels::PageCodec codec_ = kernels::PageCodec::plain;
+  uint64_t saved_bytes_ = 0;  // what all pages would take beyond theirs if they were plain
 
   LookAhead ahead_;
   bool streams_ = false;      // in the last pass some layer was not in RAM as a whole

@@ -51,6 +51,11 @@ struct TierStatistics {
   uint64_t n_pages_ahead = 0;    // brought in before
   uint64_t n_pages_damaged = 0;  // had no whole copy
   uint64_t stall_us = 0;         // passes waited for pages that long
+  uint64_t reading_us = 0;       // some page was on its way from a file that long
+  // On disk, of pages that came from files.
+  uint64_t kv_read_bytes = 0;
+  uint64_t record_read_bytes = 0;
+  uint64_t code_read_bytes = 0;
   TransferStatistics transfer;
 };
 
@@ -316,9 +321,11 @@ class Tiers {
   uint32_t n_moving_ = 0;
   uint32_t n_writing_ = 0;
   uint32_t n_lowering_ = 0;
-  uint32_t n_awaited_ = 0;  // pages
-  uint32_t n_stalled_ = 0;  // threads that could help
-  Status write_failure_;    // of moving down
+  uint32_t n_reading_ = 0;
+  uint64_t reading_since_us_ = 0;  // of n_reading_ > 0
+  uint32_t n_awaited_ = 0;         // pages
+  uint32_t n_stalled_ = 0;         // threads that could help
+  Status write_failure_;           // of moving down
   uint64_t n_write_failures_ = 0;
   Status link_failure_;  // stays
   std::deque<Job> jobs_;

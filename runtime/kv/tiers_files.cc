@@ -125,6 +125,7 @@ bool Tiers::start_writes() {
 
 void Tiers::start_read(Page& page, bool urgent) {
   Job* job = take_job(page, Movement::reading);
+  if (n_reading_++ == 0) reading_since_us_ = steady_us();
   job->transfer.operation = IoOperation::read;
   job->transfer.urgent = urgent;
   if (page.scratch.present()) {
@@ -163,8 +164,13 @@ void Tiers::finish_write(Job& job) {
 
 void Tiers::finish_read(Job& job) {
   Page& page = *job.page;
+  if (--n_reading_ == 0) statistics_.reading_us += steady_us() - reading_since_us_;
   if (job.transfer.status.ok()) {
     page.at(Level::host).filled = true;
+    uint64_t& read_bytes = page.retention == Retention::codes     ? statistics_.code_read_bytes
+                           : page.retention == Retention::records ? statistics_.record_read_bytes
+                                                                  : statistics_.kv_read_bytes;
+    read_bytes += PageFile::stored_bytes(page.bytes);
     page.arrived_us = steady_us();
     ++epoch_;
     return;

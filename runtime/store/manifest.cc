@@ -77,17 +77,17 @@ Status read_epochs(const schema::Manifest& root, Manifest* manifest) {
 }
 
 Status read_page_bytes(const schema::Manifest& root, Manifest* manifest) {
-  const auto* page_bytes = root.abstract_page_bytes();
+  const auto* page_bytes = root.kind_page_bytes();
   if (!page_bytes || page_bytes->size() == 0) return {};
-  if (page_bytes->size() != manifest->abstract_page_bytes.size())
+  if (page_bytes->size() != manifest->kind_page_bytes.size())
     return error(ErrorKind::corrupt, "manifest: sizes of {} kinds of pages expected, found {}",
-                 manifest->abstract_page_bytes.size(), page_bytes->size());
+                 manifest->kind_page_bytes.size(), page_bytes->size());
   for (uint32_t i = 0; i < page_bytes->size(); ++i) {
     const uint32_t bytes = page_bytes->Get(i);
-    if (bytes == 0 || bytes > SessionIdentity::kMostPage_bytes)
-      return error(ErrorKind::corrupt, "manifest: pages of {} bytes, expected 1 to {}", bytes,
+    if (bytes > SessionIdentity::kMostPage_bytes)
+      return error(ErrorKind::corrupt, "manifest: pages of {} bytes, expected at most {}", bytes,
                    SessionIdentity::kMostPage_bytes);
-    manifest->abstract_page_bytes[i] = bytes;
+    manifest->kind_page_bytes[i] = bytes;
   }
   return {};
 }
@@ -108,6 +108,17 @@ Status read_abstracts(const schema::Manifest& root, const SessionIdentity& ident
 
 }  // namespace
 
+void Manifest::drop_abstracts(uint32_t n_layers) {
+  abstracts.clear();
+  for (const PageKind kind : {PageKind::records, PageKind::codes}) {
+    kind_page_bytes[static_cast<size_t>(kind) - 1] = 0;
+    for (uint32_t layer = 0; layer < n_layers; ++layer)
+      if (const uint32_t number = stream_number(kind, layer, n_layers); number < streams.size())
+        streams[number] = {};
+  }
+  if (!has_all_kinds()) streams.resize(n_layers);
+}
+
 std::vector<uint8_t> Manifest::encode() const {
   flatbuffers::FlatBufferBuilder builder;
   std::vector<schema::Epoch> flat_epochs;
@@ -122,14 +133,14 @@ std::vector<uint8_t> Manifest::encode() const {
   for (const AbstractRecord& abstract : abstracts)
     flat_abstracts.emplace_back(flat(abstract.blob), abstract.layer, abstract.level);
   std::vector<uint32_t> flat_page_bytes;
-  if (!streams.empty() && abstract_page_bytes[0] != 0)
-    flat_page_bytes.assign(abstract_page_bytes.begin(), abstract_page_bytes.end());
+  if (!streams.empty() && has_all_kinds())
+    flat_page_bytes.assign(kind_page_bytes.begin(), kind_page_bytes.end());
   const schema::LogEnd log(n_log_records, flat(log_tag));
   const schema::Blob flat_logits = flat(logits);
   builder.Finish(
       schema::CreateManifestDirect(builder, generation, n_tokens, n_kv_tokens, &log, &flat_epochs,
                                    &flat_streams, logits.present() ? &flat_logits : nullptr, &flat_abstracts,
-                                   flat_page_bytes.empty() ? nullptr : &flat_page_bytes),
+                                   flat_page_bytes.empty() ? nullptr : &flat_page_bytes, selects_from),
       schema::ManifestIdentifier());
   return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
 }
@@ -147,6 +158,7 @@ Result<Manifest> Manifest::decode(std::span<const uint8_t> bytes, const SessionI
   manifest.generation = root->generation();
   manifest.n_tokens = root->n_tokens();
   manifest.n_kv_tokens = root->n_kv_tokens();
+  manifest.selects_from = root->selects_from();
   manifest.n_log_records = root->log()->n_records();
   manifest.log_tag = bytes_of(root->log()->tag());
   // A token takes four bytes of the log, so the file's size is a limit to all that is counted in tokens.
@@ -157,7 +169,7 @@ Result<Manifest> Manifest::decode(std::span<const uint8_t> bytes, const SessionI
     return error(ErrorKind::corrupt, "manifest: KV of {} tokens, there are {}", manifest.n_kv_tokens,
                  manifest.n_tokens);
   LEOAM_RETURN_IF_ERROR(read_page_bytes(*root, &manifest));
-  const uint32_t n_kinds = manifest.abstract_page_bytes[0] != 0 ? kPageKinds : 1;
+  const uint32_t n_kinds = manifest.has_all_kinds() ? kPageKinds : 1;
   if (root->streams()->size() != n_kinds * identity.n_layers)
     return error(ErrorKind::corrupt, "manifest: {} streams expected, found {}", n_kinds * identity.n_layers,
                  root->streams()->size());
@@ -166,6 +178,8 @@ Result<Manifest> Manifest::decode(std::span<const uint8_t> bytes, const SessionI
   for (uint32_t stream = 0; stream < root->streams()->size(); ++stream) {
     LEOAM_ASSIGN_OR_RETURN(StreamRecord record,
                            stream_of(*root->streams()->Get(stream), stream, n_pages, file_bytes));
+    if (record.n_pages > 0 && manifest.page_bytes_of(stream, identity) == 0)
+      return error(ErrorKind::corrupt, "manifest: stream {} has {} pages of 0 bytes", stream, record.n_pages);
     manifest.streams.push_back(std::move(record));
   }
   if (root->logits()) manifest.logits = blob_of(*root->logits(), file_bytes);

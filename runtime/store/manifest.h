@@ -2,6 +2,7 @@
 // "Slots", "Manifest" and "Index".
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <span>
@@ -44,26 +45,29 @@ struct Manifest {
   uint64_t generation = 0;
   uint64_t n_tokens = 0;
   uint64_t n_kv_tokens = 0;
+  // The first token whose KV was made by a pass of several that attended to a selection; 0: there is none.
+  uint64_t selects_from = 0;
   uint64_t n_log_records = 0;
   Tag log_tag = {};  // of the last record
   std::vector<Epoch> epochs;
   std::vector<StreamRecord> streams;  // by stream_number: [n_layers] of KV, or [kPageKinds * n_layers]
-  std::array<uint32_t, kPageKinds - 1> abstract_page_bytes = {};  // of the kinds behind KV
+  std::array<uint32_t, kPageKinds - 1> kind_page_bytes = {};  // of the kinds behind KV; 0: no pages
   BlobRecord logits;
   std::vector<AbstractRecord> abstracts;  // in the order of level, layer
 
   uint32_t page_bytes(PageKind kind, const SessionIdentity& identity) const {
-    return kind == PageKind::kv ? identity.page_bytes : abstract_page_bytes[static_cast<size_t>(kind) - 1];
+    return kind == PageKind::kv ? identity.page_bytes : kind_page_bytes[static_cast<size_t>(kind) - 1];
   }
   uint32_t page_bytes_of(uint32_t stream, const SessionIdentity& identity) const {
     return page_bytes(static_cast<PageKind>(stream / identity.n_layers), identity);
   }
-  // Only KV is left.
-  void drop_abstracts(uint32_t n_layers) {
-    streams.resize(n_layers);
-    abstract_page_bytes = {};
-    abstracts.clear();
+  // There are streams of all kinds, else of KV alone.
+  bool has_all_kinds() const {
+    return std::ranges::any_of(kind_page_bytes, [](uint32_t bytes) { return bytes != 0; });
   }
+  bool has_abstracts() const { return kind_page_bytes[static_cast<size_t>(PageKind::records) - 1] != 0; }
+  // Only KV is left.
+  void drop_abstracts(uint32_t n_layers);
 
   std::vector<uint8_t> encode() const;
   // Checks every number against the others, the identity and the size of the file; what lies outside the file

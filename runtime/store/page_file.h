@@ -17,9 +17,12 @@
 
 namespace leoam {
 
-// What a page holds. A stream has the pages of one kind of one layer.
-enum class PageKind : uint32_t { kv, records, codes };
-inline constexpr uint32_t kPageKinds = 3;
+// What a page holds. A stream has the pages of one kind of one layer; a page of KV stands in one of four.
+enum class PageKind : uint32_t { kv, records, codes, kv_k8v8, kv_k8v4, kv_k4v4 };
+inline constexpr uint32_t kPageKinds = 6;
+constexpr bool is_abstract(PageKind kind) {
+  return kind == PageKind::records || kind == PageKind::codes;
+}
 constexpr uint32_t stream_number(PageKind kind, uint32_t layer, uint32_t n_layers) {
   return static_cast<uint32_t>(kind) * n_layers + layer;
 }

@@ -65,14 +65,18 @@ class SessionFile::Check {
 
   Status check_pages() {
     const SessionIdentity& identity = state_.identity;
-    for (const StreamIndex& stream : state_.streams) verdict_.n_pages += stream.pages.size();
+    for (uint32_t stream = 0; stream < state_.streams.size(); ++stream)
+      for (uint32_t i = 0; i < state_.streams[stream].pages.size(); ++i)
+        verdict_.n_pages += is_expected(stream, i) ? 1 : 0;
     uint64_t n_done = 0;
     for (uint32_t stream = 0; stream < state_.streams.size(); ++stream) {
       const StreamIndex& index = state_.streams[stream];
+      if (index.pages.empty() && stream >= identity.n_layers) continue;
       const uint32_t page_bytes = state_.manifest.page_bytes_of(stream, identity);
       LEOAM_ASSIGN_OR_RETURN(blocks_, BlockBuffer::create(page_bytes));
       page_.resize(page_bytes);
       for (uint32_t i = 0; i < index.pages.size(); ++i) {
+        if (!is_expected(stream, i)) continue;
         check_page({0, stream, index.first_page + i}, index.pages[i]);
         if (on_page_ && !on_page_(++n_done, verdict_.n_pages))
           return error(ErrorKind::cancelled, "stopped after {} of {} pages", n_done, verdict_.n_pages);
@@ -86,9 +90,27 @@ class SessionFile::Check {
     return {};
   }
 
+  PageKind kind_of(uint32_t stream) const { return static_cast<PageKind>(stream / state_.identity.n_layers); }
+
+  // A page of KV that is not in the stream of its layer's plain pages may be in one of compact pages.
+  bool is_expected(uint32_t stream, uint32_t index) const {
+    const StreamIndex& here = state_.streams[stream];
+    if (here.pages[index].present() || is_abstract(kind_of(stream))) return true;
+    if (kind_of(stream) != PageKind::kv) return false;
+    const uint64_t page = uint64_t{here.first_page} + index;
+    for (size_t other = stream + state_.identity.n_layers; other < state_.streams.size();
+         other += state_.identity.n_layers) {
+      const StreamIndex& there = state_.streams[other];
+      if (!is_abstract(kind_of(static_cast<uint32_t>(other))) && page >= there.first_page &&
+          page - there.first_page < there.pages.size() && there.pages[page - there.first_page].present())
+        return false;
+    }
+    return true;
+  }
+
   void check_page(const PageIdentity& identity, const PageRecord& record) {
     // Abstracts are made again from KV.
-    const bool kv = identity.stream < state_.identity.n_layers;
+    const bool kv = !is_abstract(kind_of(identity.stream));
     const auto lost = [&] {
       if (kv) bad_token(uint64_t{identity.page} * state_.identity.page_tokens);
     };

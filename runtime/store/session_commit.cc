@@ -53,9 +53,9 @@ class SessionFile::Commit {
     if (commit.n_kept_tokens > state_.tokens.size())
       return wrong("n_kept_tokens", state_.tokens.size(), commit.n_kept_tokens);
     if (commit.n_kv_tokens > n_tokens) return wrong("n_kv_tokens", n_tokens, commit.n_kv_tokens);
-    const bool all_kinds = commit.page_bytes[1] != 0;
-    if (all_kinds != (commit.page_bytes[2] != 0) ||
-        commit.streams.size() != (all_kinds ? kPageKinds : 1) * identity.n_layers)
+    const bool all_kinds = std::any_of(commit.page_bytes.begin() + 1, commit.page_bytes.end(),
+                                       [](uint32_t n) { return n != 0; });
+    if (commit.streams.size() != (all_kinds ? kPageKinds : 1) * identity.n_layers)
       return error(ErrorKind::invalid_argument, "commit: streams of {} layers expected, found {}",
                    identity.n_layers, commit.streams.size());
     const uint64_t n_pages = (n_tokens + identity.page_tokens - 1) / identity.page_tokens;
@@ -77,9 +77,10 @@ class SessionFile::Commit {
     manifest_.generation = state_.newest_generation + 1;
     manifest_.n_tokens = commit.n_kept_tokens + commit.tokens.size();
     manifest_.n_kv_tokens = commit.n_kv_tokens;
+    manifest_.selects_from = commit.selects_from;
     LEOAM_RETURN_IF_ERROR(write_log(commit));
-    std::copy_n(commit.page_bytes.begin() + 1, manifest_.abstract_page_bytes.size(),
-                manifest_.abstract_page_bytes.begin());
+    std::copy_n(commit.page_bytes.begin() + 1, manifest_.kind_page_bytes.size(),
+                manifest_.kind_page_bytes.begin());
     LEOAM_RETURN_IF_ERROR(write_index(commit.streams));
     if (!commit.logits.empty()) {
       const auto* bytes = reinterpret_cast<const uint8_t*>(commit.logits.data());
@@ -180,7 +181,7 @@ class SessionFile::Commit {
       const bool replaced = std::ranges::any_of(state_.new_abstracts, [&old](const AbstractRecord& one) {
         return one.layer == old.layer && one.level == old.level;
       });
-      if (replaced || manifest_.abstract_page_bytes[0] == 0) {
+      if (replaced || !manifest_.has_abstracts()) {
         drop(old.blob);
       } else {
         manifest_.abstracts.push_back(old);

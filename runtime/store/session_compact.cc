@@ -14,6 +14,7 @@ constexpr uint64_t kBatch_bytes = uint64_t{1} << 20;
 // behind: it is then one to be computed again.
 Status copy_stream(SessionFile& from, SessionFile& to, uint32_t page_bytes, uint32_t stream,
                    StreamIndex* index) {
+  if (index->pages.empty()) return {};
   const uint64_t stored_bytes = PageFile::stored_bytes(page_bytes);
   const auto n_batch = static_cast<uint32_t>(std::max<uint64_t>(1, kBatch_bytes / stored_bytes));
   LEOAM_ASSIGN_OR_RETURN(const BlockBuffer source, BlockBuffer::create(stored_bytes));
@@ -75,9 +76,10 @@ Status SessionFile::compact(FileSystem& files, const std::string& path, const Se
   SessionCommit commit;
   commit.tokens = from->tokens();
   commit.n_kv_tokens = from->state_->manifest.n_kv_tokens;
+  commit.selects_from = from->state_->manifest.selects_from;
   commit.streams = streams;
-  for (const PageKind kind : {PageKind::records, PageKind::codes})
-    commit.page_bytes[static_cast<size_t>(kind)] = from->page_bytes(kind);
+  for (uint32_t kind = 1; kind < kPageKinds; ++kind)
+    commit.page_bytes[kind] = from->page_bytes(static_cast<PageKind>(kind));
   if (logits.ok()) commit.logits = *logits;
   return to->commit(commit);
 }

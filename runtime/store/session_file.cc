@@ -60,6 +60,7 @@ SessionFileInfo SessionFile::info() const {
   info.generation = state_->manifest.generation;
   info.n_tokens = state_->tokens.size();
   info.n_kv_tokens = state_->manifest.n_kv_tokens;
+  info.selects_from = state_->manifest.selects_from;
   info.file_bytes = file_bytes();
   info.used_bytes = kHead_bytes + used_bytes();
   info.index_lost = state_->index_lost;

@@ -31,7 +31,9 @@ struct SessionCommit {
   uint64_t n_kept_tokens = 0;           // tokens of the last commit that are still the beginning
   std::span<const LoggedToken> tokens;  // behind them
   uint64_t n_kv_tokens = 0;             // of all tokens, those with KV
-  // By stream_number: [n_layers] of KV, or [kPageKinds * n_layers]; their pages are written already.
+  uint64_t selects_from = 0;            // as in Manifest
+  // By stream_number: [n_layers] of KV, or [kPageKinds * n_layers]; their pages are written already. A page
+  // of KV has a record in one stream of its layer at most.
   std::span<const StreamIndex> streams;
   std::array<uint32_t, kPageKinds> page_bytes = {};  // of the kinds behind KV; 0 without them
   std::span<const float> logits;                     // of the last token; empty: none
@@ -44,6 +46,7 @@ struct SessionFileInfo {
   uint64_t generation = 0;  // of the last commit
   uint64_t n_tokens = 0;
   uint64_t n_kv_tokens = 0;
+  uint64_t selects_from = 0;  // as in Manifest
   uint64_t file_bytes = 0;
   uint64_t used_bytes = 0;
   bool index_lost = false;  // the manifest or index was damaged: all KV is to be recomputed
@@ -106,7 +109,7 @@ class SessionFile final : public PageFile {
   static Status remove(FileSystem& files, const std::string& path);
 
   // What stands above abstracts that are pages: opaque bytes per layer and level, level 0 the highest, in the
-  // order of levels. Visible with the next commit, and kept by later ones that have pages of all kinds.
+  // order of levels. Visible with the next commit, and kept by later ones that have abstracts.
   Status write_abstract(uint32_t layer, uint32_t level, std::span<const uint8_t> bytes);
   Result<std::vector<uint8_t>> read_abstract(uint32_t layer, uint32_t level) const;
 

@@ -59,9 +59,10 @@ void add_model_options(CLI::App& command, CommonOptions& options) {
   add_instance_options(command, options);
   command
       .add_option_function<std::string>(
-          "--kv", [&options](const std::string& name) { options.kv_type = kv_type_of(name); },
-          "What keys and values are kept as: f32, f16 (default), int8 (half of f16), or auto")
-      ->check(CLI::IsMember({"f16", "f32", "int8", "auto"}));
+          "--kv", [&options](const std::string& name) { options.kv_type = kv_types().at(name); },
+          "What keys and values are kept as: f32, f16 (default), int8; k8v8, k8v4 or k4v4: f16 whose older "
+          "pages are kept in so many bits; auto")
+      ->check(CLI::IsMember(kv_types()));
   command.add_option("--context", options.context_tokens, "Most tokens of a session; 0: the model's context");
   command.add_option("--policy", options.policy,
                      "Which KV a drawn token attends to: exact, leoam, quest, window or h2o");
@@ -98,6 +99,8 @@ void add_selection_options(CLI::App& command, CommonOptions& options) {
       .add_option("--page-spread", options.page_spread,
                   "The policy leoam takes tokens from so many times the pages that they would fill; 0: any")
       ->check(CLI::NonNegativeNumber);
+  command.add_flag("--sparse-prefill{32768}", options.sparse_prefill_tokens,
+                   "Prompts too attend to a selection from 32768 tokens on, or from =TOKENS (leoam, quest)");
 }
 
 void add_sampling_options(CLI::App& command, SamplingOptions& options) {

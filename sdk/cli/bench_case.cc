@@ -61,8 +61,7 @@ BenchCase::BenchCase(const BenchOptions& options, std::string policy, const Host
         static_cast<uint64_t>(budget.share * static_cast<double>(kv_bytes) * options.batch));
   }
   host_budget_bytes_ = instance_.statistics().host_kv_budget_bytes;
-  CommonOptions common = options;
-  common.policy = policy_;
+  CommonOptions common = with_policy(options, policy_);
   // Each turn leaves its tokens where they are, and begins with a step in which one sequence is alone.
   const uint64_t drawn =
       (options.repeat + 1) * (options.generate_tokens + options.batch + uint64_t{2}) + kLook_tokens;
@@ -184,6 +183,9 @@ void BenchCase::decode() {
     n_selections_ += now.n_selections - before[i].n_selections;
     n_attended_tokens_ += now.n_attended_tokens - before[i].n_attended_tokens;
     n_candidate_tokens_ += now.n_candidate_tokens - before[i].n_candidate_tokens;
+    n_pages_fetched_ += now.n_pages_fetched - before[i].n_pages_fetched;
+    n_pages_guessed_ += now.n_pages_guessed - before[i].n_pages_guessed;
+    n_chunks_evaluated_ += now.n_chunks_evaluated - before[i].n_chunks_evaluated;
     coverage_sum_ += now.coverage_sum - before[i].coverage_sum;
   }
   if (counts) count(turn);
@@ -202,6 +204,12 @@ void BenchCase::count(const Turn& turn) {
   rates_.push_back(rate);
   step_ms_.push_back(1e3 * static_cast<double>(sequences_.size()) / rate);
   read_bytes_.push_back(moved(&leoam_instance_statistics::disk_read_bytes) / n_tokens);
+  kv_read_bytes_.push_back(moved(&leoam_instance_statistics::kv_read_bytes) / n_tokens);
+  record_read_bytes_.push_back(moved(&leoam_instance_statistics::record_read_bytes) / n_tokens);
+  code_read_bytes_.push_back(moved(&leoam_instance_statistics::code_read_bytes) / n_tokens);
+  const double reading_us = moved(&leoam_instance_statistics::reading_us);
+  if (reading_us > 0)
+    hidden_.push_back(1 - std::min(1.0, moved(&leoam_instance_statistics::stall_us) / reading_us));
   reads_.push_back(moved(&leoam_instance_statistics::n_disk_reads) / n_tokens);
   stalled_.push_back(std::min(1.0, moved(&leoam_instance_statistics::stall_us) / seconds / 1e6));
   sequences_per_step_.push_back(per(n_tokens, moved(&leoam_instance_statistics::n_steps)));
@@ -268,7 +276,18 @@ Json BenchCase::json() const {
       {"sequences_per_step", summarise(sequences_per_step_).median},
       {"disk_read_bytes_per_token", summarise(read_bytes_).median},
       {"disk_reads_per_token", summarise(reads_).median},
+      {"kv_read_bytes_per_token", summarise(kv_read_bytes_).median},
+      {"record_read_bytes_per_token", summarise(record_read_bytes_).median},
+      {"code_read_bytes_per_token", summarise(code_read_bytes_).median},
       {"stalled_share", summarise(stalled_).median},
+      {"hidden_share", hidden_.empty() ? Json(nullptr) : Json(summarise(hidden_).median)},
+      {"guessed_share", n_pages_fetched_ == 0 ? Json(nullptr)
+                                              : Json(static_cast<double>(n_pages_guessed_) /
+                                                     static_cast<double>(n_pages_fetched_))},
+      // Of one layer and KV head.
+      {"chunks_evaluated", selected ? static_cast<double>(n_chunks_evaluated_) /
+                                          static_cast<double>(n_selections_ * model_.info().n_kv_heads)
+                                    : 0.0},
       {"host_kv_peak_bytes", worked_.host_kv_peak_bytes},
       {"disk_kv_bytes", worked_.disk_kv_bytes},
       {"attended_share",

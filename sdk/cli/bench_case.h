@@ -75,7 +75,9 @@ class BenchCase {
   leoam_instance_statistics worked_{};  // after the newest turn
   // One a counted turn.
   std::vector<double> rates_, step_ms_, read_bytes_, reads_, stalled_, sequences_per_step_;
+  std::vector<double> kv_read_bytes_, record_read_bytes_, code_read_bytes_, hidden_;
   uint64_t n_selections_ = 0, n_attended_tokens_ = 0, n_candidate_tokens_ = 0;
+  uint64_t n_pages_fetched_ = 0, n_pages_guessed_ = 0, n_chunks_evaluated_ = 0;
   double coverage_sum_ = 0;
   double least_coverage_ = 1;
   std::vector<leoam_layer_times> layer_times_;

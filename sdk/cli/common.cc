@@ -51,23 +51,25 @@ Model open_model(const Instance& instance, const CommonOptions& options) {
   return Model(instance, options.model, load);
 }
 
-std::string_view kv_type_name(KvType type) {
-  switch (type) {
-    case KvType::f32:
-      return "f32";
-    case KvType::int8:
-      return "int8";
-    case KvType::automatic:
-      return "auto";
-    default:
-      return "f16";
-  }
+const std::map<std::string, KvType>& kv_types() {
+  static const std::map<std::string, KvType> types = {
+      {"f16", KvType::f16},   {"f32", KvType::f32},   {"int8", KvType::int8},      {"k8v8", KvType::k8v8},
+      {"k8v4", KvType::k8v4}, {"k4v4", KvType::k4v4}, {"auto", KvType::automatic},
+  };
+  return types;
 }
 
-KvType kv_type_of(std::string_view name) {
-  for (const KvType type : {KvType::f32, KvType::int8, KvType::automatic})
-    if (name == kv_type_name(type)) return type;
-  return KvType::f16;
+std::string_view kv_type_name(KvType type) {
+  for (const auto& [name, one] : kv_types())
+    if (one == type) return name;
+  return "f16";
+}
+
+CommonOptions with_policy(const CommonOptions& options, const std::string& policy) {
+  CommonOptions other = options;
+  other.policy = policy;
+  if (policy != "leoam" && policy != "quest") other.sparse_prefill_tokens = 0;
+  return other;
 }
 
 SessionOptions session_options(const CommonOptions& options) {
@@ -79,6 +81,7 @@ SessionOptions session_options(const CommonOptions& options) {
   session.breadth = options.breadth;
   session.page_spread = options.page_spread;
   session.coverage_floor = options.coverage_floor;
+  session.sparse_prefill_tokens = options.sparse_prefill_tokens;
   session.kv_type = options.kv_type;
   session.context_tokens = options.context_tokens;
   return session;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <leoam/leoam.hpp>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
@@ -37,6 +38,7 @@ struct CommonOptions {
   double page_spread = 0;
   double coverage_floor = 0;
   uint32_t budget_tokens = 0;
+  uint64_t sparse_prefill_tokens = 0;
   std::string rope_scaling;
   float rope_factor = 0;
   float rope_base = 0;
@@ -55,6 +57,9 @@ void add_instance_options(CLI::App& command, CommonOptions& options);
 void add_tier_options(CLI::App& command, CommonOptions& options);
 void add_model_options(CLI::App& command, CommonOptions& options);
 void add_budget_options(CLI::App& command, CommonOptions& options);
+// The same of another policy, of those that are compared: prompts are read exactly where it can do nothing
+// else.
+CommonOptions with_policy(const CommonOptions& options, const std::string& policy);
 // What else says how a policy selects; add_budget_options has them.
 void add_selection_options(CLI::App& command, CommonOptions& options);
 void add_sampling_options(CLI::App& command, SamplingOptions& options);
@@ -87,7 +92,7 @@ struct Failure : std::runtime_error {
 void print_json(const Json& json);
 std::string_view finish_name(FinishReason reason);
 std::string_view kv_type_name(KvType type);
-KvType kv_type_of(std::string_view name);  // f16 when there is none of that name
+const std::map<std::string, KvType>& kv_types();  // by name
 Json statistics_json(const leoam_request_statistics& statistics);
 
 struct Generated {

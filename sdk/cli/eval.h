@@ -48,8 +48,8 @@ std::vector<Selection> selections(const EvalOptions& options);
 Json selection_json(const Selection& selection);
 std::string selection_name(const Selection& selection);
 
-// A context, and what follows it with any policy. The KV of the context itself is always exact, so that a row
-// shows what the policy does to the judged positions and nothing else.
+// A context, and what follows it with any policy. The KV of the context itself is exact without
+// --sparse-prefill, so that a row shows what the policy does to the judged positions and nothing else.
 class PolicyRuns {
  public:
   // Refuses what the library does not know before anything is computed. `room_tokens` may follow the context.
@@ -86,6 +86,7 @@ class PolicyRuns {
   mutable AttentionTotals attention_;     // of the row
   leoam_instance_statistics before_{};
   std::chrono::steady_clock::time_point begun_;
+  mutable double read_seconds_ = 0;  // of the newest context that was read
 };
 
 // The last positions of a text, teacher-forced: divergence from `exact`.

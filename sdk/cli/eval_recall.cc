@@ -42,10 +42,24 @@ RecallText read_recall(const std::string& path) {
   return text;
 }
 
-// What is drawn greedily, up to the first token that is wrong.
-std::vector<int32_t> answer(const PolicyRuns& runs, Session& session, const Question& question) {
+// Tokens of the text that --sparse-prefill reads in one piece with a question, as a prompt has it.
+constexpr size_t kAskedWith_tokens = 64;
+
+std::vector<float> ask(const PolicyRuns& runs, Session& session, const RecallText& text,
+                       const Question& question, bool in_a_piece) {
+  if (!in_a_piece || text.tokens.size() <= kAskedWith_tokens) return runs.step(session, question.ask);
+  const size_t n_kept = text.tokens.size() - kAskedWith_tokens;
+  session.truncate(n_kept);
+  std::vector<int32_t> piece(text.tokens.begin() + static_cast<std::ptrdiff_t>(n_kept), text.tokens.end());
+  piece.insert(piece.end(), question.ask.begin(), question.ask.end());
+  session.evaluate(piece);
+  return session.logits();
+}
+
+// What is drawn greedily after these logits, up to the first token that is wrong.
+std::vector<int32_t> answer(const PolicyRuns& runs, Session& session, const Question& question,
+                            std::vector<float> logits) {
   std::vector<int32_t> drawn;
-  std::vector<float> logits = runs.step(session, question.ask);
   while (true) {
     drawn.push_back(likeliest(logits));
     if (drawn.size() == question.answer.size() || drawn.back() != question.answer[drawn.size() - 1])
@@ -87,7 +101,8 @@ void eval_recall(const Instance& instance, const Model& model, const EvalOptions
     for (size_t i = 0; i < text.questions.size(); ++i) {
       const Question& question = text.questions[i];
       Session fork = context.fork();
-      const std::vector<int32_t> drawn = answer(runs, fork, question);
+      const std::vector<int32_t> drawn =
+          answer(runs, fork, question, ask(runs, fork, text, question, options.sparse_prefill_tokens > 0));
       add_selections(origin, fork.info(), &total);
       Json& kind = kinds[question.kind];
       if (kind.is_null()) kind = {{"asked", 0}, {"right", 0}};

@@ -54,6 +54,8 @@ PolicyRuns::PolicyRuns(const Instance& instance, const Model& model, const EvalO
       selections_(selections(options)),
       cancel_(instance),
       interrupt_(&cancel_) {
+  if (options_.sparse_prefill_tokens > 0 && !options_.saved.file.empty())
+    throw Failure("--sparse-prefill: a file keeps one context for all policies, which is read exactly");
   for (const Selection& selection : selections_) {
     if (selection.policy == "h2o" && !options_.saved.file.empty())
       throw Failure("--session: h2o judges a context by the attention in it, which a file does not hold");
@@ -62,8 +64,7 @@ PolicyRuns::PolicyRuns(const Instance& instance, const Model& model, const EvalO
 }
 
 CommonOptions PolicyRuns::options_of(const Selection& selection) const {
-  CommonOptions row = options_;
-  row.policy = selection.policy;
+  CommonOptions row = with_policy(options_, selection.policy);
   row.importance = selection.importance;
   row.budget_tokens = static_cast<uint32_t>(std::min<uint64_t>(selection.budget_tokens, UINT32_MAX));
   const uint64_t all_tokens = context_.size() + room_tokens_;
@@ -80,12 +81,14 @@ Session PolicyRuns::with(const Selection& selection) const {
     throw Failure(options_.saved.file + ": holds other tokens than this context");
   if (held.size() < context_.size()) {
     ProgressBar bar("read", "tokens");
+    const auto begun = std::chrono::steady_clock::now();
     EvaluateOptions evaluate;
     evaluate.cancel = cancel_;
     evaluate.on_progress = bar.follower();
-    // In pieces, which are attended to exactly, whatever the policy.
+    // In pieces, which are attended to exactly, whatever the policy, unless the caller wishes otherwise.
     saved.session().evaluate(std::span(context_).subspan(held.size()), evaluate);
     bar.clear();
+    read_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
     saved.save();
   }
   // A fork keeps the policy of its origin: another one reads the context again, or finds it in the file.
@@ -129,6 +132,11 @@ Json PolicyRuns::cost(const leoam_session_info& info) const {
                                  ? Json(info.coverage_sum / static_cast<double>(info.n_selections))
                                  : Json(nullptr)},
            {"least_coverage", info.least_coverage},
+           {"read_attended_share", info.n_prefill_candidate_tokens > 0
+                                       ? Json(static_cast<double>(info.n_prefill_attended_tokens) /
+                                              static_cast<double>(info.n_prefill_candidate_tokens))
+                                       : Json(nullptr)},
+           {"read_seconds", read_seconds_ > 0 ? Json(read_seconds_) : Json(nullptr)},
            {"widened_share", info.n_selections > 0 ? Json(static_cast<double>(info.n_widened) /
                                                           static_cast<double>(info.n_selections))
                                                    : Json(nullptr)},

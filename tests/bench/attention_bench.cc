@@ -1,5 +1,6 @@
 // Attention kernels against the limits of one core, measured in the same run: decode in GB/s of KV against a
-// streaming read of the same memory, prefill in GFLOP/s against chains of FMA that wait for nothing.
+// streaming read of the same memory and in tokens of one KV head, prefill in GFLOP/s against chains of FMA
+// that wait for nothing.
 //
 //   attention_bench [rounds [all|decode|prefill [n_shapes]]]
 #include <immintrin.h>
@@ -18,6 +19,7 @@
 #include "kernels/attention/attention.h"
 #include "kernels/cpu_features.h"
 #include "kernels/kv_append/kv_append.h"
+#include "kernels/page_codec/page_codec.h"
 
 namespace {
 
@@ -94,16 +96,20 @@ __attribute__((target("avx2,fma"))) double fma_flops_avx2() {
   return 2.0 * 8 * kFmaChains * kFmaRounds;
 }
 
-const char* type_name(KvType type) {
+const char* type_name(KvType type, PageCodec codec) {
+  constexpr const char* kCodecs[] = {"plain", "k8v8", "k8v4", "k4v4"};
+  if (codec != PageCodec::plain) return kCodecs[static_cast<size_t>(codec)];
   return type == KvType::f32 ? "f32" : type == KvType::f16 ? "f16" : "int8";
 }
 
 // KV of some layers, the pages of each in shuffled places.
 struct Kv {
-  Kv(const KvLayout& shape, uint32_t n_layers, uint32_t n_tokens)
+  Kv(const KvLayout& shape, PageCodec codec, uint32_t n_layers, uint32_t n_tokens)
       : layout(shape),
-        bytes(size_t{n_layers} * (n_tokens / shape.page_tokens) * shape.page_bytes()),
+        bytes(size_t{n_layers} * (n_tokens / shape.page_tokens) * page_bytes(shape, codec)),
         memory(bytes) {
+    const size_t page_size = page_bytes(shape, codec);
+    Aligned plain(shape.page_bytes());
     const uint32_t n_pages = n_tokens / layout.page_tokens;
     std::mt19937 random(1);
     std::uniform_real_distribution<float> uniform(-1, 1);
@@ -114,16 +120,19 @@ struct Kv {
     layers.resize(n_layers);
     for (uint32_t layer = 0; layer < n_layers; ++layer) {
       for (uint32_t p = 0; p < n_pages; ++p) {
-        uint8_t* page = memory.data + places[size_t{layer} * n_pages + p] * layout.page_bytes();
-        layers[layer].push_back(
-            {page, static_cast<int32_t>(p * layout.page_tokens), static_cast<int32_t>(layout.page_tokens)});
+        uint8_t* page = memory.data + places[size_t{layer} * n_pages + p] * page_size;
+        layers[layer].push_back({page, static_cast<int32_t>(p * layout.page_tokens),
+                                 static_cast<int32_t>(layout.page_tokens), codec});
         if (layer == 0) {
           for (uint32_t t = 0; t < layout.page_tokens; ++t) {
             for (float& x : row) x = uniform(random);
-            kv_append_scalar({layout, page, t, 1, row.data(), row.data(), row.size()}, 0, layout.n_kv_heads);
+            kv_append_scalar({layout, codec == PageCodec::plain ? page : plain.data, t, 1, row.data(),
+                              row.data(), row.size()},
+                             0, layout.n_kv_heads);
           }
+          if (codec != PageCodec::plain) page_encode_scalar({layout, codec, plain.data, page});
         } else {
-          std::memcpy(page, layers[0][p].data, layout.page_bytes());
+          std::memcpy(page, layers[0][p].data, page_size);
         }
       }
     }
@@ -151,11 +160,12 @@ struct Shape {
   uint32_t n_kv_heads, group, head_dim;
   KvType type;
   uint32_t n_layers;
+  PageCodec codec = PageCodec::plain;
 };
 
 void bench_decode(const Shape& shape, int rounds) {
   constexpr uint32_t kDepth = 4096;
-  const Kv kv({shape.type, shape.n_kv_heads, shape.head_dim, 32}, shape.n_layers, kDepth);
+  const Kv kv({shape.type, shape.n_kv_heads, shape.head_dim, 32}, shape.codec, shape.n_layers, kDepth);
   const uint32_t n_heads = shape.n_kv_heads * shape.group;
   Aligned q(size_t{n_heads} * shape.head_dim * 4);
   for (uint32_t i = 0; i < n_heads * shape.head_dim; ++i) {
@@ -190,15 +200,17 @@ void bench_decode(const Shape& shape, int rounds) {
   for (size_t v = 0; v < std::size(kVariants); ++v) {
     if (times[v].empty()) continue;
     const double rate = gigabytes / median(times[v]);
-    std::printf("decode  %-6s kv_heads %u group %u head_dim %3u %s: %6.2f GB/s of %6.2f, %.2f\n",
-                kVariants[v].name, shape.n_kv_heads, shape.group, shape.head_dim, type_name(shape.type), rate,
-                stream_rate, rate / stream_rate);
+    const double tokens = static_cast<double>(kDepth) * shape.n_layers * shape.n_kv_heads * 1e-6;
+    std::printf(
+        "decode  %-6s kv_heads %u group %u head_dim %3u %-4s: %6.2f GB/s of %6.2f, %.2f; %6.1f Mtokens/s\n",
+        kVariants[v].name, shape.n_kv_heads, shape.group, shape.head_dim, type_name(shape.type, shape.codec),
+        rate, stream_rate, rate / stream_rate, tokens / median(times[v]));
   }
 }
 
 void bench_prefill(const Shape& shape, int rounds, uint32_t depth) {
   constexpr uint32_t kTokens = 512;
-  const Kv kv({shape.type, shape.n_kv_heads, shape.head_dim, 32}, 1, depth + kTokens);
+  const Kv kv({shape.type, shape.n_kv_heads, shape.head_dim, 32}, shape.codec, 1, depth + kTokens);
   const uint32_t n_heads = shape.n_kv_heads * shape.group;
   const size_t row = size_t{n_heads} * shape.head_dim;
   std::vector<float> q(kTokens * row);
@@ -240,9 +252,10 @@ void bench_prefill(const Shape& shape, int rounds, uint32_t depth) {
     if (times[v].empty()) continue;
     const double rate = gigaflop / median(times[v]);
     const double peak = median(peaks[v]);
-    std::printf("prefill %-6s kv_heads %u group %u head_dim %3u %s depth %4u: %6.1f GFLOP/s of %6.1f, %.2f\n",
-                kVariants[v].name, shape.n_kv_heads, shape.group, shape.head_dim, type_name(shape.type),
-                depth, rate, peak, rate / peak);
+    std::printf(
+        "prefill %-6s kv_heads %u group %u head_dim %3u %-4s depth %4u: %6.1f GFLOP/s of %6.1f, %.2f\n",
+        kVariants[v].name, shape.n_kv_heads, shape.group, shape.head_dim, type_name(shape.type, shape.codec),
+        depth, rate, peak, rate / peak);
   }
 }
 
@@ -251,9 +264,22 @@ void bench_prefill(const Shape& shape, int rounds, uint32_t depth) {
 int main(int argc, char** argv) {
   const int rounds = argc > 1 ? std::atoi(argv[1]) : 7;
   constexpr Shape kShapes[] = {
-      {3, 3, 64, KvType::f16, 30}, {3, 3, 64, KvType::int8, 30}, {3, 3, 64, KvType::f32, 15},
-      {8, 4, 128, KvType::f16, 6}, {8, 4, 128, KvType::int8, 6}, {1, 4, 256, KvType::f16, 24},
-      {4, 1, 64, KvType::f16, 24}, {2, 7, 64, KvType::f16, 48},
+      {3, 3, 64, KvType::f16, 30},
+      {3, 3, 64, KvType::f16, 30, PageCodec::k8v8},
+      {3, 3, 64, KvType::f16, 30, PageCodec::k8v4},
+      {3, 3, 64, KvType::f16, 30, PageCodec::k4v4},
+      {3, 3, 64, KvType::int8, 30},
+      {3, 3, 64, KvType::f32, 15},
+      {8, 4, 128, KvType::f16, 6},
+      {8, 4, 128, KvType::f16, 6, PageCodec::k8v8},
+      {8, 4, 128, KvType::f16, 6, PageCodec::k8v4},
+      {8, 4, 128, KvType::f16, 6, PageCodec::k4v4},
+      {8, 4, 128, KvType::int8, 6},
+      {1, 4, 256, KvType::f16, 24},
+      {4, 1, 64, KvType::f16, 24},
+      {4, 1, 64, KvType::f16, 24, PageCodec::k8v4},
+      {2, 7, 64, KvType::f16, 48},
+      {2, 7, 64, KvType::f16, 48, PageCodec::k8v4},
   };
   const std::string which = argc > 2 ? argv[2] : "all";
   const size_t n_shapes = argc > 3 ? static_cast<size_t>(std::atoi(argv[3])) : std::size(kShapes);

@@ -77,7 +77,7 @@ struct Model {
         mass(size_t{n_granules} * 4),
         maximum(size_t{n_blocks} * s.group * 4),
         totals(size_t{n_blocks} * s.group * 4),
-        bounds(size_t{n_pages} * s.group * 4 * 3),
+        bounds(size_t{n_pages} * s.group * 4),
         partials(size_t{s.group} * attention_partial_floats(s.head_dim) * 4),
         scratch(key_code_scratch_bytes(codes, s.group, s.n_channels)),
         cold(size_t{64} << 20),
@@ -208,9 +208,8 @@ void choose(const CpuTable& table, Model& m, uint32_t layer, uint32_t kv_head) {
 void chunk_bounds(const CpuTable& table, Model& m, uint32_t layer, uint32_t kv_head) {
   const uint32_t head = layer * m.kv.n_kv_heads + kv_head;
   float* out = m.bounds.floats();
-  const size_t n = size_t{m.n_pages} * m.shape.group;
-  table.chunk_score({m.chunks, m.shape.group, m.query(kv_head), &m.record_refs[size_t{head} * m.n_pages],
-                     m.n_pages, out, out + n, out + 2 * n});
+  table.chunk_score(
+      {m.chunks, m.shape.group, m.query(kv_head), &m.record_refs[size_t{head} * m.n_pages], m.n_pages, out});
 }
 
 void decode(const CpuTable& table, Model& m, uint32_t layer, uint32_t kv_head) {

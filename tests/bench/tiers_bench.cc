@@ -1,6 +1,6 @@
 // Decode with KV on disk, beside the same with everything in RAM and the floor: max(compute, bytes / disk
 // rate); and what reopening a session saves. usage: tiers_bench MODEL FOLDER [--depth 8192] [--share 10]
-// [--tokens 8] [--repeat 3] [--text FILE] [--types 1] (types of KV in place of policies) [--only TEXT] (cases
+// [--tokens 8] [--repeat 3] [--text FILE] [--set placement|types|ablation] (which cases) [--only TEXT] (those
 // whose names contain it, beside the first two)
 #include <algorithm>
 #include <chrono>
@@ -32,21 +32,74 @@ struct Setup {
   uint32_t n_tokens = 8;
   uint32_t repeat = 3;
   double importance = 0.1;
-  bool types = false;
+  std::string set = "placement";
   std::string only;
   std::string text = "/usr/share/common-licenses/GPL-3";
 };
 
 struct Case {
   const char* name;
-  bool in_ram;
-  bool plaintext;
-  ReplacementKind replacement;
+  bool in_ram = false;
+  bool plaintext = false;
+  ReplacementKind replacement = ReplacementKind::most_recent;
   const char* policy = "exact";
   double page_spread = 0;
   double breadth = 12;
   kernels::KvType kv_type = kernels::KvType::f16;
+  kernels::PageCodec codec = kernels::PageCodec::plain;
   bool choose_kv_type = false;
+  bool looks_ahead = true;
+  bool reads_all = false;  // a selection is made beside reading all KV, as without abstracts
+};
+
+constexpr kernels::KvType kInt8 = kernels::KvType::int8;
+constexpr kernels::PageCodec kK8v8 = kernels::PageCodec::k8v8;
+constexpr kernels::PageCodec kK8v4 = kernels::PageCodec::k8v4;
+constexpr kernels::PageCodec kK4v4 = kernels::PageCodec::k4v4;
+
+// The first two are in every set.
+constexpr Case kAlways[] = {{.name = "all in RAM", .in_ram = true}, {.name = "encrypted"}};
+constexpr Case kPlacement[] = {
+    {.name = "plaintext", .plaintext = true},
+    {.name = "encrypted, least recent goes", .replacement = ReplacementKind::least_recent},
+    {.name = "leoam, all in RAM", .in_ram = true, .policy = "leoam"},
+    {.name = "leoam, encrypted", .policy = "leoam"},
+    {.name = "leoam, few pages", .policy = "leoam", .page_spread = 1, .breadth = 4},
+    {.name = "leoam, k8v4", .policy = "leoam", .codec = kK8v4},
+    {.name = "leoam, few pages, k8v4", .policy = "leoam", .page_spread = 1, .breadth = 4, .codec = kK8v4},
+    {.name = "quest, encrypted", .policy = "quest"},
+};
+constexpr Case kTypes[] = {
+    {.name = "all in RAM, int8", .in_ram = true, .kv_type = kInt8},
+    {.name = "all in RAM, k8v8", .in_ram = true, .codec = kK8v8},
+    {.name = "all in RAM, k8v4", .in_ram = true, .codec = kK8v4},
+    {.name = "all in RAM, k4v4", .in_ram = true, .codec = kK4v4},
+    {.name = "all in RAM, auto", .in_ram = true, .choose_kv_type = true},
+    {.name = "encrypted, int8", .kv_type = kInt8},
+    {.name = "encrypted, k8v8", .codec = kK8v8},
+    {.name = "encrypted, k8v4", .codec = kK8v4},
+    {.name = "encrypted, k4v4", .codec = kK4v4},
+    {.name = "encrypted, auto", .choose_kv_type = true},
+};
+// What each part of the method brings.
+constexpr Case kAblation[] = {
+    {.name = "leoam: all of it", .policy = "leoam", .page_spread = 1, .breadth = 4, .codec = kK8v4},
+    {.name = "fixed chunks (quest)", .policy = "quest", .codec = kK8v4},
+    {.name = "no abstracts: all KV is read to choose",
+     .policy = "leoam",
+     .page_spread = 1,
+     .breadth = 4,
+     .codec = kK8v4,
+     .reads_all = true},
+    {.name = "no look-ahead",
+     .policy = "leoam",
+     .page_spread = 1,
+     .breadth = 4,
+     .codec = kK8v4,
+     .looks_ahead = false},
+    {.name = "no compression", .policy = "leoam", .page_spread = 1, .breadth = 4},
+    {.name = "token-level h2o", .policy = "h2o"},
+    {.name = "quest, f16", .policy = "quest"},
 };
 
 struct Run {
@@ -133,6 +186,7 @@ void start(const Setup& setup, const Case& what, uint64_t kv_bytes, Run* run) {
   options.host_kv_budget_bytes = what.in_ram ? 0 : kv_bytes / setup.share;
   options.plaintext_scratch = what.plaintext;
   options.replacement = what.replacement;
+  options.looks_ahead = what.looks_ahead;
   run->engine = Engine::create(options).value();
   auto model = run->engine->load_model(setup.model, {}, {}, nullptr);
   check(model.status());
@@ -140,6 +194,7 @@ void start(const Setup& setup, const Case& what, uint64_t kv_bytes, Run* run) {
   SessionOptions session;
   session.kv_type = what.kv_type;
   session.choose_kv_type = what.choose_kv_type;
+  session.page_codec = what.codec;
   if (what.choose_kv_type) check(run->engine->calibration(nullptr).status());
   session.policy.name = what.policy;
   session.policy.importance = setup.importance;
@@ -154,20 +209,24 @@ void start(const Setup& setup, const Case& what, uint64_t kv_bytes, Run* run) {
   std::printf(
       "%-28s %s, prefill %7.1f tokens/s, stalled %5.1f %%, written %.0f MB, read %.0f MB, peak %.1f of %.1f "
       "MB\n",
-      what.name, run->session->options().kv_type == kernels::KvType::int8 ? "int8" : "f16",
+      what.name,
+      run->session->options().kv_type == kernels::KvType::int8 ? "int8"
+                                                               : kernels::name_of(run->session->page_codec()),
       setup.depth / seconds, static_cast<double>(s.stall_us) / seconds / 1e4,
       static_cast<double>(s.disk_written_bytes) / 1e6, static_cast<double>(s.disk_read_bytes) / 1e6,
       static_cast<double>(s.host_kv_peak_bytes) / 1e6, static_cast<double>(s.host_kv_budget_bytes) / 1e6);
 }
 
 // Returns the median of its tokens, in milliseconds.
-double decode(const Setup& setup, Run* run) {
+double decode(const Setup& setup, const Case& what, Run* run) {
   std::vector<double> token_ms;
   const EngineStatistics before = run->engine->statistics();
   for (uint32_t i = 0; i < setup.n_tokens; ++i) {
     const std::span<const int32_t> next =
         std::span<const int32_t>(run->text).subspan(setup.depth + run->n_decoded++, 1);
-    token_ms.push_back(1e3 * seconds_of([&] { check(run->session->evaluate(next, {})); }));
+    EvaluateOptions evaluate;
+    evaluate.audit = what.reads_all;
+    token_ms.push_back(1e3 * seconds_of([&] { check(run->session->evaluate(next, evaluate)); }));
   }
   const EngineStatistics after = run->engine->statistics();
   run->read_bytes += after.disk_read_bytes - before.disk_read_bytes;
@@ -201,7 +260,7 @@ int main(int argc, char** argv) {
   if (argc < 3) {
     std::fprintf(stderr,
                  "usage: tiers_bench MODEL FOLDER [--depth N] [--share N] [--tokens N] [--repeat N]"
-                 " [--importance R] [--types 1] [--only TEXT]\n");
+                 " [--importance R] [--set placement|types|ablation] [--only TEXT]\n");
     return 2;
   }
   Setup setup{argv[1], argv[2]};
@@ -211,32 +270,21 @@ int main(int argc, char** argv) {
     if (!std::strcmp(argv[i], "--share")) setup.share = value;
     if (!std::strcmp(argv[i], "--tokens")) setup.n_tokens = value;
     if (!std::strcmp(argv[i], "--repeat")) setup.repeat = value;
-    if (!std::strcmp(argv[i], "--types")) setup.types = value != 0;
+    if (!std::strcmp(argv[i], "--set")) setup.set = argv[i + 1];
     if (!std::strcmp(argv[i], "--text")) setup.text = argv[i + 1];
     if (!std::strcmp(argv[i], "--only")) setup.only = argv[i + 1];
     if (!std::strcmp(argv[i], "--importance")) setup.importance = std::strtod(argv[i + 1], nullptr);
   }
-  constexpr ReplacementKind kBest = ReplacementKind::most_recent;
-  constexpr kernels::KvType kInt8 = kernels::KvType::int8;
-  std::vector<Case> cases = {{"all in RAM", true, false, kBest}, {"encrypted", false, false, kBest}};
-  if (setup.types) {
-    cases.insert(cases.end(), {{"all in RAM, int8", true, false, kBest, "exact", 0, 12, kInt8},
-                               {"all in RAM, auto", true, false, kBest, "exact", 0, 12, kInt8, true},
-                               {"encrypted, int8", false, false, kBest, "exact", 0, 12, kInt8},
-                               {"encrypted, auto", false, false, kBest, "exact", 0, 12, kInt8, true}});
-  } else {
-    cases.insert(cases.end(),
-                 {{"plaintext", false, true, kBest},
-                  {"encrypted, least recent goes", false, false, ReplacementKind::least_recent},
-                  {"leoam, all in RAM", true, false, kBest, "leoam"},
-                  {"leoam, encrypted", false, false, kBest, "leoam"},
-                  {"leoam, few pages", false, false, kBest, "leoam", 1, 4},
-                  {"encrypted, int8", false, false, kBest, "exact", 0, 12, kInt8},
-                  {"leoam, int8", false, false, kBest, "leoam", 0, 12, kInt8},
-                  {"leoam, few pages, int8", false, false, kBest, "leoam", 1, 4, kInt8},
-                  {"leoam, few pages, int8, plaintext", false, true, kBest, "leoam", 1, 4, kInt8},
-                  {"quest, encrypted", false, false, kBest, "quest"}});
-  }
+  std::vector<Case> cases(std::begin(kAlways), std::end(kAlways));
+  const auto add = [&cases](std::span<const Case> more) {
+    cases.insert(cases.end(), more.begin(), more.end());
+  };
+  if (setup.set == "types")
+    add(kTypes);
+  else if (setup.set == "ablation")
+    add(kAblation);
+  else
+    add(kPlacement);
   cases.erase(std::remove_if(cases.begin() + 2, cases.end(),
                              [&](const Case& one) {
                                return std::string_view(one.name).find(setup.only) == std::string_view::npos;
@@ -250,12 +298,12 @@ int main(int argc, char** argv) {
   }
   Disk disk(setup.folder);
   for (uint32_t r = 0; r < setup.repeat; ++r) {
-    const double compute_ms = decode(setup, &runs[0]);
+    const double compute_ms = decode(setup, cases[0], &runs[0]);
     runs[0].to_floor.push_back(1);
     // The rate of a virtual disk changes within seconds: it is measured on both sides of each case.
     double before = disk.bytes_per_second();
     for (size_t i = 1; i < runs.size(); ++i) {
-      const double ms = decode(setup, &runs[i]);
+      const double ms = decode(setup, cases[i], &runs[i]);
       const double after = disk.bytes_per_second();
       const double rate = (before + after) / 2;
       runs[i].disk_bytes_per_second.push_back(rate);

@@ -4,7 +4,7 @@ import pathlib
 import re
 import subprocess
 
-FILES = ("types.h", "leoam.h", "request.h", "store.h", "api.h")
+FILES = ("types.h", "leoam.h", "session.h", "request.h", "store.h", "api.h")
 
 
 class Header:

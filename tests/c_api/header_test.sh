@@ -12,7 +12,7 @@ use_cpp='leoam::Instance instance; leoam::Model model(instance, ""); leoam::Sess
 for compiler in gcc clang clang-14; do
   command -v "$compiler" >/dev/null || continue
   for standard in c99 c11; do
-    for header in leoam.h types.h request.h store.h api.h; do
+    for header in leoam.h types.h session.h request.h store.h api.h; do
       echo "$compiler $standard $header"
       printf '#include <leoam/%s>\nint main(void) { %s }\n' "$header" "$use_c" |
         "$compiler" -std="$standard" "${strict[@]}" -I "$include" -xc -

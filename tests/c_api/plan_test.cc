@@ -48,17 +48,18 @@ TEST_F(Plan, TellsTheTypeOfKv) {
   auto& error = error_;
   auto options = zeroed<leoam_plan_options>();
   auto out = zeroed<leoam_plan>();
-  for (const leoam_kv_type type : {LEOAM_KV_F16, LEOAM_KV_F32, LEOAM_KV_INT8}) {
+  for (const leoam_kv_type type :
+       {LEOAM_KV_F16, LEOAM_KV_F32, LEOAM_KV_INT8, LEOAM_KV_K8V8, LEOAM_KV_K4V4, LEOAM_KV_K8V4}) {
     options.kv_type = type;
     LEOAM_ASSERT_OK(plan(&options, &out));
     EXPECT_EQ(type, out.kv_type);
   }
-  const uint64_t int8_bytes = out.kv_token_bytes;
+  const uint64_t k8v4_bytes = out.kv_token_bytes;
   options.kv_type = LEOAM_KV_AUTO;
   options.host_kv_budget_bytes = 1 << 20;
   LEOAM_ASSERT_OK(plan(&options, &out));
-  EXPECT_EQ(LEOAM_KV_INT8, out.kv_type);
-  EXPECT_EQ(int8_bytes, out.kv_token_bytes);
+  EXPECT_EQ(LEOAM_KV_K8V4, out.kv_type);
+  EXPECT_EQ(k8v4_bytes, out.kv_token_bytes);
 }
 
 TEST_F(Plan, ASavedSessionHasAFile) {

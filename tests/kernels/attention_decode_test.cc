@@ -106,6 +106,44 @@ TEST_P(AttentionDecodeTest, ExtremeScores) {
   }
 }
 
+TEST_P(AttentionDecodeTest, CompactPages) {
+  uint32_t group = 0;
+  for (const Codecs& codecs : all_codecs()) {
+    for (const KvType type : {KvType::f32, KvType::f16}) {
+      for (const uint32_t dim : {1u, 3u, 16u, 40u, 63u, 64u, 65u, 80u, 96u, 128u, 256u, 300u}) {
+        for (const uint32_t n : {32u, 33u, 63u, 300u}) {
+          group = group % 9 + 1;
+          const PagedKv kv({type, 2, dim, 32}, n, random_, codecs);
+          check(kv, group, static_cast<int32_t>(n) - 1, 0, {});
+        }
+      }
+    }
+    for (const uint32_t page_tokens : {16u, 48u, 64u, 128u}) {
+      for (group = 1; group <= 17; group = group < 9 ? group + 1 : group + 8) {
+        const PagedKv kv({KvType::f16, 1, group % 2 == 0 ? 128u : 64u, page_tokens}, 700, random_, codecs);
+        check(kv, group, 699, 0, {});
+      }
+    }
+    const PagedKv kv({KvType::f16, 1, 64, 32}, 700, random_, codecs);
+    for (const int32_t window : {0, 1, 5, 32, 40, 300}) {
+      for (const int32_t position : {0, 4, 31, 32, 63, 350, 699}) check(kv, 3, position, window, {});
+    }
+    check(kv, 3, 699, 0, {1});
+    check(kv, 3, 699, 100, {0, 5, 11, 18, 20});
+    const PagedKv wide({KvType::f16, 1, 1100, 32}, 70, random_, codecs);
+    check(wide, 2, 69, 0, {});
+  }
+}
+
+TEST_P(AttentionDecodeTest, ExtremeScoresOfCompactPages) {
+  for (const Codecs& codecs : all_codecs()) {
+    for (const float magnitude : {10.0f, 1000.0f}) {
+      const PagedKv kv({KvType::f32, 1, 64, 32}, 400, random_, 20, -1, codecs);
+      check(kv, 3, 399, 0, {5, 9}, magnitude);
+    }
+  }
+}
+
 TEST_P(AttentionDecodeTest, NothingVisibleIsAnEmptyPart) {
   const PagedKv kv({KvType::f16, 1, 64, 32}, 64, random_);
   ExactBuffer<float> q(2 * 64), out(64);

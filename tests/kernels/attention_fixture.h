@@ -1,5 +1,5 @@
 // Paged KV with known contents, every slot without a token poisoned with NaN, and attention over it in double
-// precision.
+// precision. Full pages may be compact: then the contents are what they say.
 #pragma once
 
 #include <algorithm>
@@ -9,16 +9,25 @@
 #include <vector>
 
 #include "kernels/attention/attention.h"
+#include "kernels/page_codec/compact_rows.h"
+#include "kernels/page_codec/page_codec.h"
 #include "kernels/token_scale.h"
 #include "tests/kernels/kernel_fixture.h"
 
 namespace leoam::kernels {
 
+// Codecs of consecutive pages.
+using Codecs = std::vector<PageCodec>;
+inline std::vector<Codecs> all_codecs() {
+  using enum PageCodec;
+  return {{k8v8}, {k8v4}, {k4v4}, {plain, k8v4, k8v4, k4v4, plain, plain, k8v8}};
+}
+
 class PagedKv {
  public:
   // Fills pages from position 0; `short_page` (if any) holds one token less than it could.
   PagedKv(const KvLayout& layout, uint32_t n_tokens, std::mt19937& random, float magnitude = 1,
-          int short_page = -1)
+          int short_page = -1, const Codecs& codecs = {PageCodec::plain})
       : layout_(layout), n_tokens_(n_tokens), magnitude_(magnitude) {
     const size_t row = size_t{layout.n_kv_heads} * layout.head_dim;
     std::uniform_real_distribution<float> uniform(-magnitude, magnitude);
@@ -32,16 +41,21 @@ class PagedKv {
       memory_.push_back(std::make_unique<ExactBuffer<uint8_t>>(layout.page_bytes()));
       pages_.push_back({memory_.back()->data(), static_cast<int32_t>(token), static_cast<int32_t>(n)});
       for (uint32_t slot = 0; slot < n; ++slot) put(memory_.back()->data(), slot, token + slot);
+      const PageCodec codec = codecs[(pages_.size() - 1) % codecs.size()];
+      if (codec != PageCodec::plain && n == layout.page_tokens) make_compact(codec, token);
       token += n;
     }
   }
+  PagedKv(const KvLayout& layout, uint32_t n_tokens, std::mt19937& random, const Codecs& codecs)
+      : PagedKv(layout, n_tokens, random, 1, -1, codecs) {}
 
   const KvLayout& layout() const { return layout_; }
   uint32_t n_tokens() const { return n_tokens_; }
   const std::vector<KvPageRef>& pages() const { return pages_; }
 
-  // What a token says must not influence anything from now on.
+  // What a token says must not influence anything from now on; in a compact page it stays.
   void poison(uint32_t token) {
+    if (pages_[token / layout_.page_tokens].codec != PageCodec::plain) return;
     const uint32_t slot = token % layout_.page_tokens;
     uint8_t* const page = memory_[token / layout_.page_tokens]->data();
     const size_t bytes = layout_.element_bytes();
@@ -116,10 +130,20 @@ class PagedKv {
     // A score is a chain of head_dim roundings plus those of its scale and exponent, an error of a weight
     // acts twice (in the sum and in the output), and the output is a chain of as many roundings as there are
     // tokens.
-    const double score_error = (dim + 4) * kEpsilon * score_size;
+    double score_error = (dim + 4) * kEpsilon * score_size;
     const double n = static_cast<double>(scores.size());
+    if (compact_) {
+      // A base and a code's part, each up to the range of what shares a scale; a weight of a code has an
+      // error of half a unit, of which there are 32767 in the greatest.
+      double size = 0;
+      for (uint32_t c = 0; c < dim; ++c) size = std::max(size, std::fabs(double{q[c]}));
+      size *= dim * 2.01 * magnitude_ * scale;
+      score_error += size * (0.5 / 32767 + (dim + 8) * 2 * kEpsilon);
+    }
     expected.tolerance =
         value_size * (2 * (std::expm1(score_error) + 8 * kEpsilon) + 2 * (n + 8) * kEpsilon) + 1e-37;
+    if (compact_ && sum > 0)
+      expected.tolerance += 2.01 * magnitude_ * (0.5 / 32767 * n / sum + 2 * (n + 8) * kEpsilon);
     expected.log_sum = maximum + std::log(sum);
     expected.log_sum_tolerance = score_error + (n + 8 + 4 * std::fabs(expected.log_sum)) * kEpsilon;
     return expected;
@@ -139,6 +163,31 @@ class PagedKv {
   }
   size_t index(uint32_t token, uint32_t kv_head, uint32_t channel) const {
     return (size_t{token} * layout_.n_kv_heads + kv_head) * layout_.head_dim + channel;
+  }
+  // The last page, whose first token is `first`.
+  void make_compact(PageCodec codec, uint32_t first) {
+    const CompactLayout compact{layout_, codec};
+    auto bytes = std::make_unique<ExactBuffer<uint8_t>>(compact.page_bytes());
+    ASSERT_TRUE(page_encode_scalar({layout_, codec, memory_.back()->data(), bytes->data()}));
+    for (uint32_t head = 0; head < layout_.n_kv_heads; ++head) {
+      const CompactRows rows(compact, bytes->data(), head);
+      for (uint32_t t = 0; t < layout_.page_tokens; ++t) {
+        for (uint32_t c = 0; c < layout_.head_dim; ++c) {
+          k_[index(first + t, head, c)] = rows.key(c, t);
+          v_[index(first + t, head, c)] = rows.value(t, c);
+        }
+      }
+      const auto poison = [&](size_t begin, size_t end) {
+        std::memset(bytes->data() + compact.head_offset(head) + begin, 0xff, end - begin);
+      };
+      poison(2 * compact.value_scale_offset() - compact.value_base_offset(), compact.key_codes_offset());
+      poison(compact.value_codes_offset() + compact.granules() * compact.value_granule_bytes(),
+             compact.head_bytes());
+    }
+    memory_.back() = std::move(bytes);
+    pages_.back().data = memory_.back()->data();
+    pages_.back().codec = codec;
+    compact_ = true;
   }
   // Writes a token into its page, and keeps what it says there.
   void put(uint8_t* page, uint32_t slot, uint32_t token) {
@@ -184,6 +233,7 @@ class PagedKv {
   KvLayout layout_;
   uint32_t n_tokens_;
   float magnitude_;
+  bool compact_ = false;
   std::vector<float> k_, v_;  // [token][kv_head][channel]
   std::vector<std::unique_ptr<ExactBuffer<uint8_t>>> memory_;
   std::vector<KvPageRef> pages_;

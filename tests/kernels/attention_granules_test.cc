@@ -23,7 +23,7 @@ class AttentionGranulesTest : public KernelTest {
     std::vector<KvGranules> granules;
     std::vector<int32_t> tokens;
     for (const uint32_t p : order) {
-      granules.push_back({kv.pages()[p].data, masks[p]});
+      granules.push_back({kv.pages()[p].data, masks[p], kv.pages()[p].codec});
       for (uint32_t t = 0; t < layout.page_tokens; ++t) {
         if ((masks[p] >> t / 8 & 1) != 0) tokens.push_back(static_cast<int32_t>(p * layout.page_tokens + t));
       }
@@ -113,18 +113,42 @@ TEST_P(AttentionGranulesTest, NothingListedIsAnEmptyPart) {
   }
 }
 
-TEST_P(AttentionGranulesTest, AllGranulesInOrderGiveTheBytesOfDecode) {
+TEST_P(AttentionGranulesTest, CompactPages) {
   uint32_t group = 0;
-  for (const KvType type : {KvType::f32, KvType::f16, KvType::int8}) {
+  for (const Codecs& codecs : all_codecs()) {
+    for (const uint32_t dim : {1u, 3u, 16u, 40u, 63u, 64u, 65u, 80u, 96u, 128u, 256u, 300u}) {
+      for (const uint32_t n : {32u, 64u, 416u, 1600u}) {
+        group = group % 9 + 1;
+        const PagedKv kv({KvType::f16, 2, dim, 32}, n, random_, codecs);
+        check(kv, group, random_masks(kv, 1 + group % 4));
+      }
+    }
+    for (const uint32_t page_tokens : {16u, 48u, 128u}) {
+      const PagedKv kv({KvType::f32, 1, 64, page_tokens}, page_tokens * 15, random_, codecs);
+      check(kv, 3, random_masks(kv, 2));
+    }
+    const PagedKv kv({KvType::f16, 1, 64, 32}, 320, random_, codecs);
+    for (uint32_t granule = 0; granule < 4; ++granule) check(kv, 3, {1u << granule, 0, 0, 0});
+    check(kv, 3, {0, 9, 0, 6, 0, 0, 2, 15, 1, 8}, {7, 1, 9, 8, 6, 0, 3});
+    const PagedKv wide({KvType::f16, 1, 1100, 32}, 64, random_, codecs);
+    check(wide, 2, {5, 15});
+  }
+}
+
+class AttentionGranulesBytesTest : public AttentionGranulesTest {
+ protected:
+  void check_bytes(const Codecs& codecs, KvType type) {
+    uint32_t group = 0;
     for (const uint32_t page_tokens : {16u, 32u, 48u, 64u}) {
       for (const uint32_t dim : {1u, 63u, 64u, 65u, 80u, 128u, 256u}) {
         group = group % 9 + 1;
-        const PagedKv kv({type, 2, dim, page_tokens}, page_tokens * 29, random_);
+        const PagedKv kv({type, 2, dim, page_tokens}, page_tokens * 29, random_, codecs);
         const uint32_t n_heads = 2 * group;
         ExactBuffer<float> q(size_t{n_heads} * dim);
         fill(q, -1, 1);
         std::vector<KvGranules> granules;
-        for (const KvPageRef& page : kv.pages()) granules.push_back({page.data, (1u << page_tokens / 8) - 1});
+        for (const KvPageRef& page : kv.pages())
+          granules.push_back({page.data, (1u << page_tokens / 8) - 1, page.codec});
         const size_t floats = group * attention_partial_floats(dim);
         ExactBuffer<float> decoded(floats), partials(floats);
         const auto n = static_cast<uint32_t>(granules.size());
@@ -137,9 +161,15 @@ TEST_P(AttentionGranulesTest, AllGranulesInOrderGiveTheBytesOfDecode) {
       }
     }
   }
+};
+
+TEST_P(AttentionGranulesBytesTest, AllGranulesInOrderGiveTheBytesOfDecode) {
+  for (const KvType type : {KvType::f32, KvType::f16, KvType::int8}) check_bytes({PageCodec::plain}, type);
+  for (const Codecs& codecs : all_codecs()) check_bytes(codecs, KvType::f16);
 }
 
 LEOAM_KERNEL_SUITE(AttentionGranulesTest);
+LEOAM_KERNEL_SUITE(AttentionGranulesBytesTest);
 
 }  // namespace
 }  // namespace leoam::kernels

@@ -132,6 +132,22 @@ TEST_P(AttentionMassTest, PageSizesAndLargeGroups) {
   }
 }
 
+TEST_P(AttentionMassTest, CompactPages) {
+  uint32_t group = 0;
+  for (const Codecs& codecs : all_codecs()) {
+    for (const uint32_t dim : {3u, 40u, 63u, 64u, 65u, 128u, 256u}) {
+      group = group % 9 + 1;
+      const PagedKv kv({KvType::f16, 2, dim, 32}, 200, random_, codecs);
+      check(kv, group, 1);
+      check(kv, group, 37);
+    }
+    for (const uint32_t page_tokens : {16u, 48u, 128u}) {
+      const PagedKv kv({KvType::f32, 1, 64, page_tokens}, page_tokens * 5 - 3, random_, codecs);
+      check(kv, 3, 40);
+    }
+  }
+}
+
 TEST_P(AttentionMassTest, SomePagesAlone) {
   for (const KvType type : {KvType::f16, KvType::int8}) {
     const PagedKv kv({type, 2, 64, 32}, 1000, random_);

@@ -121,6 +121,24 @@ TEST_P(AttentionPrefillTest, PagesThatAreNotFull) {
   }
 }
 
+TEST_P(AttentionPrefillTest, CompactPages) {
+  uint32_t group = 0;
+  for (const Codecs& codecs : all_codecs()) {
+    for (const uint32_t dim : {1u, 3u, 16u, 40u, 63u, 64u, 65u, 80u, 128u, 256u, 300u}) {
+      group = group % 9 + 1;
+      const PagedKv kv({dim % 2 == 0 ? KvType::f16 : KvType::f32, 1 + group % 2, dim, 32}, 270, random_,
+                       codecs);
+      check(kv, group, 1, 0);
+      if (GetParam() != CpuLevel::scalar || dim <= 64) check(kv, group, 33, 0);
+    }
+    for (const uint32_t page_tokens : {16u, 48u, 64u}) {
+      const PagedKv kv({KvType::f16, 1, 64, page_tokens}, 331, random_, codecs);
+      check(kv, 3, 70, 0);
+      check(kv, 1, 231, 40);
+    }
+  }
+}
+
 TEST_P(AttentionPrefillTest, ExtremeScores) {
   const PagedKv kv({KvType::f32, 1, 64, 32}, 300, random_, 1000);
   check(kv, 3, 40, 0);
@@ -132,10 +150,14 @@ TEST_P(AttentionPrefillTest, ManyRowsAtOnce) {
 }
 
 TEST_P(AttentionPrefillTest, SameBytesForAnyCut) {
-  for (const uint32_t dim : {64u, 80u, 256u}) {
+  for (const auto& [dim, codecs] :
+       std::initializer_list<std::pair<uint32_t, Codecs>>{{64, {PageCodec::plain}},
+                                                          {64, all_codecs().back()},
+                                                          {80, {PageCodec::plain}},
+                                                          {256, {PageCodec::plain}}}) {
     if (GetParam() == CpuLevel::scalar && dim > 64) break;
     for (const int32_t window : {0, 40, 300}) {
-      const PagedKv kv({KvType::f16, 1, dim, 32}, 600, random_);
+      const PagedKv kv({KvType::f16, 1, dim, 32}, 600, random_, codecs);
       const Queries queries(*this, kv, 3, 97);
       const size_t n = 96 * (queries.row + 1) + queries.row;
       ExactBuffer<float> whole(n), pieces(n);
@@ -156,11 +178,15 @@ TEST_P(AttentionPrefillTest, SameBytesForAnyCut) {
 }
 
 TEST_P(AttentionPrefillTest, PagesInSeveralCalls) {
-  for (const KvType type : {KvType::f16, KvType::f32, KvType::int8}) {
+  std::vector<std::pair<KvType, Codecs>> kinds;
+  for (const KvType type : {KvType::f16, KvType::f32, KvType::int8})
+    kinds.push_back({type, {PageCodec::plain}});
+  for (const Codecs& codecs : all_codecs()) kinds.push_back({KvType::f16, codecs});
+  for (const auto& [type, codecs] : kinds) {
     for (const uint32_t dim : {64u, 80u, 256u}) {
       if (GetParam() == CpuLevel::scalar && dim > 64) break;
       for (const int32_t window : {0, 700}) {
-        const PagedKv kv({type, 2, dim, 32}, 1100, random_);
+        const PagedKv kv({type, 2, dim, 32}, 1100, random_, codecs);
         const Queries queries(*this, kv, 3, 75);
         const size_t n = 74 * (queries.row + 1) + queries.row;
         ExactBuffer<float> whole(n), parts(n);

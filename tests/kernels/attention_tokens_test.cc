@@ -18,7 +18,7 @@ class AttentionTokensTest : public KernelTest {
     ExactBuffer<uint8_t> token_masks(kv.pages().size() * page_granules);
     std::vector<int32_t> tokens;
     for (uint32_t p = 0; p < kv.pages().size(); ++p) {
-      granules.push_back({kv.pages()[p].data, 0});
+      granules.push_back({kv.pages()[p].data, 0, kv.pages()[p].codec});
       for (uint32_t i = 0; i < page_granules; ++i) {
         uint32_t byte = 0;
         for (uint32_t t = 0; t < kGranule_tokens; ++t) {
@@ -83,6 +83,25 @@ TEST_P(AttentionTokensTest, PageSizes) {
   }
 }
 
+TEST_P(AttentionTokensTest, CompactPages) {
+  uint32_t group = 0;
+  for (const Codecs& codecs : all_codecs()) {
+    for (const uint32_t dim : {3u, 40u, 63u, 64u, 65u, 80u, 128u, 256u}) {
+      for (const uint32_t n : {32u, 416u, 1600u}) {
+        group = group % 9 + 1;
+        PagedKv kv({KvType::f16, 2, dim, 32}, n, random_, codecs);
+        check(kv, group, random_tokens(kv, 1 + (n + dim) % 10));
+      }
+    }
+    for (const uint32_t page_tokens : {16u, 48u, 128u}) {
+      PagedKv kv({KvType::f32, 1, 64, page_tokens}, page_tokens * 15, random_, codecs);
+      check(kv, 3, random_tokens(kv, 2));
+    }
+    PagedKv wide({KvType::f16, 1, 1100, 32}, 64, random_, codecs);
+    check(wide, 2, random_tokens(wide, 3));
+  }
+}
+
 TEST_P(AttentionTokensTest, OneTokenAndNone) {
   for (const uint32_t token : {0u, 7u, 8u, 15u, 21u, 63u}) {
     PagedKv kv({KvType::int8, 1, 64, 32}, 64, random_);
@@ -95,14 +114,18 @@ TEST_P(AttentionTokensTest, OneTokenAndNone) {
 }
 
 TEST_P(AttentionTokensTest, AllTokensGiveTheBytesOfGranules) {
-  for (const KvType type : {KvType::f32, KvType::f16, KvType::int8}) {
+  std::vector<std::pair<KvType, Codecs>> kinds;
+  for (const KvType type : {KvType::f32, KvType::f16, KvType::int8})
+    kinds.push_back({type, {PageCodec::plain}});
+  for (const Codecs& codecs : all_codecs()) kinds.push_back({KvType::f16, codecs});
+  for (const auto& [type, codecs] : kinds) {
     for (uint32_t group = 1; group < 9; ++group) {
-      const PagedKv kv({type, 1, 64, 32}, 32 * 29, random_);
+      const PagedKv kv({type, 1, 64, 32}, 32 * 29, random_, codecs);
       ExactBuffer<float> q(size_t{group} * 64);
       fill(q, -1, 1);
       std::vector<KvGranules> granules;
       for (const KvPageRef& page : kv.pages())
-        granules.push_back({page.data, static_cast<uint32_t>(random_() % 16)});
+        granules.push_back({page.data, static_cast<uint32_t>(random_() % 16), page.codec});
       const std::vector<uint8_t> token_masks(granules.size() * 4, 0xff);
       AttentionGranulesParams params{kv.layout(), group,           0.125f,
                                      q.data(),    granules.data(), static_cast<uint32_t>(granules.size())};

@@ -252,8 +252,8 @@ class KeyCodeScoreTest : public KernelTest {
     ExactBuffer<float> scores2(rows * 16 * kv.page_tokens), maximum2(rows);
     ExactBuffer<uint8_t> scratch(key_code_scratch_bytes(layout, group, n_channels));
     KeyCodeScoreParams params{
-        layout,   group,         q.data(),     channels.data(), n_channels,    coded.blocks.data(),
-        n_blocks, scores.data(), means.data(), maximum.data(),  scratch.data()};
+        layout,   group,   q.data(),      channels.data(), n_channels,     coded.blocks.data(),
+        n_blocks, nullptr, scores.data(), means.data(),    maximum.data(), scratch.data()};
     for (uint32_t head = 0; head < kv.n_kv_heads; ++head) {
       std::memset(scores.data(), kUntouched, scores.size() * 4);
       std::memset(means.data(), kUntouched, means.size() * 4);
@@ -343,7 +343,7 @@ TEST_P(KeyCodeScoreTest, QueriesOfZerosScoreZero) {
   ExactBuffer<uint32_t> channels{1, 5, 7, 60};
   for (uint32_t c = 0; c < 64; ++c) q[c] = 0;
   ExactBuffer<uint8_t> scratch(key_code_scratch_bytes(coded.layout, 1, 4));
-  table().key_code_score({coded.layout, 1, q.data(), channels.data(), 4, coded.blocks.data(), 1,
+  table().key_code_score({coded.layout, 1, q.data(), channels.data(), 4, coded.blocks.data(), 1, nullptr,
                           scores.data(), nullptr, maximum.data(), scratch.data()},
                          0);
   for (size_t i = 0; i < scores.size(); ++i) ASSERT_EQ(scores[i], 0.0f);

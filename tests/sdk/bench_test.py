@@ -18,6 +18,8 @@ COMPARISON = ("bench", MODEL, "--policy", "exact,leoam", "--host-budget", "all,4
 FIELDS = ("policy", "host_budget", "host_budget_bytes", "context_tokens", "batch", "kv_type", "kv_bytes",
           "prefill_tokens_per_second", "tokens_per_second", "tokens_per_second_spread", "sequence_tokens_per_second",
           "ms_per_token", "sequences_per_step", "disk_read_bytes_per_token", "disk_reads_per_token", "stalled_share",
+          "kv_read_bytes_per_token", "record_read_bytes_per_token", "code_read_bytes_per_token", "hidden_share",
+          "guessed_share", "chunks_evaluated",
           "host_kv_peak_bytes", "disk_kv_bytes", "attended_share", "mean_coverage", "least_coverage", "captured_mass",
           "worst_layer", "heads", "layer_times", "samples")
 

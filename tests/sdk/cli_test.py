@@ -47,7 +47,7 @@ class Forms(unittest.TestCase):
         self.assertEqual(plan["session_file_bytes"], 0)
         self.assertIn(plan["piece_tokens"], (256, 512, 1024, 2048))
         self.assertEqual(plan["kv_type"], "f16")
-        self.assertIn(run_json("plan", MODEL, "--kv", "auto")["kv_type"], ("f16", "int8"))
+        self.assertIn(run_json("plan", MODEL, "--kv", "auto")["kv_type"], ("f16", "k8v8", "k8v4"))
         self.assertLess(run_json("plan", MODEL, "--kv", "int8")["kv_token_bytes"], plan["kv_token_bytes"])
         saved = run_json("plan", MODEL, "--context", "512", "--host-budget", "64KiB", "--saved")
         self.assertGreater(saved["session_file_bytes"], saved["kv_bytes"])
@@ -102,8 +102,8 @@ class Forms(unittest.TestCase):
         result = run_json("ask", MODEL, "--document", document, "What is green?", "--max-tokens", "5")
         self.assertEqual(result["kv_type"], "f16")
         chosen = run_json("ask", MODEL, "--document", document, "What is green?", "--max-tokens", "5", "--kv", "auto",
-                          "--host-budget", "64KiB", "--context", "2048")
-        self.assertEqual(chosen["kv_type"], "int8")
+                          "--host-budget", "96KiB", "--context", "2048")
+        self.assertEqual(chosen["kv_type"], "k8v4")
         self.assertGreater(result["document_tokens"], 50)
         self.assertGreater(result["kv_bytes"], 0)
         words = run("ask", MODEL, "--document", document, "What?", "--max-tokens", "5").stdout

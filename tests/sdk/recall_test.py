@@ -49,6 +49,16 @@ class Recall(unittest.TestCase):
                     row = answers(make_text(max(n_tokens, 4000), clustered), "--policy", "leoam", "--importance", "0.1")
                     self.assertEqual(row["wrong"], [])
 
+    def test_a_question_in_a_prompt_that_was_read_sparsely_is_answered(self):
+        for n_tokens in LENGTHS:
+            for clustered in (True, False):
+                with self.subTest(n_tokens=n_tokens, clustered=clustered):
+                    row = answers(make_text(max(n_tokens, 6000), clustered), "--policy", "leoam", "--importance", "0.1",
+                                  "--sparse-prefill=2048")
+                    self.assertLess(row["read_attended_share"], 0.2)
+                    for kind in ("pair", "near", "hops"):
+                        self.assertEqual(row["kinds"][kind]["right"], KINDS[kind])
+
     def test_bounds_recall_where_they_are_tight_and_recency_and_eviction_nothing(self):
         def right(clustered, policy):
             kinds = answers(make_text(4000, clustered), "--policy", policy, "--importance", "0.1")["kinds"]

@@ -108,7 +108,20 @@ const StepShape& SimDevice::translated(const StepShape& step) {
   heads_.clear();
   granules_.clear();
   pages_.assign(step.pages.begin(), step.pages.end());
-  for (LayerPages& pages : pages_) pages = translated(pages);
+  lists_.clear();
+  for (LayerPages& pages : pages_) {
+    const LayerPages from = pages;
+    pages = translated(from);
+    if (from.n_lists == 0) continue;
+    std::vector<LayerPages>& lists = lists_.emplace_back(from.lists, from.lists + from.n_lists);
+    for (LayerPages& list : lists) {
+      const auto estimates = list.estimates;
+      list = translated(list);
+      list.estimates = estimates;
+    }
+    pages.lists = lists.data();
+    pages.n_lists = from.n_lists;
+  }
   step_.pages = pages_;
   selections_.assign(step.selections.begin(), step.selections.end());
   for (SpanSelection& selection : selections_) {
@@ -134,6 +147,17 @@ Status SimDevice::summarize(const kernels::KvLayout& layout, std::span<const Pag
   std::vector<PageAbstract> real_pages(pages.begin(), pages.end());
   for (PageAbstract& page : real_pages) page.page = real(page.page);
   return cpu_->summarize(layout, real_pages);
+}
+
+Status SimDevice::compact(const kernels::KvLayout& layout, std::span<PageCompaction> pages) {
+  std::vector<PageCompaction> real_pages(pages.begin(), pages.end());
+  for (PageCompaction& page : real_pages) {
+    page.from = real(page.from);
+    page.to = real(page.to);
+  }
+  LEOAM_RETURN_IF_ERROR(cpu_->compact(layout, real_pages));
+  for (size_t i = 0; i < pages.size(); ++i) pages[i].encoded = real_pages[i].encoded;
+  return {};
 }
 
 Status SimDevice::embed(const StepShape& step, DeviceWorkspace& workspace, const DeviceMatrix& embedding,

@@ -46,6 +46,9 @@ class SimDevice : public Device, public DeviceLink {
                          const AttentionInputParams& params) override;
   Status project_query(const StepShape& step, DeviceWorkspace& workspace, const AttentionInputParams& params,
                        float* q) override;
+  Result<const float*> queries(const StepShape& step, DeviceWorkspace& workspace) override {
+    return cpu_->queries(step, workspace);
+  }
   Status attend_selected(const StepShape& step, DeviceWorkspace& workspace, const AttentionParams& params,
                          std::span<AttentionSums> out) override;
   Status attention(const StepShape& step, DeviceWorkspace& workspace, const AttentionParams& params) override;
@@ -54,6 +57,7 @@ class SimDevice : public Device, public DeviceLink {
   Status feed_forward(const StepShape& step, DeviceWorkspace& workspace,
                       const FeedForwardParams& params) override;
   Status summarize(const kernels::KvLayout& layout, std::span<const PageAbstract> pages) override;
+  Status compact(const kernels::KvLayout& layout, std::span<PageCompaction> pages) override;
   Status logits(const StepShape& step, DeviceWorkspace& workspace, const float* norm,
                 const DeviceMatrix& head, std::span<const uint32_t> rows, float logit_scale,
                 float* logits) override;
@@ -80,6 +84,7 @@ class SimDevice : public Device, public DeviceLink {
   StepShape step_;
   std::vector<LayerPages> pages_;
   std::deque<std::vector<kernels::KvPageRef>> refs_;
+  std::deque<std::vector<LayerPages>> lists_;
   std::vector<SpanSelection> selections_;
   std::deque<std::vector<SelectedHead>> heads_;
   std::deque<std::vector<kernels::KvGranules>> granules_;

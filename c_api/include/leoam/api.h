@@ -5,6 +5,7 @@
 
 #include "leoam/leoam.h"
 #include "leoam/request.h"
+#include "leoam/session.h"
 #include "leoam/store.h"
 
 #ifdef __cplusplus
@@ -90,6 +91,7 @@ typedef struct leoam_api {
   leoam_status (*session_copy_coverage)(leoam_session*, float*, uint64_t, leoam_error*);
   leoam_status (*session_copy_attention)(leoam_session*, leoam_head_attention*, uint64_t, leoam_error*);
   leoam_status (*session_copy_layer_times)(leoam_session*, leoam_layer_times*, uint64_t, leoam_error*);
+  leoam_status (*session_get_kv_choice)(leoam_session*, leoam_kv_choice*, leoam_error*);
 } leoam_api;
 
 /* The table for a program that was compiled with this header: leoam_get_api(LEOAM_API_VERSION,

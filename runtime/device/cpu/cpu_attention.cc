@@ -140,6 +140,32 @@ void merge_token(const Context& context, const DecodeToken& token, float* out) {
                                     step.kv.head_dim, out + size_t{head} * step.kv.head_dim);
 }
 
+// To the attention of tokens [begin, end) of a span, which is done: what a list's estimates add.
+void add_estimates(const Context& context, const kernels::AttentionPrefillParams& prefill,
+                   std::span<const kernels::AttentionEstimate> estimates, uint32_t kv_head, uint32_t begin,
+                   uint32_t end, float* states) {
+  const uint32_t head_dim = prefill.layout.head_dim;
+  const uint32_t group = prefill.n_heads / prefill.layout.n_kv_heads;
+  for (uint32_t token = begin; token < end; ++token) {
+    const size_t first_head = size_t{kv_head} * group;
+    context.kernels.attention_estimates(
+        {head_dim, group, prefill.scale, prefill.q + token * prefill.q_stride + first_head * head_dim,
+         estimates.data(), static_cast<uint32_t>(estimates.size())},
+        states);
+    for (uint32_t g = 0; g < group; ++g) {
+      const float* const state = states + g * kernels::attention_partial_floats(head_dim);
+      HeadSum estimated;
+      estimated.add(state);
+      if (estimated.sum == 0) continue;
+      const float attended = prefill.log_sums[size_t{token} * prefill.n_heads + first_head + g];
+      const float share = 1 / (1 + std::exp(attended - estimated.log()));
+      float* const out = prefill.out + token * prefill.out_stride + (first_head + g) * head_dim;
+      for (uint32_t c = 0; c < head_dim; ++c)
+        out[c] += share * (state[kernels::kPartialOutput + c] / estimated.sum - out[c]);
+    }
+  }
+}
+
 void prefill_spans(const Context& context, const AttentionParams& params, int thread, int loop) {
   const StepShape& step = context.step;
   const size_t width = size_t{step.n_heads} * step.kv.head_dim;
@@ -164,7 +190,8 @@ void prefill_spans(const Context& context, const AttentionParams& params, int th
     prefill.state = params.first && params.last ? nullptr : context.workspace.state_of(span.token_begin);
     prefill.resume = !params.first;
     prefill.suspend = !params.last;
-    if (params.keeps_sums) prefill.log_sums = context.workspace.log_sums(step, span.token_begin);
+    if (params.keeps_sums || step.pages[s].lists)
+      prefill.log_sums = context.workspace.log_sums(step, span.token_begin);
     const uint32_t tile = kernels::kPrefillTile_tokens;
     const int64_t n_tiles = (span.n_tokens + tile - 1) / tile;
     const int64_t n_items = n_tiles * step.kv.n_kv_heads;
@@ -174,8 +201,20 @@ void prefill_spans(const Context& context, const AttentionParams& params, int th
       const uint32_t kv_head = static_cast<uint32_t>(index % step.kv.n_kv_heads);
       // The last tiles see most keys: start with them, so that the threads end together.
       const uint32_t begin = static_cast<uint32_t>(n_tiles - 1 - index / step.kv.n_kv_heads) * tile;
+      std::span<const kernels::AttentionEstimate> estimates;
+      if (step.pages[s].lists) {
+        const LayerPages& list =
+            step.pages[s].lists[size_t{begin / kQueryBlock_tokens} * step.kv.n_kv_heads + kv_head];
+        prefill.pages = list.pages;
+        prefill.n_pages = list.n_pages;
+        estimates = list.estimates;
+      }
       context.kernels.attention_prefill(prefill, kv_head, begin, std::min(begin + tile, span.n_tokens),
                                         context.workspace.attention_scratch(thread));
+      // The kernel's scratch, free again, is larger than the states of one token.
+      if (params.last && !estimates.empty())
+        add_estimates(context, prefill, estimates, kv_head, begin, std::min(begin + tile, span.n_tokens),
+                      reinterpret_cast<float*>(context.workspace.attention_scratch(thread)));
     }
     first += n_items;
   }
@@ -207,7 +246,8 @@ Status attention(const Context& context, const AttentionParams& params) {
     LEOAM_RETURN_IF_ERROR(
         w.reserve_partials(for_each_decode_token(context, params.window, [](const DecodeToken&) {})));
   if (params.first && !params.last) LEOAM_RETURN_IF_ERROR(w.reserve_states());
-  if (params.keeps_sums) LEOAM_RETURN_IF_ERROR(w.reserve_log_sums(step));
+  if (params.keeps_sums || std::ranges::any_of(step.pages, [](const LayerPages& p) { return p.lists; }))
+    LEOAM_RETURN_IF_ERROR(w.reserve_log_sums(step));
   if (params.last) LEOAM_RETURN_IF_ERROR(reserve_selected(context));
   if (!params.last && !worth_a_region(context)) {
     decode_spans_alone(context, params);

@@ -73,6 +73,9 @@ class CpuDevice final : public Device {
     cpu::project_query(context(step, workspace), params, q);
     return {};
   }
+  Result<const float*> queries(const StepShape&, DeviceWorkspace& workspace) override {
+    return static_cast<const float*>(static_cast<CpuWorkspace&>(workspace).q_);
+  }
   Status attend_selected(const StepShape& step, DeviceWorkspace& workspace, const AttentionParams& params,
                          std::span<AttentionSums> out) override {
     return cpu::attend_selected(context(step, workspace), params, out);
@@ -92,15 +95,10 @@ class CpuDevice final : public Device {
     return {};
   }
   Status summarize(const kernels::KvLayout& layout, std::span<const PageAbstract> pages) override {
-    pool_.run([&](int) {
-      const auto n_items = static_cast<int64_t>(pages.size() * layout.n_kv_heads);
-      for (int64_t item = pool_.next_item(0); item < n_items; item = pool_.next_item(0)) {
-        const PageAbstract& page = pages[static_cast<size_t>(item) / layout.n_kv_heads];
-        const uint32_t head = static_cast<uint32_t>(item) % layout.n_kv_heads;
-        kernels_.key_code_encode({layout, page.page, page.codes, page.slot}, head);
-        kernels_.chunk_of_page(layout, page.page, head, page.records + head * page.head_stride);
-      }
-    });
+    return cpu::summarize(pool_, kernels_, layout, pages);
+  }
+  Status compact(const kernels::KvLayout& layout, std::span<PageCompaction> pages) override {
+    cpu::compact(pool_, kernels_, layout, pages);
     return {};
   }
   Status logits(const StepShape& step, DeviceWorkspace& workspace, const float* norm,

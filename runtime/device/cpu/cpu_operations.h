@@ -36,6 +36,12 @@ void feed_forward(const Context& context, const FeedForwardParams& params);
 void logits(const Context& context, const float* norm, const DeviceMatrix& head,
             std::span<const uint32_t> rows, float logit_scale, float* logits);
 
+// Of full pages, as Device says.
+Status summarize(ThreadPool& pool, const kernels::CpuTable& kernels, const kernels::KvLayout& layout,
+                 std::span<const PageAbstract> pages);
+void compact(ThreadPool& pool, const kernels::CpuTable& kernels, const kernels::KvLayout& layout,
+             std::span<PageCompaction> pages);
+
 // A query head's sum of exp(score) and the maximum that it is relative to, of several partial states.
 struct HeadSum {
   float maximum = -INFINITY;

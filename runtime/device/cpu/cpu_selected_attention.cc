@@ -8,6 +8,8 @@ namespace {
 
 // Entries of a list that are one work item; fixed, so that the order of sums does not depend on threads.
 constexpr size_t kPartEntries = 32;
+// Likewise parts of the fixed pages: few KV heads are too few items for two threads.
+constexpr size_t kFixedParts = 2;
 
 size_t state_floats(const StepShape& step) {
   return kernels::attention_partial_floats(step.kv.head_dim);
@@ -25,7 +27,7 @@ size_t summary_floats(const StepShape& step) {
 
 // A span's states of its fixed pages, room for another state of each head, the summary.
 size_t fixed_floats(const StepShape& step) {
-  return 2 * part_floats(step) + summary_floats(step);
+  return (kFixedParts + 1) * part_floats(step) + summary_floats(step);
 }
 
 float* fixed_states(const Context& context, size_t span) {
@@ -33,7 +35,7 @@ float* fixed_states(const Context& context, size_t span) {
 }
 
 float* summary_of(const Context& context, size_t span) {
-  return fixed_states(context, span) + 2 * part_floats(context.step);
+  return fixed_states(context, span) + (kFixedParts + 1) * part_floats(context.step);
 }
 
 void summarize_head(const Context& context, size_t span, uint32_t head, const HeadSum& total) {
@@ -42,7 +44,7 @@ void summarize_head(const Context& context, size_t span, uint32_t head, const He
   summary[context.step.n_heads + head] = total.sum;
 }
 
-// The states of a token: its fixed pages, the parts of its lists, the estimates.
+// The states of a token: the parts of its fixed pages, those of its lists, the estimates.
 size_t n_list_parts(const SpanSelection& selection) {
   size_t most = 0;
   for (const SelectedHead& head : selection.heads)
@@ -51,7 +53,7 @@ size_t n_list_parts(const SpanSelection& selection) {
 }
 
 size_t n_parts(const SpanSelection& selection) {
-  return n_list_parts(selection) + 2;
+  return kFixedParts + n_list_parts(selection) + 1;
 }
 
 // Where a span's states begin, in floats.
@@ -103,7 +105,7 @@ void attend_part(const Context& context, const AttentionParams& params, size_t s
                                         state);
     return;
   }
-  const size_t begin = std::min((part - 1) * kPartEntries, head.granules.size());
+  const size_t begin = std::min((part - kFixedParts) * kPartEntries, head.granules.size());
   const size_t n = std::min(kPartEntries, head.granules.size() - begin);
   attend_list(context, params, span, kv_head, begin, n, state);
 }
@@ -115,10 +117,11 @@ Status attend_selected(const Context& context, const AttentionParams& params, st
   LEOAM_RETURN_IF_ERROR(context.workspace.reserve_fixed(step.spans.size() * fixed_floats(step)));
   const uint32_t group = step.n_heads / step.kv.n_kv_heads;
   context.pool.run([&](int) {
-    const auto n_items = static_cast<int64_t>(step.spans.size() * step.kv.n_kv_heads);
+    const auto n_items = static_cast<int64_t>(step.spans.size() * step.kv.n_kv_heads * kFixedParts);
     for (int64_t item = context.pool.next_item(0); item < n_items; item = context.pool.next_item(0)) {
-      const size_t span = static_cast<size_t>(item) / step.kv.n_kv_heads;
-      const uint32_t kv_head = static_cast<uint32_t>(item) % step.kv.n_kv_heads;
+      const size_t part = static_cast<size_t>(item) % kFixedParts;
+      const size_t span = static_cast<size_t>(item) / kFixedParts / step.kv.n_kv_heads;
+      const uint32_t kv_head = static_cast<uint32_t>(item / kFixedParts) % step.kv.n_kv_heads;
       if (!selects(step, span)) continue;
       const SpanSelection& selection = step.selections[span];
       kernels::AttentionDecodeParams decode;
@@ -131,20 +134,27 @@ Status attend_selected(const Context& context, const AttentionParams& params, st
       decode.n_pages = selection.fixed.n_pages;
       const size_t first = size_t{kv_head} * group * state_floats(step);
       float* const fixed = fixed_states(context, span) + first;
-      float* const chosen = fixed + part_floats(step);
-      context.kernels.attention_decode(decode, kv_head, 0, selection.fixed.n_pages, fixed);
-      if (!selection.heads.empty())
-        attend_list(context, params, span, kv_head, 0, selection.heads[kv_head].granules.size(), chosen);
-      for (uint32_t g = 0; g < group; ++g) {
-        HeadSum total;
-        total.add(fixed + g * state_floats(step));
-        if (!selection.heads.empty()) total.add(chosen + g * state_floats(step));
-        summarize_head(context, span, kv_head * group + g, total);
-      }
+      const auto page = [&](size_t i) {
+        return static_cast<uint32_t>(selection.fixed.n_pages * i / kFixedParts);
+      };
+      context.kernels.attention_decode(decode, kv_head, page(part), page(part + 1),
+                                       fixed + part * part_floats(step));
+      if (part == 0 && !selection.heads.empty())
+        attend_list(context, params, span, kv_head, 0, selection.heads[kv_head].granules.size(),
+                    fixed + kFixedParts * part_floats(step));
     }
   });
-  for (size_t span = 0; span < step.spans.size(); ++span)
-    if (selects(step, span)) out[span] = sums_of(context, span);
+  for (size_t span = 0; span < step.spans.size(); ++span) {
+    if (!selects(step, span)) continue;
+    const size_t n_states = kFixedParts + (step.selections[span].heads.empty() ? 0 : 1);
+    for (uint32_t head = 0; head < step.n_heads; ++head) {
+      HeadSum total;
+      for (size_t part = 0; part < n_states; ++part)
+        total.add(fixed_states(context, span) + part * part_floats(step) + head * state_floats(step));
+      summarize_head(context, span, head, total);
+    }
+    out[span] = sums_of(context, span);
+  }
   return {};
 }
 
@@ -154,7 +164,7 @@ Status reserve_selected(const Context& context) {
   LEOAM_RETURN_IF_ERROR(context.workspace.reserve_selected(selected_offset(step, step.spans.size())));
   for (size_t span = 0; span < step.spans.size(); ++span)
     if (selects(step, span))
-      std::copy_n(fixed_states(context, span), part_floats(step),
+      std::copy_n(fixed_states(context, span), kFixedParts * part_floats(step),
                   context.workspace.selected() + selected_offset(step, span));
   return {};
 }
@@ -166,11 +176,11 @@ void attend_lists(const Context& context, const AttentionParams& params, int loo
   int64_t first = 0;
   for (size_t span = 0; span < step.spans.size(); ++span) {
     if (!selects(step, span)) continue;
-    const auto n = static_cast<int64_t>((n_parts(step.selections[span]) - 1) * step.kv.n_kv_heads);
+    const auto n = static_cast<int64_t>((n_parts(step.selections[span]) - kFixedParts) * step.kv.n_kv_heads);
     float* const states = context.workspace.selected() + selected_offset(step, span);
     for (; item < first + n; item = context.pool.next_item(loop)) {
       const auto index = static_cast<size_t>(item - first);
-      attend_part(context, params, span, 1 + index / step.kv.n_kv_heads,
+      attend_part(context, params, span, kFixedParts + index / step.kv.n_kv_heads,
                   static_cast<uint32_t>(index % step.kv.n_kv_heads), states);
     }
     first += n;

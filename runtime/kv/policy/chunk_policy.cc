@@ -26,18 +26,25 @@ Status ChunkPolicy::prepare(const SelectionQuery& query, const LayerAbstracts& a
   return {};
 }
 
-Status ChunkPolicy::go_on(AbstractReader& reader) {
+Status ChunkPolicy::search(AbstractReader& reader) {
+  for (Head& head : heads_) head.waits = true;
   for (;;) {
+    for_each_head([&](uint32_t h) {
+      if (heads_[h].waits) heads_[h].waits = !heads_[h].search.advance(means_.kernels, reader);
+    });
     needed_.clear();
     for (const Head& head : heads_)
       if (head.waits) needed_.insert(needed_.end(), head.search.needed().begin(), head.search.needed().end());
     if (needed_.empty()) return {};
     sort_unique(&needed_);
     LEOAM_RETURN_IF_ERROR(reader.hold(AbstractPart::records, needed_));
-    for_each_head([&](uint32_t h) {
-      if (heads_[h].waits) heads_[h].waits = !heads_[h].search.advance(means_.kernels, reader);
-    });
   }
+}
+
+void ChunkPolicy::finish_head(uint32_t h, const LayerAbstracts& abstracts, bool estimates, Selection* out) {
+  heads_[h].estimates = estimates;
+  heads_[h].remainder.begin(heads_[h].search, group_);
+  describe(h, abstracts, out);
 }
 
 void ChunkPolicy::describe(uint32_t h, const LayerAbstracts& abstracts, Selection* out) {
@@ -45,7 +52,7 @@ void ChunkPolicy::describe(uint32_t h, const LayerAbstracts& abstracts, Selectio
   Selection::Head& selected = out->heads[h];
   head.masks.list(&selected);
   selected.estimates.clear();
-  if (estimates_) head.remainder.estimate(abstracts, h, head.masks, &selected.estimates);
+  if (head.estimates) head.remainder.estimate(abstracts, h, head.masks, &selected.estimates);
   head.remainder.bound(head.search, head.masks, layout_.page_tokens,
                        std::span(out->outside).subspan(size_t{h} * group_, group_));
 }

@@ -21,21 +21,15 @@ class ChunkPolicy : public Policy {
   struct Head {
     float* q = nullptr;  // [group][head_dim], times the attention scale
     ChunkSearch search;
-    bool waits = false;   // for records
+    bool waits = false;  // the search is not at its end
+    bool estimates = false;
     PageMasks masks;      // what is selected
     Remainder remainder;  // and what is not
   };
   // Queries and empty masks. Fails with out_of_memory.
   Status prepare(const SelectionQuery& query, const LayerAbstracts& abstracts);
-  // begin(search, kv_head, q) begins each. Fails as AbstractReader::hold does.
-  template <class Begin>
-  Status search(AbstractReader& reader, const Begin& begin) {
-    for_each_head([&](uint32_t h) {
-      begin(heads_[h].search, h, heads_[h].q);
-      heads_[h].waits = !heads_[h].search.advance(means_.kernels, reader);
-    });
-    return go_on(reader);
-  }
+  // Searches that were begun go on to their ends. Fails as AbstractReader::hold does.
+  Status search(AbstractReader& reader);
   // On the pool's threads: work(kv_head).
   template <class Work>
   void for_each_head(const Work& work) const {
@@ -45,17 +39,18 @@ class ChunkPolicy : public Policy {
         work(static_cast<uint32_t>(h));
     });
   }
-  // All that a Selection says. choose(kv_head) sets the head's masks, on the pool's threads.
+  // All that a Selection says of a head whose masks are set; of several by several threads.
+  void finish_head(uint32_t head, const LayerAbstracts& abstracts, bool estimates, Selection* out);
+  // Of all heads, and how many chunks were evaluated. choose(kv_head) sets masks, on the pool's threads.
   template <class Choose>
-  void finish(const LayerAbstracts& abstracts, bool estimates, Selection* out, const Choose& choose) {
-    estimates_ = estimates;
+  void finish(const LayerAbstracts& abstracts, Selection* out, const Choose& choose) {
     for_each_head([&](uint32_t h) {
       choose(h);
-      heads_[h].remainder.begin(heads_[h].search, group_);
-      describe(h, abstracts, out);
+      finish_head(h, abstracts, false, out);
     });
     count_chunks(out);
   }
+  void count_chunks(Selection* out) const;
 
   const PolicyOptions options_;
   const PolicyMeans means_;
@@ -66,13 +61,9 @@ class ChunkPolicy : public Policy {
   std::vector<uint32_t> needed_;  // blocks
 
  private:
-  Status go_on(AbstractReader& reader);
   void describe(uint32_t head, const LayerAbstracts& abstracts, Selection* out);
 
-  void count_chunks(Selection* out) const;
-
   AlignedBuffer queries_;
-  bool estimates_ = false;
 };
 
 // Room for n_floats; what was there is lost when it grows. Fails with out_of_memory.

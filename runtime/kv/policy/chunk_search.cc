@@ -9,17 +9,20 @@ namespace {
 // Chunks that are split at once: enough to evaluate their children together, few enough to go on with the
 // best.
 constexpr size_t kRound = 8;
+// Where all are opened: a split for so many pages.
+constexpr uint32_t kSplitPages = 64;
 
 bool is_less(const ChunkSearch::Found& a, const ChunkSearch::Found& b) {
   if (a.most != b.most) return a.most < b.most;
   return a.chunk.first_page() > b.chunk.first_page();
 }
 
-// Fewest chunks that make up [begin, end).
-void cover(uint32_t begin, uint32_t end, std::vector<Chunk>* out) {
+// Fewest chunks of at most `level` that make up [begin, end).
+void cover(uint32_t begin, uint32_t end, uint32_t level, std::vector<Chunk>* out) {
   while (begin < end) {
     Chunk chunk = {0, begin};
-    for (Chunk larger = chunk; larger.first_page() == begin && begin + larger.n_pages() <= end;
+    for (Chunk larger = chunk;
+         larger.level <= level && larger.first_page() == begin && begin + larger.n_pages() <= end;
          larger = {larger.level + 1, larger.index >> Chunk::kFanOut_log2}) {
       chunk = larger;
       if (larger.index % Chunk::kChildren != 0) break;
@@ -54,13 +57,16 @@ void ChunkSearch::begin(const SelectionQuery& query, const LayerAbstracts& abstr
   open_.clear();
   upper_.clear();
   pending_.clear();
-  cover(query.first_page, query.end_page, &pending_);
+  opens_all_ = n_most_pages >= query.end_page - query.first_page;
+  n_splits_left_ = opens_all_ ? (query.end_page - query.first_page) / kSplitPages : UINT64_MAX;
+  cover(query.first_page, query.end_page, opens_all_ ? Chunk::kBlockLevel : UINT32_MAX, &pending_);
 }
 
 void ChunkSearch::begin_with_pages(const SelectionQuery& query, const LayerAbstracts& abstracts,
                                    uint32_t kv_head, const float* q) {
   begin(query, abstracts, kv_head, q, 0, 0);
   pending_.clear();
+  opens_all_ = false;
   for (uint32_t page = query.first_page; page < query.end_page; ++page) pending_.push_back({0, page});
 }
 
@@ -86,7 +92,7 @@ bool ChunkSearch::advance(const kernels::CpuTable& kernels, const AbstractReader
       }
     }
     size_t n_split = 0;
-    while (n_split < kRound && !queue_.empty() && n_open_pages_ < n_most_pages_) {
+    while (n_split < kRound && !queue_.empty() && n_open_pages_ < n_most_pages_ && n_splits_left_ > 0) {
       const Found found = queue_.front();
       const bool is_leaf = found.chunk.level <= leaf_level_;
       // Children of what is being split may come before it.
@@ -100,8 +106,13 @@ bool ChunkSearch::advance(const kernels::CpuTable& kernels, const AbstractReader
       }
       for (uint32_t i = 0; i < Chunk::kChildren; ++i) pending_.push_back(found.chunk.child(i));
       ++n_split;
+      --n_splits_left_;
     }
     if (n_split > 0) continue;
+    if (opens_all_) {
+      open_.insert(open_.end(), queue_.begin(), queue_.end());
+      queue_.clear();
+    }
     std::ranges::sort(open_, {}, [](const Found& found) { return found.chunk.first_page(); });
     return true;
   }

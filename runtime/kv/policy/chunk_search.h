@@ -22,8 +22,9 @@ class ChunkSearch {
     uint32_t bounds;  // see upper
   };
 
-  // Chunks of leaf_level are opened, not split, until n_most_pages pages are open. q: [group][head_dim],
-  // times the attention scale; it stays there.
+  // Chunks of leaf_level are opened, not split, until n_most_pages pages are open. Where that is all of them,
+  // bounds are there only to say what is left: few chunks are split, and all are opened, blocks at most.
+  // q: [group][head_dim], times the attention scale; it stays there.
   void begin(const SelectionQuery& query, const LayerAbstracts& abstracts, uint32_t kv_head, const float* q,
              uint32_t leaf_level, uint64_t n_most_pages);
   // All pages one by one, none of which is opened.
@@ -33,6 +34,7 @@ class ChunkSearch {
   // depend on what was.
   bool advance(const kernels::CpuTable& kernels, const AbstractReader& reader);
   std::span<const uint32_t> needed() const { return needed_; }
+  bool opens_all() const { return opens_all_; }
 
   // All candidates, each in one chunk of either. `open` in ascending order.
   std::span<const Found> open() const { return open_; }
@@ -54,6 +56,8 @@ class ChunkSearch {
   const float* q_ = nullptr;
   uint32_t leaf_level_ = 0;
   uint64_t n_most_pages_ = 0;
+  bool opens_all_ = false;
+  uint64_t n_splits_left_ = 0;
   uint64_t n_open_pages_ = 0;
   uint64_t n_evaluated_ = 0;
   std::vector<float> floor_;    // [group]: log of what the fixed tokens weigh

@@ -10,34 +10,59 @@
 
 namespace leoam {
 
-// A head's granules, of which it wants those with the most mass.
-struct GranuleMasses {
-  std::span<const float> mass;  // shares of the head's attention; 0: no candidate
-  float fixed = 0;              // share of what is attended to anyway
+// What one head takes. To be asked once for each of its granules, in ascending order: of equals at the edge,
+// the first are taken.
+//
+// Thread rule: one thread at a time.
+class GranuleShare {
+ public:
+  // At most 32 granules; bit i: granule i is taken.
+  uint32_t take(std::span<const float> mass) {
+    uint32_t taken = 0;
+    uint32_t at_edge = 0;
+    for (uint32_t i = 0; i < mass.size(); ++i) {
+      taken |= uint32_t{mass[i] >= certain_} << i;
+      at_edge |= uint32_t{mass[i] >= edge_ && mass[i] < certain_} << i;
+    }
+    for (; at_edge != 0 && n_at_edge_ > 0; --n_at_edge_, at_edge &= at_edge - 1) taken |= at_edge & -at_edge;
+    return taken;
+  }
+
+ private:
+  friend class GranuleBudget;
+  float certain_;       // taken from here on
+  float edge_;          // and from here on as long as there is room
+  uint64_t n_at_edge_;  // for so many
 };
 
-// Thread rule: one thread at a time.
+// begin, then count for each head, then share. Thread rule: one thread at a time, but for `count`, which one
+// thread at a time may call for each head, and `share`, which any may.
 class GranuleBudget {
  public:
-  // At most n_granules in all; a head takes no more once its rest is at most `rest`, if that is above 0.
-  void divide(std::span<const GranuleMasses> heads, uint64_t n_granules, double rest);
-  // Whether a granule of this mass is taken. To be asked once for each granule of a head, in ascending order:
-  // of equals at the edge, the first are taken. Heads may be asked by several threads.
-  bool takes(size_t head, float mass);
+  // A head takes no more once its rest is at most `rest`, if that is above 0.
+  void begin(size_t n_heads, double rest);
+  // mass: of the head's granules, shares of its attention, 0: no candidate; fixed: the share of what is
+  // attended to anyway.
+  void count(size_t head, std::span<const float> mass, float fixed);
+  // What a head has of n_granules for all.
+  GranuleShare share(size_t head, uint64_t n_granules) const;
 
  private:
   // Masses in classes 1/32 of an octave wide, from 2^-30 up.
   static constexpr int kLowest_log2 = -30;
+  static constexpr uint32_t kLowest = static_cast<uint32_t>(127 + kLowest_log2) << 5;
   static constexpr size_t kClasses = 32 * (1 - kLowest_log2) + 1;
   static size_t class_of(float mass);
+  // The least mass of a class.
+  static float least_of(size_t at);
 
   struct Head {
     std::array<uint32_t, kClasses> count;
-    size_t lowest;       // class that the head wants
-    uint64_t n_at_edge;  // left to be taken of the class at the edge
+    size_t end;     // all are in classes below
+    size_t lowest;  // class that the head wants
   };
   std::vector<Head> heads_;
-  size_t edge_ = 0;  // classes above are taken whole
+  double rest_ = 0;
 };
 
 }  // namespace leoam

@@ -20,12 +20,12 @@ class H2o final : public ChunkPolicy {
     const LayerAbstracts& abstracts = reader.abstracts();
     LEOAM_RETURN_IF_ERROR(prepare(query, abstracts));
     // Nothing is opened: bounds of the largest chunks say how much is missed.
-    LEOAM_RETURN_IF_ERROR(search(reader, [&](ChunkSearch& search, uint32_t head, const float* q) {
-      search.begin(query, abstracts, head, q, 0, 0);
-    }));
+    for (uint32_t h = 0; h < heads_.size(); ++h)
+      heads_[h].search.begin(query, abstracts, h, heads_[h].q, 0, 0);
+    LEOAM_RETURN_IF_ERROR(search(reader));
     const Share share = divide(query);
     candidates_.resize(heads_.size());
-    finish(abstracts, false, out, [&](uint32_t head) { keep(query, share, head); });
+    finish(abstracts, out, [&](uint32_t head) { keep(query, share, head); });
     return {};
   }
 

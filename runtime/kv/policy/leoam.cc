@@ -28,13 +28,29 @@ class Leoam final : public ChunkPolicy {
     LEOAM_RETURN_IF_ERROR(prepare(query, abstracts));
     const double n_tokens = options_.breadth * static_cast<double>(query.budget_tokens);
     const auto n_most_pages = static_cast<uint64_t>(n_tokens / layout_.page_tokens) + 1;
-    LEOAM_RETURN_IF_ERROR(search(reader, [&](ChunkSearch& search, uint32_t head, const float* q) {
-      search.begin(query, abstracts, head, q, kLeafLevel, n_most_pages);
-    }));
-    LEOAM_RETURN_IF_ERROR(prepare_scores(reader));
-    score(query);
-    divide(query);
-    finish(abstracts, options_.estimates, out, [&](uint32_t head) { choose(head); });
+    for (uint32_t h = 0; h < heads_.size(); ++h)
+      heads_[h].search.begin(query, abstracts, h, heads_[h].q, kLeafLevel, n_most_pages);
+    if (!opens_all()) LEOAM_RETURN_IF_ERROR(search(reader));
+    LEOAM_RETURN_IF_ERROR(prepare_scores(query, reader));
+    budget_.begin(heads_.size(), options_.rest);
+    means_.pool.run([&](int thread) {
+      score(thread);
+      if (opens_all()) for_each(1, [&](uint32_t h) { heads_[h].search.advance(means_.kernels, reader); });
+      means_.pool.barrier(thread);
+      for_each(2, [&](uint32_t h) { weigh(query, h); });
+      means_.pool.barrier(thread);
+      if (n_most_chosen_pages(query) > 0) {
+        if (thread == 0) limit_pages(query);
+        means_.pool.barrier(thread);
+      }
+      for_each(3, [&](uint32_t h) { count(query, h); });
+      means_.pool.barrier(thread);
+      for_each(4, [&](uint32_t h) {
+        choose(query, h);
+        finish_head(h, abstracts, options_.estimates, out);
+      });
+    });
+    count_chunks(out);
     return {};
   }
 
@@ -44,7 +60,6 @@ class Leoam final : public ChunkPolicy {
     std::vector<uint32_t> channels;
     std::vector<uint32_t> block_numbers;
     std::vector<kernels::KeyCodeBlockRef> blocks;
-    float* scores = nullptr;     // [n_blocks][group][16 pages][page_tokens]
     float* sums = nullptr;       // [n_blocks][group][16 pages][page_granules]
     float* maximum = nullptr;    // [n_blocks][group]
     float* totals = nullptr;     // [n_blocks][group]
@@ -53,30 +68,45 @@ class Leoam final : public ChunkPolicy {
     std::vector<float> weights;  // [group]: sum of exp(score - maximum)
   };
 
-  Status prepare_scores(AbstractReader& reader);
-  void score(const SelectionQuery& query);
+  // All pages are opened, and no bound says where to look.
+  bool opens_all() const { return heads_[0].search.opens_all(); }
+  Status prepare_scores(const SelectionQuery& query, AbstractReader& reader);
+  // Below: inside a region of the pool.
+  template <class Work>  // work(kv_head), once for each
+  void for_each(int loop, const Work& work) const {
+    const auto n_heads = static_cast<int64_t>(heads_.size());
+    for (int64_t h = means_.pool.next_item(loop); h < n_heads; h = means_.pool.next_item(loop))
+      work(static_cast<uint32_t>(h));
+  }
+  void score(int thread);
+  // Scores -> masses.
+  void weigh(const SelectionQuery& query, uint32_t head);
+  // 0: from all.
+  size_t n_most_chosen_pages(const SelectionQuery& query) const;
   // Leaves mass only in the pages with the most of it.
   void limit_pages(const SelectionQuery& query);
-  void divide(const SelectionQuery& query);
-  void choose(uint32_t head);
+  void count(const SelectionQuery& query, uint32_t head);
+  void choose(const SelectionQuery& query, uint32_t head);
   template <class Visit>  // visit(page, masses of its granules)
   void for_each_open_page(uint32_t head, const Visit& visit) const;
 
   std::vector<Scores> scores_;  // [n_kv_heads]
   AlignedBuffer memory_;        // of their arrays
-  AlignedBuffer scratch_;       // [n_threads]
+  AlignedBuffer scratch_;       // [n_threads]: scores of a block, which are summed at once, then the kernel's
   size_t scratch_bytes_ = 0;
-  std::vector<float> page_mass_;       // [candidates], of all heads
-  std::vector<uint32_t> page_order_;   // candidates
-  std::vector<GranuleMasses> masses_;  // [n_kv_heads]
+  size_t score_floats_ = 0;           // of a block
+  std::vector<float> page_mass_;      // [candidates], of all heads
+  std::vector<uint32_t> page_order_;  // candidates
   GranuleBudget budget_;
 };
 
-Status Leoam::prepare_scores(AbstractReader& reader) {
+Status Leoam::prepare_scores(const SelectionQuery& query, AbstractReader& reader) {
   const LayerAbstracts& abstracts = reader.abstracts();
   const uint32_t n_channels =
       std::min(options_.n_channels == 0 ? layout_.head_dim / 4 : options_.n_channels, layout_.head_dim);
-  scratch_bytes_ = kernels::key_code_scratch_bytes(layout_, group_, n_channels);
+  score_floats_ = size_t{group_} * kernels::kCodeBlock_pages * layout_.page_tokens;
+  scratch_bytes_ =
+      score_floats_ * sizeof(float) + kernels::key_code_scratch_bytes(layout_, group_, n_channels);
   LEOAM_RETURN_IF_ERROR(reserve_floats(
       scratch_bytes_ / sizeof(float) * static_cast<size_t>(means_.pool.n_threads()), &scratch_));
   // Where a head's arrays are in memory, or would be in memory from 0; returns its end.
@@ -88,7 +118,6 @@ Status Leoam::prepare_scores(AbstractReader& reader) {
       const size_t at = std::exchange(offset, offset + (n + 15) / 16 * 16);
       return base ? base + at : nullptr;
     };
-    head.scores = take(pages * group_ * layout_.page_tokens);
     head.sums = take(pages * group_ * page_granules_);
     head.mass = take(pages * page_granules_);
     head.maximum = take(n_blocks * group_);
@@ -102,20 +131,25 @@ Status Leoam::prepare_scores(AbstractReader& reader) {
     Scores& head = scores_[h];
     head.block_numbers.clear();
     head.blocks.clear();
-    for (const ChunkSearch::Found& found : heads_[h].search.open()) {
-      const uint32_t block = found.chunk.block();
+    const auto add = [&head](Chunk chunk) {
+      const uint32_t block = chunk.block();
       if (head.block_numbers.empty() || head.block_numbers.back() != block) {
         head.block_numbers.push_back(block);
         head.blocks.push_back({});
       }
-      const uint32_t slot = found.chunk.first_page() % kernels::kCodeBlock_pages;
-      head.blocks.back().pages |= ((1u << found.chunk.n_pages()) - 1) << slot;
-    }
+      const uint32_t slot = chunk.first_page() % kernels::kCodeBlock_pages;
+      head.blocks.back().pages |= ((1u << chunk.n_pages()) - 1) << slot;
+    };
+    if (opens_all())
+      for (uint32_t page = query.first_page; page < query.end_page; ++page) add({0, page});
+    else
+      for (const ChunkSearch::Found& found : heads_[h].search.open()) add(found.chunk);
     needed_.insert(needed_.end(), head.block_numbers.begin(), head.block_numbers.end());
     n_floats = place(head, n_floats);
   }
   sort_unique(&needed_);
   LEOAM_RETURN_IF_ERROR(reader.hold(AbstractPart::codes, needed_));
+  if (opens_all()) LEOAM_RETURN_IF_ERROR(reader.hold(AbstractPart::records, needed_));
   LEOAM_RETURN_IF_ERROR(reserve_floats(n_floats, &memory_));
   size_t offset = 0;
   for (uint32_t h = 0; h < scores_.size(); ++h) {
@@ -132,46 +166,49 @@ Status Leoam::prepare_scores(AbstractReader& reader) {
   return {};
 }
 
-void Leoam::score(const SelectionQuery& query) {
+void Leoam::score(int thread) {
   const auto n_items = [](const Scores& head) {
-    return (head.blocks.size() + kItemBlocks - 1) / kItemBlocks;
+    return static_cast<int64_t>((head.blocks.size() + kItemBlocks - 1) / kItemBlocks);
   };
-  means_.pool.run([&](int thread) {
-    auto item = static_cast<size_t>(means_.pool.next_item(0));
-    size_t first = 0;
-    for (uint32_t h = 0; h < scores_.size(); ++h) {
-      const Scores& head = scores_[h];
-      for (; item < first + n_items(head); item = static_cast<size_t>(means_.pool.next_item(0))) {
-        const size_t begin = (item - first) * kItemBlocks;
-        const size_t block_sums = size_t{group_} * kernels::kCodeBlock_pages * page_granules_;
-        kernels::KeyCodeScoreParams params;
-        params.layout = layout_;
-        params.group = group_;
+  const size_t block_sums = size_t{group_} * kernels::kCodeBlock_pages * page_granules_;
+  kernels::KeyCodeScoreParams params;
+  params.layout = layout_;
+  params.group = group_;
+  params.n_blocks = 1;
+  params.scores = reinterpret_cast<float*>(scratch_.data() + static_cast<size_t>(thread) * scratch_bytes_);
+  params.scratch = reinterpret_cast<uint8_t*>(params.scores + score_floats_);
+  int64_t item = means_.pool.next_item(0);
+  int64_t first = 0;
+  for (uint32_t h = 0; h < scores_.size(); ++h) {
+    const Scores& head = scores_[h];
+    const int64_t end = first + n_items(head);
+    while (item < end) {
+      const size_t begin = static_cast<size_t>(item - first) * kItemBlocks;
+      item = means_.pool.next_item(0);
+      const size_t n = std::min(begin + kItemBlocks, head.blocks.size());
+      const size_t next = item < end ? static_cast<size_t>(item - first) * kItemBlocks : n - 1;
+      for (size_t i = begin; i < n; ++i) {
         params.q = heads_[h].q;
         params.channels = head.channels.data();
         params.n_channels = static_cast<uint32_t>(head.channels.size());
-        params.blocks = head.blocks.data() + begin;
-        params.n_blocks = static_cast<uint32_t>(std::min(kItemBlocks, head.blocks.size() - begin));
-        params.scores = head.scores + begin * block_sums * kernels::kGranule_tokens;
-        params.maximum = head.maximum + begin * group_;
-        params.scratch = scratch_.data() + static_cast<size_t>(thread) * scratch_bytes_;
+        params.blocks = &head.blocks[i];
+        params.next_block = head.blocks[i + 1 < n ? i + 1 : next].block;
+        params.maximum = head.maximum + i * group_;
         means_.kernels.key_code_score(params, h);
-        means_.kernels.granule_sum({layout_.page_tokens, group_, params.blocks, params.n_blocks,
-                                    params.scores, params.maximum, head.sums + begin * block_sums,
-                                    head.totals + begin * group_});
+        means_.kernels.granule_sum({layout_.page_tokens, group_, params.blocks, 1, params.scores,
+                                    params.maximum, head.sums + i * block_sums, head.totals + i * group_});
       }
-      first += n_items(head);
     }
-    means_.pool.barrier(thread);
-    const auto n_heads = static_cast<int64_t>(scores_.size());
-    for (int64_t h = means_.pool.next_item(1); h < n_heads; h = means_.pool.next_item(1)) {
-      Scores& head = scores_[static_cast<size_t>(h)];
-      const size_t at = static_cast<size_t>(h) * group_;
-      means_.kernels.granule_mass({layout_.page_tokens, group_, static_cast<uint32_t>(head.blocks.size()),
-                                   head.sums, head.maximum, head.totals, query.fixed.maximum + at,
-                                   query.fixed.sum + at, head.mass, head.maxima.data(), head.weights.data()});
-    }
-  });
+    first = end;
+  }
+}
+
+void Leoam::weigh(const SelectionQuery& query, uint32_t h) {
+  Scores& head = scores_[h];
+  const size_t at = size_t{h} * group_;
+  means_.kernels.granule_mass({layout_.page_tokens, group_, static_cast<uint32_t>(head.blocks.size()),
+                               head.sums, head.maximum, head.totals, query.fixed.maximum + at,
+                               query.fixed.sum + at, head.mass, head.maxima.data(), head.weights.data()});
 }
 
 template <class Visit>
@@ -188,12 +225,16 @@ void Leoam::for_each_open_page(uint32_t h, const Visit& visit) const {
   }
 }
 
-void Leoam::limit_pages(const SelectionQuery& query) {
+size_t Leoam::n_most_chosen_pages(const SelectionQuery& query) const {
   const double n_tokens =
       options_.page_spread * static_cast<double>(query.n_granules * kernels::kGranule_tokens);
   const auto n_most = static_cast<size_t>(n_tokens / layout_.page_tokens) + 1;
+  return options_.page_spread > 0 && n_most < query.end_page - query.first_page ? n_most : 0;
+}
+
+void Leoam::limit_pages(const SelectionQuery& query) {
+  const size_t n_most = n_most_chosen_pages(query);
   const size_t n_pages = query.end_page - query.first_page;
-  if (options_.page_spread <= 0 || n_most >= n_pages) return;
   page_mass_.assign(n_pages, 0);
   for (uint32_t h = 0; h < scores_.size(); ++h)
     for_each_open_page(h, [&](uint32_t page, const float* mass) {
@@ -212,27 +253,20 @@ void Leoam::limit_pages(const SelectionQuery& query) {
     });
 }
 
-void Leoam::divide(const SelectionQuery& query) {
-  limit_pages(query);
-  masses_.resize(scores_.size());
-  for (size_t h = 0; h < scores_.size(); ++h) {
-    const Scores& head = scores_[h];
-    float fixed = 0;
-    for (uint32_t g = 0; g < group_; ++g)
-      fixed += query.fixed.sum[h * group_ + g] *
-               std::exp(query.fixed.maximum[h * group_ + g] - head.maxima[g]) / head.weights[g];
-    masses_[h] = {{head.mass, head.blocks.size() * kernels::kCodeBlock_pages * page_granules_},
-                  fixed / static_cast<float>(group_)};
-  }
-  budget_.divide(masses_, query.n_granules * scores_.size(), options_.rest);
+void Leoam::count(const SelectionQuery& query, uint32_t h) {
+  const Scores& head = scores_[h];
+  float fixed = 0;
+  for (uint32_t g = 0; g < group_; ++g)
+    fixed += query.fixed.sum[h * group_ + g] *
+             std::exp(query.fixed.maximum[h * group_ + g] - head.maxima[g]) / head.weights[g];
+  budget_.count(h, {head.mass, head.blocks.size() * kernels::kCodeBlock_pages * page_granules_},
+                fixed / static_cast<float>(group_));
 }
 
-void Leoam::choose(uint32_t h) {
+void Leoam::choose(const SelectionQuery& query, uint32_t h) {
+  GranuleShare share = budget_.share(h, query.n_granules * scores_.size());
   for_each_open_page(h, [&](uint32_t page, const float* mass) {
-    uint32_t mask = 0;
-    for (uint32_t i = 0; i < page_granules_; ++i)
-      if (budget_.takes(h, mass[i])) mask |= 1u << i;
-    heads_[h].masks.set(page, mask);
+    heads_[h].masks.set(page, share.take({mass, page_granules_}));
   });
 }
 

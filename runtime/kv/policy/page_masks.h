@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <bit>
 #include <cstdint>
 #include <vector>
 
@@ -26,7 +25,7 @@ class PageMasks {
   }
   void set(uint32_t page, uint32_t mask) {
     masks_[page - first_] = mask;
-    counts_[page - first_] = static_cast<uint16_t>(std::popcount(mask) * int{kernels::kGranule_tokens});
+    counts_[page - first_] = static_cast<uint16_t>(n_bits(mask) * kernels::kGranule_tokens);
   }
   void set_all(uint32_t page) {
     set(page, all_);
@@ -61,6 +60,12 @@ class PageMasks {
   }
 
  private:
+  // A library's call where the compiler may not count on an instruction.
+  static uint32_t n_bits(uint32_t x) {
+    x -= x >> 1 & 0x55555555;
+    x = (x & 0x33333333) + (x >> 2 & 0x33333333);
+    return ((x + (x >> 4)) & 0x0f0f0f0f) * 0x01010101 >> 24;
+  }
   uint8_t* tokens_of(uint32_t page) { return &tokens_[size_t{page - first_} * page_granules_]; }
 
   uint32_t first_ = 0;

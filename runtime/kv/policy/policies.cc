@@ -10,12 +10,13 @@ namespace {
 struct Entry {
   std::string_view name;
   CreatePolicy* create;
+  bool selects_blocks;  // its prompts may
 };
-constexpr Entry kEntries[] = {{"exact", nullptr},
-                              {"leoam", create_leoam},
-                              {"quest", create_quest},
-                              {"window", create_window},
-                              {"h2o", create_h2o}};
+constexpr Entry kEntries[] = {{"exact", nullptr, false},
+                              {"leoam", create_leoam, true},
+                              {"quest", create_quest, true},
+                              {"window", create_window, false},
+                              {"h2o", create_h2o, false}};
 
 constexpr auto kNames = [] {
   std::array<std::string_view, std::size(kEntries)> names;
@@ -47,9 +48,13 @@ std::span<const std::string_view> policy_names() {
 
 Result<std::unique_ptr<Policy>> create_policy(const PolicyOptions& options, const PolicyMeans& means) {
   LEOAM_RETURN_IF_ERROR(check(options));
-  for (const Entry& entry : kEntries)
-    if (entry.name == options.name)
-      return entry.create ? entry.create(options, means) : std::unique_ptr<Policy>();
+  for (const Entry& entry : kEntries) {
+    if (entry.name != options.name) continue;
+    if (options.sparse_prefill_tokens > 0 && !entry.selects_blocks)
+      return error(ErrorKind::invalid_argument, "sparse_prefill_tokens: the policy {} reads prompts exactly",
+                   entry.name);
+    return entry.create ? entry.create(options, means) : std::unique_ptr<Policy>();
+  }
   return error(ErrorKind::unsupported, "policy: expected {}, found {}", fmt::join(kNames, ", "),
                options.name);
 }

@@ -31,6 +31,9 @@ struct PolicyOptions {
   double page_spread = 0;
   // More is selected while less than this share of some head's attention is certain to be in the selection.
   double coverage_floor = 0;
+  // Blocks of a prompt's queries attend to a selection too, in pieces with so many tokens before them or
+  // more. 0: prompts attend to everything. Of leoam and quest.
+  uint64_t sparse_prefill_tokens = 0;
   uint32_t n_dense_layers = 2;  // the first layers attend to everything
   uint32_t n_sink_tokens = 32;
   uint32_t n_window_tokens = 128;
@@ -38,6 +41,7 @@ struct PolicyOptions {
   double rest = 0;
   bool estimates = true;  // pages that are not selected count with their mean keys and values
 
+  bool operator==(const PolicyOptions&) const = default;
   uint64_t budget(uint64_t n_tokens) const {
     return budget_tokens > 0 ? budget_tokens
                              : static_cast<uint64_t>(importance * static_cast<double>(n_tokens));

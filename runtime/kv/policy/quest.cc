@@ -17,13 +17,13 @@ class Quest final : public ChunkPolicy {
   Status select(const SelectionQuery& query, AbstractReader& reader, Selection* out) override {
     const LayerAbstracts& abstracts = reader.abstracts();
     LEOAM_RETURN_IF_ERROR(prepare(query, abstracts));
-    LEOAM_RETURN_IF_ERROR(search(reader, [&](ChunkSearch& search, uint32_t head, const float* q) {
-      search.begin_with_pages(query, abstracts, head, q);
-    }));
+    for (uint32_t h = 0; h < heads_.size(); ++h)
+      heads_[h].search.begin_with_pages(query, abstracts, h, heads_[h].q);
+    LEOAM_RETURN_IF_ERROR(search(reader));
     const auto n_pages = static_cast<size_t>(
         std::min<uint64_t>(query.n_granules / page_granules_, query.end_page - query.first_page));
     orders_.resize(heads_.size());
-    finish(abstracts, false, out, [&](uint32_t head) { choose(n_pages, &heads_[head], &orders_[head]); });
+    finish(abstracts, out, [&](uint32_t head) { choose(n_pages, &heads_[head], &orders_[head]); });
     return {};
   }
 

@@ -1,10 +1,22 @@
 #include "runtime/kv/policy/remainder.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <queue>
 
 namespace leoam {
+namespace {
+
+// For x <= 0 at least exp(x), at most 1 % more: 2^f is not above 1 + f ln 2 + f^2 (1 - ln 2) from 0 to 1.
+float exp_from_above(float x) {
+  const float y = std::max(x, -87.0f) * 0x1.715478p+0f + 127;
+  const auto whole = static_cast<int32_t>(y);
+  const float f = y - static_cast<float>(whole);
+  return std::bit_cast<float>(whole << 23) * (1 + f * (0.69315f + f * 0.30686f));
+}
+
+}  // namespace
 
 void Remainder::begin(const ChunkSearch& search, uint32_t group) {
   group_ = group;
@@ -14,16 +26,18 @@ void Remainder::begin(const ChunkSearch& search, uint32_t group) {
 
 void Remainder::estimate(const LayerAbstracts& abstracts, uint32_t kv_head, const PageMasks& masks,
                          std::vector<kernels::AttentionEstimate>* out) const {
-  const auto page_tokens = static_cast<float>(abstracts.code_layout().page_tokens);
-  for (const ChunkSearch::Found& found : chunks_) {
-    const Chunk& chunk = found.chunk;
-    if (masks.n_tokens(chunk) == 0) {
-      out->push_back({abstracts.record(chunk, kv_head), static_cast<float>(chunk.n_pages()) * page_tokens});
-      continue;
-    }
-    for (uint32_t page = chunk.first_page(); page < chunk.first_page() + chunk.n_pages(); ++page)
-      if (masks[page] == 0) out->push_back({abstracts.record({0, page}, kv_head), page_tokens});
+  for (const ChunkSearch::Found& found : chunks_) estimate(abstracts, kv_head, found.chunk, masks, out);
+}
+
+void Remainder::estimate(const LayerAbstracts& abstracts, uint32_t kv_head, Chunk chunk,
+                         const PageMasks& masks, std::vector<kernels::AttentionEstimate>* out) const {
+  if (masks.n_tokens(chunk) == 0) {
+    const uint32_t n_tokens = chunk.n_pages() * abstracts.code_layout().page_tokens;
+    out->push_back({abstracts.record(chunk, kv_head), static_cast<float>(n_tokens)});
+    return;
   }
+  for (uint32_t i = 0; i < Chunk::kChildren && chunk.level > 0; ++i)
+    estimate(abstracts, kv_head, chunk.child(i), masks, out);
 }
 
 void Remainder::bound(const ChunkSearch& search, const PageMasks& masks, uint32_t page_tokens,
@@ -39,7 +53,8 @@ void Remainder::bound(const ChunkSearch& search, const PageMasks& masks, uint32_
     if (!std::isfinite(greatest)) continue;
     float sum = 0;
     for (size_t i = 0; i < chunks_.size(); ++i)
-      sum += left_[i] * std::exp(std::min(search.upper(chunks_[i])[g] - greatest, 0.0f));
+      if (left_[i] > 0)
+        sum += left_[i] * exp_from_above(std::min(search.upper(chunks_[i])[g] - greatest, 0.0f));
     // Rounded outward: exponentials, their sum and its logarithm are no further off than this.
     outside[g] = greatest + std::log(sum) + 1e-4f + 1e-6f * std::fabs(greatest);
   }
@@ -47,8 +62,8 @@ void Remainder::bound(const ChunkSearch& search, const PageMasks& masks, uint32_
 
 void Remainder::widen(const kernels::CpuTable& kernels, std::span<const float> inside, double floor,
                       uint32_t page_tokens, ChunkSearch& search, PageMasks* masks) {
-  // A little more than is asked for, so that no rounding is missing in the end.
-  const double target = (1 - floor) / floor * 0.999;
+  // A little more than is asked for: `bound` rounds outward, exponentials most of all.
+  const double target = (1 - floor) / floor * 0.99;
   // Beyond this a chunk is taken before all others anyway; sums stay numbers.
   constexpr double kMost = 300;
   std::vector<double> total(group_);

@@ -15,9 +15,9 @@ class Remainder {
  public:
   // All chunks that the search has found, of which `masks` says what is selected.
   void begin(const ChunkSearch& search, uint32_t group);
-  // Each chunk of which nothing is selected; of others the pages of which nothing is, because what is
-  // selected of a page stands out of its means, and the rest with it. Records of the chunks and of their
-  // pages are held.
+  // Each chunk of which nothing is selected; of others their children likewise, down to pages: what is
+  // selected of a page stands out of its means, and the rest with it. Records of the chunks and of what is
+  // below them are held.
   void estimate(const LayerAbstracts& abstracts, uint32_t kv_head, const PageMasks& masks,
                 std::vector<kernels::AttentionEstimate>* out) const;
   // outside [group]: log of what sum exp(score) of all tokens that are not selected is at most.
@@ -30,6 +30,8 @@ class Remainder {
              uint32_t page_tokens, ChunkSearch& search, PageMasks* masks);
 
  private:
+  void estimate(const LayerAbstracts& abstracts, uint32_t kv_head, Chunk chunk, const PageMasks& masks,
+                std::vector<kernels::AttentionEstimate>* out) const;
   uint32_t n_left(Chunk chunk, const PageMasks& masks, uint32_t page_tokens) const {
     return chunk.n_pages() * page_tokens - masks.n_tokens(chunk);
   }

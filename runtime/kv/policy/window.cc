@@ -18,12 +18,12 @@ class Window final : public ChunkPolicy {
     const LayerAbstracts& abstracts = reader.abstracts();
     LEOAM_RETURN_IF_ERROR(prepare(query, abstracts));
     // Nothing is opened: bounds of the largest chunks say how much is missed.
-    LEOAM_RETURN_IF_ERROR(search(reader, [&](ChunkSearch& search, uint32_t head, const float* q) {
-      search.begin(query, abstracts, head, q, 0, 0);
-    }));
+    for (uint32_t h = 0; h < heads_.size(); ++h)
+      heads_[h].search.begin(query, abstracts, h, heads_[h].q, 0, 0);
+    LEOAM_RETURN_IF_ERROR(search(reader));
     const auto n_pages = static_cast<uint32_t>(
         std::min<uint64_t>(query.n_granules / page_granules_, query.end_page - query.first_page));
-    finish(abstracts, false, out, [&](uint32_t head) {
+    finish(abstracts, out, [&](uint32_t head) {
       for (uint32_t page = query.end_page - n_pages; page < query.end_page; ++page)
         heads_[head].masks.set_all(page);
     });

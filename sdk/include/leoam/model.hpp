@@ -21,7 +21,10 @@ enum class KvType : int32_t {
   f16 = LEOAM_KV_F16,
   f32 = LEOAM_KV_F32,
   int8 = LEOAM_KV_INT8,
-  automatic = LEOAM_KV_AUTO
+  automatic = LEOAM_KV_AUTO,
+  k8v8 = LEOAM_KV_K8V8,
+  k8v4 = LEOAM_KV_K8V4,
+  k4v4 = LEOAM_KV_K4V4
 };
 
 enum class RopeScaling : int32_t {

@@ -30,6 +30,8 @@ struct SessionOptions {
   double breadth = 0;
   double page_spread = 0;
   double coverage_floor = 0;
+  double most_kv_divergence = 0;  // of KvType::automatic; 0: the library's, as leoam_session_options says
+  uint64_t sparse_prefill_tokens = 0;  // likewise; 0: prompts attend to everything
 };
 
 struct EvaluateOptions {
@@ -132,6 +134,13 @@ class Session {
     std::vector<leoam_layer_times> out(state_->model.info().n_layers, detail::make<leoam_layer_times>());
     detail::call(leoam_session_copy_layer_times, get(), out.data(), static_cast<uint64_t>(out.size()));
     return out;
+  }
+
+  // Why old pages become what they do with KvType::automatic.
+  leoam_kv_choice kv_choice() const {
+    auto choice = detail::make<leoam_kv_choice>();
+    detail::call(leoam_session_get_kv_choice, get(), &choice);
+    return choice;
   }
 
   // The same tokens, KV and logits; KV is shared until one of the two changes it.
@@ -241,6 +250,8 @@ class Session {
     c.breadth = options.breadth;
     c.page_spread = options.page_spread;
     c.coverage_floor = options.coverage_floor;
+    c.most_kv_divergence = options.most_kv_divergence;
+    c.sparse_prefill_tokens = options.sparse_prefill_tokens;
     c.page_tokens = options.page_tokens;
     c.context_tokens = options.context_tokens;
     c.piece_tokens = options.piece_tokens;

@@ -11,7 +11,7 @@ namespace {
 Rates made_up_rates() {
   Rates rates;
   for (size_t i = 0; i < kRateClasses; ++i) rates.matrices[i] = {1e10 + static_cast<double>(i), 4e11};
-  rates.attention = {3e-11, 5e-12};
+  rates.attention.fill({3e-11, 5e-12});
   rates.int8_attention = {4e-11, 8e-12};
   rates.prefill_attention_operations_per_second = 2e11;
   rates.layer_s = 1e-5;
@@ -26,7 +26,7 @@ TEST(CalibrationTextTest, WhatIsKeptIsWhatWasMeasured) {
   const auto rates = decode_rates(text, "a machine");
   ASSERT_TRUE(rates.ok()) << rates.status().message();
   EXPECT_EQ(encode_rates(*rates, "a machine"), text);
-  EXPECT_DOUBLE_EQ(rates->attention.byte_head_s, 5e-12);
+  EXPECT_DOUBLE_EQ(rates->attention[0].byte_head_s, 5e-12);
   EXPECT_DOUBLE_EQ(rates->matrix(kernels::WeightType::q6_k).prefill_operations_per_second, 4e11);
 }
 

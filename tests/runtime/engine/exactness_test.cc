@@ -108,8 +108,11 @@ class ExactnessTest : public ::testing::Test {
     const ModelConfig& config = model_->config();
     const kernels::KvLayout layout = {given.options.kv_type, config.n_kv_heads, config.head_dim,
                                       given.options.page_tokens};
-    const uint64_t least =
+    uint64_t least =
         kv_bytes / config.n_layers + (8 + config.n_layers) * layout.page_bytes() + (uint64_t{64} << 10);
+    // Pages of a pass are plain, and so are the ends of a fork.
+    if (given.options.page_codec != kernels::PageCodec::plain)
+      least += (given.tokens.size() / layout.page_tokens + config.n_layers) * layout.page_bytes();
     const auto budget = [&] { return least + random.below(static_cast<uint32_t>(kv_bytes)); };
     options.host_kv_budget_bytes = budget();
     const bool three_tiers = random.below(3) == 0;
@@ -216,6 +219,9 @@ TEST_P(RandomModelExactness, BytesDoNotDependOnWhereTheKvIs) {
     given.options.page_tokens = random.of({16u, 32u, 64u});
     given.options.piece_tokens = random.of({7u, 64u, 256u});
     given.options.kv_type = random.of({kernels::KvType::f16, kernels::KvType::f32, kernels::KvType::int8});
+    if (given.options.kv_type != kernels::KvType::int8)
+      given.options.page_codec = random.of({kernels::PageCodec::plain, kernels::PageCodec::k8v8,
+                                            kernels::PageCodec::k8v4, kernels::PageCodec::k4v4});
     check((golden_folder() / (GetParam() + ".gguf")).string(), given, 3, random.below(1u << 30));
   }
 }
@@ -230,6 +236,10 @@ TEST_F(ExactnessTest, SmolLm2) {
   given.n_prompt = 600;
   given.tokens.resize(620);
   check(path, given, 3, 1);
+  for (const kernels::PageCodec codec : kCompactCodecs) {
+    given.options.page_codec = codec;
+    check(path, given, 2, 10 * static_cast<uint32_t>(codec));
+  }
 }
 
 TEST_F(ExactnessTest, Gemma3) {

@@ -9,12 +9,12 @@
 namespace leoam {
 namespace {
 
-using kernels::KvType;
+using kernels::PageCodec;
 
 Rates made_up_rates() {
   Rates rates;
   for (Rates::Matrix& matrix : rates.matrices) matrix = {1e10, 4e11};
-  rates.attention = {3e-11, 5e-12};
+  rates.attention.fill({3e-11, 5e-12});
   rates.int8_attention = {4e-11, 8e-12};
   rates.prefill_attention_operations_per_second = 2e11;
   rates.layer_s = 1e-5;
@@ -325,70 +325,81 @@ TEST_F(PlannerTest, ALongPieceThatDoesNotFitIsNotChosen) {
   EXPECT_EQ(last, 2048u);
 }
 
-TEST_F(PlannerTest, TheTypeOfKvIsTheFasterOne) {
-  start(tiny("llama"));
+TEST_F(PlannerTest, TheCodecIsTheFasterOne) {
+  testing::TinyModelOptions model = tiny("llama");
+  model.head_dim = 64;  // of fewer channels, pages of two codecs are as many blocks of a file
+  start(model);
   PlanRequest request;
   request.context_tokens = 20'000;
   request.disk_kv_budget_bytes = kDisk_bytes;
   request.choose_kv_type = true;
-  request.page_tokens = 128;  // of fewer tokens, a page of this model is one block of a file in both types
+  request.page_tokens = 128;
   const auto chosen = [&](const Rates* rates) {
     const Plan planned = make_plan(model_->header(), request, rates);
-    EXPECT_EQ(planned.kv_type, plan_kv_type(model_->header(), request, rates));
+    const CodecChoice choice = plan_page_codec(model_->header(), request, rates);
+    EXPECT_EQ(planned.page_codec, choice.codec);
+    EXPECT_EQ(choice.n_tokens, request.context_tokens);
     PlanRequest same = request;
     same.choose_kv_type = false;
     double best = 0;
-    for (const KvType type : {KvType::f16, KvType::int8}) {
-      same.kv_type = type;
-      const Plan of_type = make_plan(model_->header(), same, rates);
-      best = std::max(best, of_type.decode_tokens_per_second);
-      if (type == planned.kv_type) {
-        EXPECT_EQ(of_type.kv_bytes, planned.kv_bytes);
-        EXPECT_EQ(of_type.decode_tokens_per_second, planned.decode_tokens_per_second);
+    for (size_t codec = 0; codec < kernels::kPageCodecs && rates; ++codec) {
+      if (kCodecDivergence[codec] > request.most_kv_divergence) continue;
+      same.page_codec = static_cast<PageCodec>(codec);
+      const Plan of_codec = make_plan(model_->header(), same, rates);
+      EXPECT_NEAR(of_codec.decode_tokens_per_second * choice.decode_s[codec], 1, 1e-6);
+      EXPECT_EQ(of_codec.token_read_bytes, choice.read_bytes[codec]);
+      best = std::max(best, of_codec.decode_tokens_per_second);
+      if (same.page_codec == planned.page_codec) {
+        EXPECT_EQ(of_codec.kv_bytes, planned.kv_bytes);
       }
     }
     EXPECT_GE(planned.decode_tokens_per_second * 1.03, best);
-    return planned.kv_type;
+    return planned.page_codec;
   };
   Rates rates = made_up_rates();
-  // In RAM: as fast as its attention is.
+  // In RAM: as fast as its attention is; of equals what loses nothing.
   request.host_kv_budget_bytes = kDisk_bytes;
-  EXPECT_EQ(chosen(nullptr), KvType::f16);
-  rates.attention = {3e-10, 0};
-  rates.int8_attention = {3e-10, 0};
-  EXPECT_EQ(chosen(&rates), KvType::int8);
-  rates.int8_attention = {9e-10, 0};
-  EXPECT_EQ(chosen(&rates), KvType::f16);
-  // From a slow disk half the bytes are faster, from a fast one they are not.
+  EXPECT_EQ(chosen(nullptr), PageCodec::plain);
+  rates.attention.fill({9e-10, 0});
+  rates.attention[0] = {3e-10, 0};
+  EXPECT_EQ(chosen(&rates), PageCodec::plain);
+  rates.attention[1] = {3e-10, 0};
+  EXPECT_EQ(chosen(&rates), PageCodec::k8v8);
+  // From a slow disk fewer bytes are faster, from a fast one they are not; as few as lose little enough.
   request.host_kv_budget_bytes = 4 << 20;
-  EXPECT_EQ(chosen(nullptr), KvType::int8);
+  EXPECT_EQ(chosen(nullptr), PageCodec::k8v4);
   rates.disk_read_bytes_per_second = rates.disk_few_read_bytes_per_second = 1e8;
-  EXPECT_EQ(chosen(&rates), KvType::int8);
+  EXPECT_EQ(chosen(&rates), PageCodec::k8v4);
+  request.most_kv_divergence = 0.01;
+  EXPECT_EQ(chosen(&rates), PageCodec::k4v4);
+  request.most_kv_divergence = 0;
+  EXPECT_EQ(chosen(&rates), PageCodec::plain);
+  request.most_kv_divergence = kMostKvDivergence;
   rates.disk_read_bytes_per_second = rates.disk_few_read_bytes_per_second = 1e12;
-  EXPECT_EQ(chosen(&rates), KvType::f16);
+  EXPECT_EQ(chosen(&rates), PageCodec::k8v8);
 }
 
-TEST_F(PlannerTest, ASessionHasTheTypeThatIsChosen) {
+TEST_F(PlannerTest, ASessionChangesItsCodecWithContextAndBudget) {
   EngineOptions options;
   options.disk_kv_budget_bytes = kDisk_bytes;
+  options.host_kv_budget_bytes = 3 << 20;
   SessionOptions wish;
   wish.context_tokens = 20'000;
   wish.choose_kv_type = true;
   start(tiny("llama"), options);
-  EXPECT_EQ(session(wish)->options().kv_type, KvType::f16);
-  options.host_kv_budget_bytes = 4 << 20;
-  start(tiny("llama"), options);
   auto s = session(wish);
-  EXPECT_EQ(s->options().kv_type, KvType::int8);
-  // A saved one keeps it.
-  ASSERT_TRUE(s->evaluate(tokens(100), {}).ok());
-  ASSERT_TRUE(s->save(state_.file("chosen.leoam"), nullptr, {}).ok());
-  s.reset();
-  start(tiny("llama"));
-  auto again = engine_->open_session(model_, state_.file("chosen.leoam"), nullptr, wish);
-  ASSERT_TRUE(again.ok()) << again.status().message();
-  EXPECT_EQ((*again)->options().kv_type, KvType::int8);
-  EXPECT_TRUE((*again)->evaluate(tokens(3), {}).ok());
+  EXPECT_EQ(s->codec_choice().n_tokens, 0u);
+  ASSERT_TRUE(s->evaluate(tokens(300), {}).ok());
+  EXPECT_EQ(s->page_codec(), PageCodec::plain) << "it fits";
+  EXPECT_EQ(s->codec_choice().n_tokens, 300u);
+  const uint64_t plain_bytes = s->kv_bytes() * 20;
+  ASSERT_TRUE(s->evaluate(tokens(5700), {}).ok());
+  EXPECT_EQ(s->page_codec(), PageCodec::k8v4);
+  EXPECT_LT(s->kv_bytes(), plain_bytes * 2 / 3) << "pages that were plain are compact too";
+  ASSERT_TRUE(engine_->set_host_kv_budget(kDisk_bytes, nullptr).ok());
+  ASSERT_TRUE(s->evaluate(tokens(1), {}).ok());
+  EXPECT_EQ(s->page_codec(), PageCodec::plain) << "at the next pass";
+  EXPECT_LT(s->kv_bytes(), plain_bytes * 2 / 3) << "what is compact stays so";
 }
 
 // A session that leaves the size of pieces to the engine takes the planner's, and measures nothing for it.

@@ -14,13 +14,17 @@ using Masses = std::vector<std::vector<float>>;
 // What is taken: [head][granule].
 std::vector<std::vector<bool>> taken(GranuleBudget& budget, const Masses& masses, uint64_t n, double rest,
                                      const std::vector<float>& fixed = {}) {
-  std::vector<GranuleMasses> heads;
-  for (size_t h = 0; h < masses.size(); ++h) heads.push_back({masses[h], fixed.empty() ? 0 : fixed[h]});
-  budget.divide(heads, n, rest);
+  budget.begin(masses.size(), rest);
+  for (size_t h = 0; h < masses.size(); ++h) budget.count(h, masses[h], fixed.empty() ? 0 : fixed[h]);
   std::vector<std::vector<bool>> out;
   for (size_t h = 0; h < masses.size(); ++h) {
     out.emplace_back();
-    for (const float mass : masses[h]) out.back().push_back(budget.takes(h, mass));
+    GranuleShare share = budget.share(h, n);
+    for (size_t i = 0; i < masses[h].size(); i += 4) {
+      const std::span<const float> page(&masses[h][i], std::min<size_t>(4, masses[h].size() - i));
+      const uint32_t mask = share.take(page);
+      for (size_t k = 0; k < page.size(); ++k) out.back().push_back((mask >> k & 1) != 0);
+    }
   }
   return out;
 }

@@ -116,15 +116,19 @@ class SelectionCheck {
     query_.masses = masses_.get();
     ASSERT_TRUE(masses_->grow(n_tokens(), {}).ok());
   }
-  // Runs a policy; with a floor, widened where the coverage is below.
-  void select(Policy& policy, uint64_t budget_tokens, double floor = 0) {
+  // Runs a policy.
+  void choose(Policy& policy, uint64_t budget_tokens, AbstractReader& reader) {
     query_.budget_tokens = budget_tokens;
     query_.n_granules = budget_tokens / kernels::kGranule_tokens;
     selection_.heads.resize(layout_.n_kv_heads);
     selection_.outside.assign(n_heads(), -1);
+    ASSERT_TRUE(policy.select(query_, reader, &selection_).ok());
+  }
+  // With a floor, widened where the coverage is below.
+  void select(Policy& policy, uint64_t budget_tokens, double floor = 0) {
     PassHolds holds;
     AbstractReader reader(*tiers_, *abstracts_, &holds, nullptr);
-    ASSERT_TRUE(policy.select(query_, reader, &selection_).ok());
+    choose(policy, budget_tokens, reader);
     bool narrow = false;
     std::vector<float> inside;
     for (uint32_t head = 0; head < n_heads(); ++head) {

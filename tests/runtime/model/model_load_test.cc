@@ -59,6 +59,7 @@ class PickyDevice final : public Device {
   Status project_query(const StepShape&, DeviceWorkspace&, const AttentionInputParams&, float*) override {
     return {};
   }
+  Result<const float*> queries(const StepShape&, DeviceWorkspace&) override { return nullptr; }
   Status attend_selected(const StepShape&, DeviceWorkspace&, const AttentionParams&,
                          std::span<AttentionSums>) override {
     return {};
@@ -68,6 +69,7 @@ class PickyDevice final : public Device {
     return {};
   }
   Status summarize(const kernels::KvLayout&, std::span<const PageAbstract>) override { return {}; }
+  Status compact(const kernels::KvLayout&, std::span<PageCompaction>) override { return {}; }
   Status feed_forward(const StepShape&, DeviceWorkspace&, const FeedForwardParams&) override { return {}; }
   Status logits(const StepShape&, DeviceWorkspace&, const float*, const DeviceMatrix&,
                 std::span<const uint32_t>, float, float*) override {
