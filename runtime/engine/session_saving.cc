@@ -87,8 +87,8 @@ Status Session::save_to_file(const MoveOptions& options) {
   const std::vector<LoggedToken>& logged = file_->tokens();
   const auto now = [this](size_t i) {
     if (i < starts_pass_.size()) return LoggedToken{tokens_[i], starts_pass_[i]};
-    // With the first token that has no KV yet the next pass begins; where KV was lost the rest stays as it was
-    // made.
+    // With the first token that has no KV yet the next pass begins; where KV was lost the rest stays as it
+    // was made.
     const bool was_start = i < logged_starts_.size() && logged_starts_[i];
     return LoggedToken{tokens_[i], was_start || i == starts_pass_.size()};
   };
