@@ -39,7 +39,7 @@ typedef struct leoam_session_options {
   double coverage_floor;     /* more is attended to, in the end everything, while the coverage of some head is
                                 below (leoam_session_copy_coverage): at least 0 (no floor), below 1 */
   double most_kv_divergence; /* LEOAM_KV_AUTO: of what is drawn, from F16, that a codec may cost as it was
-                                measured on one small model (KL): K8V8 0.00002, K8V4 0.0003, K4V4 0.004; 0:
+                                measured on one small model (KL): K8V8 0.00002, K8V4 0.0004, K4V4 0.004; 0:
                                 0.0005 */
   uint64_t sparse_prefill_tokens; /* "leoam" and "quest": pieces of a prompt with so many tokens before them
                                      or more attend to a selection too, made for every 32 tokens by the codes
