@@ -38,9 +38,6 @@ inline bool is_kv_type(int32_t number) {
 // How a sealed page is kept: `plain`, as KvLayout says, or compact (page_codec/page_codec_layout.h), with as
 // many bits for a key and for a value as the name says. Their numbers stand in session files.
 enum class PageCodec : uint8_t { plain = 0, k8v8 = 1, k8v4 = 2, k4v4 = 3 };
-inline bool is_page_codec(int32_t number) {
-  return number >= 0 && number <= static_cast<int32_t>(PageCodec::k4v4);
-}
 constexpr size_t kPageCodecs = 4;
 constexpr const char* name_of(PageCodec codec) {
   constexpr const char* names[kPageCodecs] = {"plain", "k8v8", "k8v4", "k4v4"};

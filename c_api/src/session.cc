@@ -177,9 +177,7 @@ leoam_status leoam_session_get_kv_choice(leoam_session* session, leoam_kv_choice
     LEOAM_RETURN_IF_ERROR(check_out_struct(out_choice, "out_choice"));
     const CodecChoice choice = object.session->codec_choice();
     leoam_kv_choice c{};
-    write_struct(out_choice, c);
-    if (choice.n_tokens == 0) return {};
-    c.kv_type = to_c(kernels::KvType::f16, choice.codec);
+    if (choice.n_tokens != 0) c.kv_type = to_c(kernels::KvType::f16, choice.codec);
     c.n_tokens = choice.n_tokens;
     c.host_kv_budget_bytes = choice.host_kv_budget_bytes;
     c.disk_read_bytes_per_second = choice.disk_read_bytes_per_second;
