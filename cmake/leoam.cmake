@@ -15,11 +15,33 @@ if(LEOAM_SANITIZE)
   target_link_options(leoam_options INTERFACE -fsanitize=${LEOAM_SANITIZE})
 endif()
 
-# leoam_room(NAME SOURCES a.cc b.cc DEPENDS other_room ...): one static library a room.
+# Reading the standard library is a third of a build. g++ reads it once, from a precompiled header; builds with
+# clang go without and show a header that a file needs and does not include.
+set(LEOAM_STANDARD_HEADERS <algorithm> <array> <atomic> <chrono> <condition_variable> <cstdint> <filesystem>
+  <fstream> <functional> <map> <memory> <mutex> <optional> <random> <span> <string> <string_view> <thread>
+  <unordered_map> <vector>)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/precompiled.cc CONTENT "int main() { return 0; }\n")
+  add_library(leoam_precompiled OBJECT ${PROJECT_BINARY_DIR}/precompiled.cc)
+  target_link_libraries(leoam_precompiled PRIVATE leoam_options)
+  target_precompile_headers(leoam_precompiled PRIVATE ${LEOAM_STANDARD_HEADERS})
+endif()
+# leoam_precompiled(TARGET DONOR): TARGET takes the precompiled header of DONOR, compiled with the same flags.
+function(leoam_precompiled target donor)
+  if(TARGET ${donor})
+    target_precompile_headers(${target} REUSE_FROM ${donor})
+  endif()
+endfunction()
+
+# leoam_room(NAME SOURCES a.cc b.cc DEPENDS other_room ... [FREESTANDING]): one static library a room.
+# FREESTANDING: its files do not include the standard library.
 function(leoam_room name)
-  cmake_parse_arguments(ROOM "" "" "SOURCES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(ROOM "FREESTANDING" "" "SOURCES;DEPENDS" ${ARGN})
   add_library(${name} STATIC ${ROOM_SOURCES})
   target_link_libraries(${name} PUBLIC leoam_options ${ROOM_DEPENDS})
+  if(NOT ROOM_FREESTANDING)
+    leoam_precompiled(${name} leoam_precompiled)
+  endif()
   set_property(GLOBAL APPEND PROPERTY LEOAM_ROOMS ${name})
 endfunction()
 
@@ -35,6 +57,7 @@ function(leoam_shared_library name)
   add_library(${name} SHARED ${LIB_SOURCES})
   add_library(leoam::${name} ALIAS ${name})
   target_link_libraries(${name} PRIVATE leoam_options ${LIB_DEPENDS})
+  leoam_precompiled(${name} leoam_precompiled)
   target_include_directories(${name} PUBLIC $<BUILD_INTERFACE:${LIB_INCLUDE}>
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   set_target_properties(${name} PROPERTIES
@@ -60,6 +83,7 @@ function(leoam_test name)
   endif()
   add_executable(${name} ${TEST_SOURCES})
   target_link_libraries(${name} PRIVATE leoam_options ${TEST_DEPENDS} GTest::gtest_main)
+  leoam_precompiled(${name} leoam_precompiled_test)
   add_test(NAME ${name} COMMAND ${name})
   if(NOT TEST_TIMEOUT)
     set(TEST_TIMEOUT 300)

@@ -9,14 +9,15 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 seconds=$1
 shift
 
-scripts/deps.sh --dev
-cmake --preset fuzz >/dev/null
-cmake --build --preset fuzz --parallel "$(nproc)"
-
 names=("$@")
 if [ ${#names[@]} -eq 0 ]; then
   for source in tests/fuzz/*_fuzz.cc; do names+=("$(basename "$source" _fuzz.cc)"); done
 fi
+
+scripts/deps.sh --dev
+cmake --preset fuzz >/dev/null
+cmake --build --preset fuzz --parallel "$(nproc)" --target "${names[@]/%/_fuzz}"
+
 failed=()
 for name in "${names[@]}"; do
   corpus=build/fuzz/corpus/$name

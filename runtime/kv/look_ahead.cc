@@ -37,6 +37,11 @@ void LookAhead::look(Tiers& tiers, uint32_t layer, size_t page) {
   const uint64_t n_layers = guesses_.size();
   const uint64_t here = pass_ * n_layers + layer;
   pass(tiers, here, page);
+  // What had to make room is nearer than what would be asked for next: anew, from here.
+  if (const uint64_t given_up = tiers.n_given_up(); given_up != seen_given_up_) {
+    seen_given_up_ = given_up;
+    stop(tiers);
+  }
   uint64_t at_layer = runs_.empty() ? here : runs_.back().layer;
   size_t at_page = runs_.empty() ? page : runs_.back().end;
   const uint64_t limit = tiers.ahead_bytes();

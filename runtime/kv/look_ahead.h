@@ -66,6 +66,7 @@ class LookAhead {
   std::vector<Run> runs_;
   uint64_t bytes_ = 0;
   uint64_t pass_ = 0;
+  uint64_t seen_given_up_ = 0;
 };
 
 }  // namespace leoam

@@ -58,7 +58,7 @@ struct Page;
 struct Residence {
   Frame frame;            // data null: not there
   bool filled = false;    // the frame has the page's bytes
-  bool wanted = false;    // brought in ahead of its use: dropped last
+  uint64_t wanted = 0;    // brought in ahead of its use, the how-manieth: dropped last; 0: not
   uint32_t n_pins = 0;    // a pinned page stays
   uint64_t last_use = 0;  // among the pages that may be dropped with it
   Page* newer = nullptr;  // by last use, while it may be dropped

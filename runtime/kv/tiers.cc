@@ -155,7 +155,7 @@ void Tiers::relist(Page& page) {
 void Tiers::settle(Page& page) {
   for (Tier* tier : {&host_, top_}) {
     const Residence& here = tier->of(page);
-    const bool expected = here.n_pins > 0 || here.wanted;
+    const bool expected = here.n_pins > 0 || here.wanted > 0;
     if (here.frame.data && !here.filled && page.movement == Movement::none && (page.damaged || !expected))
       drop(*tier, page);
   }
@@ -276,27 +276,39 @@ Status Tiers::stall(Lock& lock, const Wait& wait) {
   return status;
 }
 
-bool Tiers::give_up_wanted() {
-  bool found = false;
+bool Tiers::give_up_wanted(const Tier& tier, uint64_t bytes) {
+  std::vector<Page*> wanted;
   for (const std::unique_ptr<Page[]>& block : page_blocks_) {
     for (size_t i = 0; i < kPageBlock; ++i) {
       Page& page = block[i];
-      Residence& here = home_of(page).of(page);
-      if (!here.wanted || !here.frame.data || here.n_pins > 0) continue;
-      here.wanted = false;
-      settle(page);
-      found = true;
+      const Residence& here = tier.of(page);
+      if (&home_of(page) == &tier && here.wanted > 0 && here.frame.data && here.n_pins == 0)
+        wanted.push_back(&page);
     }
   }
-  return found;
+  std::ranges::sort(wanted, std::ranges::greater(), [&](Page* page) { return tier.of(*page).wanted; });
+  uint64_t given_up_bytes = 0;
+  for (Page* page : wanted) {
+    if (given_up_bytes >= bytes) break;
+    tier.of(*page).wanted = 0;
+    settle(*page);
+    given_up_bytes += page->bytes;
+  }
+  n_given_up_ += wanted.empty() ? 0 : 1;
+  return !wanted.empty();
+}
+
+uint64_t Tiers::n_given_up() const {
+  Lock lock(mutex_);
+  return n_given_up_;
 }
 
 Status Tiers::await_room(Lock& lock, Tier& tier, uint64_t bytes, const Wait& wait, uint32_t n_own,
                          uint64_t failures_before) {
   const bool moves = n_write_failures_ == failures_before && start_moving_down(tier);
   if (!moves && n_moving_ == 0) {
-    // What was brought in ahead is the last to go: it is read again when it is needed.
-    if (give_up_wanted()) return {};
+    // What was brought in ahead goes last, and of it first what is needed last.
+    if (give_up_wanted(tier, bytes)) return {};
     if (&tier == &host_ && transfer_ && transfer_->staging_bytes() > wanted_staging_bytes()) {
       rest(lock);
       return {};

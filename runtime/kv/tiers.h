@@ -174,6 +174,8 @@ class Tiers {
   bool fails_to_move_down() const;
   // Most bytes that wanted pages of one sequence should take.
   uint64_t ahead_bytes() const;
+  // How often wanted pages had to make room all the same.
+  uint64_t n_given_up() const;
   TierStatistics statistics() const;
 
  private:
@@ -224,7 +226,8 @@ class Tiers {
   bool drop_for(Tier& tier, uint64_t bytes);
   // Starts moving down what stands in the way.
   bool start_moving_down(Tier& tier);
-  bool give_up_wanted();
+  // Pages that were wanted last are no longer, so that `bytes` may be dropped if there are as many.
+  bool give_up_wanted(const Tier& tier, uint64_t bytes);
   // One wait for what drop_for could not find; fails with no_space when nothing can come any more. `n_own`:
   // of n_holds_, the caller's.
   Status await_room(Lock& lock, Tier& tier, uint64_t bytes, const Wait& wait, uint32_t n_own,
@@ -317,6 +320,8 @@ class Tiers {
   };
   std::vector<const RoomWait*> room_waits_;
   uint64_t n_changes_ = 0;  // after which there may be room
+  uint64_t n_wanted_ = 0;   // pages, ever
+  uint64_t n_given_up_ = 0;
   uint64_t shared_bytes_ = 0;
   uint32_t n_moving_ = 0;
   uint32_t n_writing_ = 0;

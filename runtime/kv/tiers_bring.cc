@@ -10,7 +10,7 @@ Status Tiers::pin(std::span<const PageHandle> pages, const Wait& wait, Retention
   Lock lock(mutex_);
   for (const PageHandle& page : pages) {
     const Residence& here = home_of(*page.get()).of(*page.get());
-    if (here.wanted) {
+    if (here.wanted > 0) {
       ++statistics_.n_pages_ahead;
     } else if (here.frame.data) {
       ++statistics_.n_pages_hit;
@@ -35,7 +35,7 @@ Status Tiers::pin_at(Lock& lock, Tier& tier, std::span<const PageHandle> pages, 
       Page& page = *handle.get();
       Residence& here = tier.of(page);
       ++here.n_pins;
-      here.wanted = false;
+      here.wanted = 0;
       relist(page);
       if (!here.frame.data) missing += page.bytes;
     }
@@ -153,7 +153,7 @@ size_t Tiers::want(std::span<const PageHandle> pages, uint64_t* started_bytes) {
       }
       *started_bytes += page.bytes;
     }
-    here.wanted = true;
+    here.wanted = ++n_wanted_;
     relist(page);
     ++n;
   }
@@ -164,7 +164,7 @@ size_t Tiers::want(std::span<const PageHandle> pages, uint64_t* started_bytes) {
 void Tiers::unwant(std::span<const PageHandle> pages) {
   Lock lock(mutex_);
   for (const PageHandle& page : pages) {
-    home_of(*page.get()).of(*page.get()).wanted = false;
+    home_of(*page.get()).of(*page.get()).wanted = 0;
     settle(*page.get());
   }
   tell_change();

@@ -1,6 +1,7 @@
 // Waits for room: none goes on for ever.
 #include <barrier>
 
+#include "runtime/kv/look_ahead.h"
 #include "tests/runtime/kv/kv_fixture.h"
 
 namespace leoam::testing {
@@ -45,6 +46,64 @@ TEST_P(TiersWaitTest, ABudgetBelowTheMemoryOfTransfersComesIntoForceUnderAPass) 
   EXPECT_LE(tiers_->statistics().host_bytes, kLittle_bytes);
   tiers_->unpin({pages.data() + 4, 4});
   tiers_->unpin({pages.data(), 4});
+}
+
+TEST_P(TiersWaitTest, OfWantedPagesThoseThatAreNeededLastMakeRoom) {
+  start_with(512u << 10);
+  const std::vector<PageHandle> pages = pages_on_disk(180);
+  const std::span<const PageHandle> others(pages.data() + 170, 10);
+  uint64_t started_bytes = 0;
+  const size_t n = tiers_->want({pages.data(), 170}, &started_bytes);
+  ASSERT_GT(n, 40u);
+  ASSERT_LT(n, 170u);
+  ASSERT_TRUE(tiers_->pin(others, {}).ok());
+  const std::span<const PageHandle> wanted(pages.data(), n);
+  EXPECT_FALSE(tiers_->pin_in_place(wanted));
+  const std::span<const PageHandle> kept = wanted.first(n - 2 * others.size());
+  ASSERT_TRUE(tiers_->pin_in_place(kept));
+  tiers_->unpin(kept);
+  tiers_->unpin(others);
+  tiers_->unwant(wanted);
+}
+
+// What had to go for something else is looked for anew, before what comes behind it.
+TEST_P(TiersWaitTest, LookingAheadGoesOnAfterWantedPagesHadToGo) {
+  start_with(512u << 10);
+  constexpr size_t kLayers = 4;
+  constexpr size_t kPages = 48;
+  // Less room than is looked ahead for.
+  constexpr size_t kHeld = 48;
+  const std::vector<PageHandle> pages = pages_on_disk(kLayers * kPages + kHeld + kRunPages);
+  const std::span<const PageHandle> held(pages.data() + kLayers * kPages, kHeld);
+  const std::span<const PageHandle> others(held.data() + kHeld, kRunPages);
+  ASSERT_TRUE(tiers_->pin(held, {}).ok());
+  LookAhead ahead(kLayers, {[&](uint32_t layer) {
+                              return std::span<const PageHandle>(pages).subspan(layer * kPages, kPages);
+                            },
+                            [](uint32_t) { return false; }});
+  const auto pass = [&] {
+    for (uint32_t layer = 0; layer < kLayers; ++layer) {
+      for (size_t page = 0; page < kPages; page += kRunPages) {
+        ahead.look(*tiers_, layer, page);
+        const auto run = std::span<const PageHandle>(pages).subspan(layer * kPages + page, kRunPages);
+        PassHolds own = {1, {}};
+        ASSERT_TRUE(tiers_->pin(run, {nullptr, &own}).ok());
+        tiers_->unpin(run);
+        ahead.look(*tiers_, layer, page + kRunPages);
+      }
+    }
+    ahead.next_pass();
+  };
+  pass();
+  PassHolds own = {1, {}};
+  ASSERT_TRUE(tiers_->pin(others, {nullptr, &own}).ok());
+  tiers_->unpin(others);
+  pass();
+  const uint64_t before = tiers_->statistics().n_pages_missed;
+  for (int i = 0; i < 4; ++i) pass();
+  EXPECT_LE(tiers_->statistics().n_pages_missed - before, 4 * kLayers * kPages / 4);
+  ahead.stop(*tiers_);
+  tiers_->unpin(held);
 }
 
 TEST_P(TiersWaitTest, OfPassesThatWaitForEachOtherOneEnds) {
