@@ -1,7 +1,8 @@
 // Decode with KV on disk, beside the same with everything in RAM and the floor: max(compute, bytes / disk
 // rate); and what reopening a session saves. usage: tiers_bench MODEL FOLDER [--depth 8192] [--share 10]
 // [--tokens 8] [--repeat 3] [--text FILE] [--set placement|types|ablation] (which cases) [--only TEXT] (those
-// whose names contain it, beside the first two)
+// whose names contain it, beside the first two) [--disk MB] (a disk of so many megabytes a second, not more
+// than FOLDER's gives)
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -18,6 +19,7 @@
 #include "runtime/engine/engine.h"
 #include "runtime/engine/session.h"
 #include "tests/bench/engine_bench.h"
+#include "tests/support/throttled_file_system.h"
 
 namespace {
 
@@ -34,6 +36,7 @@ struct Setup {
   double importance = 0.1;
   std::string set = "placement";
   std::string only;
+  uint32_t disk_mb = 0;  // a second; 0: the disk as it is
   std::string text = "/usr/share/common-licenses/GPL-3";
 };
 
@@ -117,12 +120,19 @@ struct Run {
   double prefill_s = 0;
 };
 
+// A new one for each engine.
+std::shared_ptr<FileSystem> files_of(const Setup& setup) {
+  if (setup.disk_mb == 0) return create_file_system();
+  const testing::ThrottledDisk disk = {.bytes_per_second = 1e6 * setup.disk_mb};
+  return std::make_shared<testing::ThrottledFileSystem>(create_file_system(), disk);
+}
+
 // A file of some hundred megabytes, read as the store reads, with nothing done to the bytes.
 class Disk {
  public:
-  explicit Disk(const std::string& folder)
-      : files_(create_file_system()),
-        file_(files_->create_unnamed(folder).value()),
+  explicit Disk(const Setup& setup)
+      : files_(files_of(setup)),
+        file_(files_->create_unnamed(setup.folder).value()),
         memory_(AlignedBuffer::allocate(size_t{kDepth} * kRead_bytes).value()) {
     // AlignedBuffer aligns large blocks to system pages. No two blocks are alike: a virtual disk may keep
     // equal ones, or zeros, once or not at all.
@@ -183,6 +193,7 @@ void start(const Setup& setup, const Case& what, uint64_t kv_bytes, Run* run) {
   EngineOptions options;
   options.n_threads = 2;
   options.state_folder = setup.folder;
+  options.file_system = files_of(setup);
   options.host_kv_budget_bytes = what.in_ram ? 0 : kv_bytes / setup.share;
   options.plaintext_scratch = what.plaintext;
   options.replacement = what.replacement;
@@ -260,7 +271,7 @@ int main(int argc, char** argv) {
   if (argc < 3) {
     std::fprintf(stderr,
                  "usage: tiers_bench MODEL FOLDER [--depth N] [--share N] [--tokens N] [--repeat N]"
-                 " [--importance R] [--set placement|types|ablation] [--only TEXT]\n");
+                 " [--importance R] [--set placement|types|ablation] [--only TEXT] [--disk MB]\n");
     return 2;
   }
   Setup setup{argv[1], argv[2]};
@@ -270,10 +281,16 @@ int main(int argc, char** argv) {
     if (!std::strcmp(argv[i], "--share")) setup.share = value;
     if (!std::strcmp(argv[i], "--tokens")) setup.n_tokens = value;
     if (!std::strcmp(argv[i], "--repeat")) setup.repeat = value;
+    if (!std::strcmp(argv[i], "--disk")) setup.disk_mb = value;
     if (!std::strcmp(argv[i], "--set")) setup.set = argv[i + 1];
     if (!std::strcmp(argv[i], "--text")) setup.text = argv[i + 1];
     if (!std::strcmp(argv[i], "--only")) setup.only = argv[i + 1];
     if (!std::strcmp(argv[i], "--importance")) setup.importance = std::strtod(argv[i + 1], nullptr);
+  }
+  if (setup.disk_mb > 0) {
+    // What is measured of this disk is kept apart from what is known of FOLDER's.
+    setup.folder += "/tiers_bench_" + std::to_string(setup.disk_mb);
+    check(create_file_system()->make_private_folder(setup.folder));
   }
   std::vector<Case> cases(std::begin(kAlways), std::end(kAlways));
   const auto add = [&cases](std::span<const Case> more) {
@@ -296,7 +313,7 @@ int main(int argc, char** argv) {
     start(setup, cases[i], kv_bytes, &runs[i]);
     kv_bytes = runs[0].session->kv_bytes();
   }
-  Disk disk(setup.folder);
+  Disk disk(setup);
   for (uint32_t r = 0; r < setup.repeat; ++r) {
     const double compute_ms = decode(setup, cases[0], &runs[0]);
     runs[0].to_floor.push_back(1);
