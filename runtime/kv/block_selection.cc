@@ -50,7 +50,8 @@ Status BlockSelection::choose(const float* q, uint32_t n_heads, float scale, con
   query.n_pages = pages_of(budget - std::min(budget, n_fixed_tokens));
   n_blocks_ = query.n_blocks();
   reader_.emplace(*kv_.tiers_, selector.abstracts(layer_), holds_, cancel);
-  Status status = selector.block_scores().choose(query, options.n_channels, *reader_, &chosen_);
+  const uint32_t n_channels = options.channels_of(kv_.shape_.layout.head_dim);
+  Status status = selector.block_scores().choose(query, n_channels, *reader_, &chosen_);
   if (status.ok() && options.estimates) status = estimate();
   if (status.kind() == ErrorKind::corrupt) {
     reader_.reset();

@@ -1,9 +1,9 @@
 // Policies beside exact on the same positions: how far their predictions are from it, and how fast they are.
 // usage: policy_bench MODEL TEXT [--depth 8064] [--positions 128] [--threads 2] [--float 1] [--pieces 1]
-// [--policy NAME[,key=value...]]... keys: importance, budget, channels, rest, dense, estimates, breadth,
-// spread, floor, sparse (prompts are read sparsely from so many tokens on), int8 (KV of 8 bits), codec (1
-// k8v8, 2 k8v4, 3 k4v4); exact, which others are compared with, has f16. With --pieces 1 the positions are
-// read as a prompt, not one by one.
+// [--policy NAME[,key=value...]]... keys: importance, budget, channels, dense, sinks, window,
+// estimates, breadth, spread, floor, sparse (prompts are read sparsely from so many tokens on), int8 (KV of 8
+// bits), codec (1 k8v8, 2 k8v4, 3 k4v4); exact, which others are compared with, has f16. With --pieces 1 the
+// positions are read as a prompt, not one by one.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -45,8 +45,6 @@ SessionOptions read_options(const std::string& text) {
       options.budget_tokens = static_cast<uint32_t>(value);
     else if (key == "channels")
       options.n_channels = static_cast<uint32_t>(value);
-    else if (key == "rest")
-      options.rest = value;
     else if (key == "breadth")
       options.breadth = value;
     else if (key == "spread")
@@ -55,6 +53,10 @@ SessionOptions read_options(const std::string& text) {
       options.coverage_floor = value;
     else if (key == "dense")
       options.n_dense_layers = static_cast<uint32_t>(value);
+    else if (key == "sinks")
+      options.n_sink_tokens = static_cast<uint32_t>(value);
+    else if (key == "window")
+      options.n_window_tokens = static_cast<uint32_t>(value);
     else if (key == "estimates")
       options.estimates = value != 0;
     else if (key == "sparse")

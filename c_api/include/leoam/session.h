@@ -31,7 +31,7 @@ typedef struct leoam_session_options {
   uint32_t budget_tokens; /* the same as a number of tokens; 0: by importance. A context that fits it has the
                              bytes of "exact" */
   uint32_t n_channels; /* "leoam": channels of a key whose codes are read, the heaviest for each query: more
-                          cost time and find the right tokens more often; 0: a quarter */
+                          cost time and find the right tokens more often; 0: three of eight */
   double breadth;      /* "leoam": codes are read of so many times the tokens attended to, where bounds
                           allow the most; above 0; 0: 12 */
   double page_spread; /* "leoam": what is attended to comes from at most so many pages as it would fill: fewer

@@ -21,7 +21,7 @@ Status BlockScores::prepare(const BlockQuery& query, uint32_t n_channels, Abstra
   layout_ = reader.abstracts().code_layout();
   group_ = query.n_heads / layout_.n_kv_heads;
   page_granules_ = layout_.page_tokens / kernels::kGranule_tokens;
-  n_channels_ = std::min(n_channels == 0 ? layout_.head_dim / 4 : n_channels, layout_.head_dim);
+  n_channels_ = n_channels;
   n_candidates_ = query.end_page - query.first_page;
   // Every page before the last token, so that a share is one of all that a query sees.
   const uint64_t n_full = (query.first_position + query.n_tokens) / layout_.page_tokens;

@@ -30,7 +30,7 @@ class BlockScores {
   explicit BlockScores(const PolicyMeans& means) : means_(means) {}
 
   // out: [n_blocks][n_kv_heads], candidates in ascending order. A function of the queries and the codes
-  // alone. n_channels as in PolicyOptions. Fails as AbstractReader::hold does, and with out_of_memory.
+  // alone. Fails as AbstractReader::hold does, and with out_of_memory.
   Status choose(const BlockQuery& query, uint32_t n_channels, AbstractReader& reader,
                 std::vector<std::vector<uint32_t>>* out);
 

@@ -1,6 +1,5 @@
-// GranuleBudget: divides a number of granules among the KV heads of a layer: those with the most mass are
-// taken, whatever head they are of, and none for a head that has enough. Skewed heads take few, flat ones
-// more.
+// GranuleBudget: divides a number of granules among the KV heads of a layer: those that weigh most are taken,
+// whatever head they are of. Skewed heads take few, flat ones more.
 #pragma once
 
 #include <array>
@@ -17,12 +16,12 @@ namespace leoam {
 class GranuleShare {
  public:
   // At most 32 granules; bit i: granule i is taken.
-  uint32_t take(std::span<const float> mass) {
+  uint32_t take(std::span<const float> weights) {
     uint32_t taken = 0;
     uint32_t at_edge = 0;
-    for (uint32_t i = 0; i < mass.size(); ++i) {
-      taken |= uint32_t{mass[i] >= certain_} << i;
-      at_edge |= uint32_t{mass[i] >= edge_ && mass[i] < certain_} << i;
+    for (uint32_t i = 0; i < weights.size(); ++i) {
+      taken |= uint32_t{weights[i] >= certain_} << i;
+      at_edge |= uint32_t{weights[i] >= edge_ && weights[i] < certain_} << i;
     }
     for (; at_edge != 0 && n_at_edge_ > 0; --n_at_edge_, at_edge &= at_edge - 1) taken |= at_edge & -at_edge;
     return taken;
@@ -39,30 +38,26 @@ class GranuleShare {
 // thread at a time may call for each head, and `share`, which any may.
 class GranuleBudget {
  public:
-  // A head takes no more once its rest is at most `rest`, if that is above 0.
-  void begin(size_t n_heads, double rest);
-  // mass: of the head's granules, shares of its attention, 0: no candidate; fixed: the share of what is
-  // attended to anyway.
-  void count(size_t head, std::span<const float> mass, float fixed);
+  void begin(size_t n_heads) { heads_.resize(n_heads); }
+  // Of the head's granules, at most 1; 0: no candidate.
+  void count(size_t head, std::span<const float> weights);
   // What a head has of n_granules for all.
   GranuleShare share(size_t head, uint64_t n_granules) const;
 
  private:
-  // Masses in classes 1/32 of an octave wide, from 2^-30 up.
+  // Weights in classes 1/32 of an octave wide, from 2^-30 up.
   static constexpr int kLowest_log2 = -30;
   static constexpr uint32_t kLowest = static_cast<uint32_t>(127 + kLowest_log2) << 5;
   static constexpr size_t kClasses = 32 * (1 - kLowest_log2) + 1;
-  static size_t class_of(float mass);
-  // The least mass of a class.
+  static size_t class_of(float weight);
+  // The least weight of a class.
   static float least_of(size_t at);
 
   struct Head {
     std::array<uint32_t, kClasses> count;
-    size_t end;     // all are in classes below
-    size_t lowest;  // class that the head wants
+    size_t end;  // all are in classes below
   };
   std::vector<Head> heads_;
-  double rest_ = 0;
 };
 
 }  // namespace leoam

@@ -32,7 +32,7 @@ class Leoam final : public ChunkPolicy {
       heads_[h].search.begin(query, abstracts, h, heads_[h].q, kLeafLevel, n_most_pages);
     if (!opens_all()) LEOAM_RETURN_IF_ERROR(search(reader));
     LEOAM_RETURN_IF_ERROR(prepare_scores(query, reader));
-    budget_.begin(heads_.size(), options_.rest);
+    budget_.begin(heads_.size());
     means_.pool.run([&](int thread) {
       score(thread);
       if (opens_all()) for_each(1, [&](uint32_t h) { heads_[h].search.advance(means_.kernels, reader); });
@@ -43,7 +43,7 @@ class Leoam final : public ChunkPolicy {
         if (thread == 0) limit_pages(query);
         means_.pool.barrier(thread);
       }
-      for_each(3, [&](uint32_t h) { count(query, h); });
+      for_each(3, [&](uint32_t h) { budget_.count(h, {scores_[h].mass, n_masses(scores_[h])}); });
       means_.pool.barrier(thread);
       for_each(4, [&](uint32_t h) {
         choose(query, h);
@@ -79,13 +79,15 @@ class Leoam final : public ChunkPolicy {
       work(static_cast<uint32_t>(h));
   }
   void score(int thread);
+  size_t n_masses(const Scores& head) const {
+    return head.blocks.size() * kernels::kCodeBlock_pages * page_granules_;
+  }
   // Scores -> masses.
   void weigh(const SelectionQuery& query, uint32_t head);
   // 0: from all.
   size_t n_most_chosen_pages(const SelectionQuery& query) const;
   // Leaves mass only in the pages with the most of it.
   void limit_pages(const SelectionQuery& query);
-  void count(const SelectionQuery& query, uint32_t head);
   void choose(const SelectionQuery& query, uint32_t head);
   template <class Visit>  // visit(page, masses of its granules)
   void for_each_open_page(uint32_t head, const Visit& visit) const;
@@ -102,8 +104,7 @@ class Leoam final : public ChunkPolicy {
 
 Status Leoam::prepare_scores(const SelectionQuery& query, AbstractReader& reader) {
   const LayerAbstracts& abstracts = reader.abstracts();
-  const uint32_t n_channels =
-      std::min(options_.n_channels == 0 ? layout_.head_dim / 4 : options_.n_channels, layout_.head_dim);
+  const uint32_t n_channels = options_.channels_of(layout_.head_dim);
   score_floats_ = size_t{group_} * kernels::kCodeBlock_pages * layout_.page_tokens;
   scratch_bytes_ =
       score_floats_ * sizeof(float) + kernels::key_code_scratch_bytes(layout_, group_, n_channels);
@@ -251,16 +252,6 @@ void Leoam::limit_pages(const SelectionQuery& query) {
     for_each_open_page(h, [&](uint32_t page, float* mass) {
       if (page_mass_[page - query.first_page] < 0) std::fill_n(mass, page_granules_, 0.0f);
     });
-}
-
-void Leoam::count(const SelectionQuery& query, uint32_t h) {
-  const Scores& head = scores_[h];
-  float fixed = 0;
-  for (uint32_t g = 0; g < group_; ++g)
-    fixed += query.fixed.sum[h * group_ + g] *
-             std::exp(query.fixed.maximum[h * group_ + g] - head.maxima[g]) / head.weights[g];
-  budget_.count(h, {head.mass, head.blocks.size() * kernels::kCodeBlock_pages * page_granules_},
-                fixed / static_cast<float>(group_));
 }
 
 void Leoam::choose(const SelectionQuery& query, uint32_t h) {

@@ -2,6 +2,7 @@
 // class, and one line in policies.cc.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -22,7 +23,7 @@ struct PolicyOptions {
   // context.
   double importance = 0.1;
   uint32_t budget_tokens = 0;
-  // Channels of a key whose codes are read; 0: a quarter.
+  // Channels of a key whose codes are read; 0: three of eight.
   uint32_t n_channels = 0;
   // Codes are read of at most so many times the tokens that are selected: those whose chunks may weigh most.
   double breadth = 12;
@@ -37,11 +38,12 @@ struct PolicyOptions {
   uint32_t n_dense_layers = 2;  // the first layers attend to everything
   uint32_t n_sink_tokens = 32;
   uint32_t n_window_tokens = 128;
-  // A head takes no more once it estimates that it leaves out no more than this share of its attention.
-  double rest = 0;
   bool estimates = true;  // pages that are not selected count with their mean keys and values
 
   bool operator==(const PolicyOptions&) const = default;
+  uint32_t channels_of(uint32_t head_dim) const {
+    return std::min(n_channels == 0 ? std::max(1u, head_dim * 3 / 8) : n_channels, head_dim);
+  }
   uint64_t budget(uint64_t n_tokens) const {
     return budget_tokens > 0 ? budget_tokens
                              : static_cast<uint64_t>(importance * static_cast<double>(n_tokens));
