@@ -58,9 +58,9 @@ struct Page;
 struct Residence {
   Frame frame;            // data null: not there
   bool filled = false;    // the frame has the page's bytes
-  uint64_t wanted = 0;    // brought in ahead of its use, the how-manieth: dropped last; 0: not
+  bool wanted = false;    // brought in ahead of its use: dropped last
   uint32_t n_pins = 0;    // a pinned page stays
-  uint64_t last_use = 0;  // among the pages that may be dropped with it
+  uint64_t last_use = 0;  // among the pages that may be dropped with it; while wanted, among those
   Page* newer = nullptr;  // by last use, while it may be dropped
   Page* older = nullptr;
   Page* next_dirty = nullptr;  // by age, while it has to move down before it may be dropped

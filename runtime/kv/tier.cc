@@ -27,7 +27,7 @@ void Tier::drop(Page& page) {
 void Tier::list(Page& page, bool rests, bool kept_below) {
   Residence& here = of(page);
   rests = rests && here.filled;
-  const bool clean = rests && kept_below && here.n_pins == 0 && here.wanted == 0;
+  const bool clean = rests && kept_below && here.n_pins == 0 && !here.wanted;
   const bool dirty = rests && !kept_below;
   if (!clean && clean_.contains(page)) clean_.remove(page);
   if (!dirty && is_dirty(page)) {

@@ -155,7 +155,7 @@ void Tiers::relist(Page& page) {
 void Tiers::settle(Page& page) {
   for (Tier* tier : {&host_, top_}) {
     const Residence& here = tier->of(page);
-    const bool expected = here.n_pins > 0 || here.wanted > 0;
+    const bool expected = here.n_pins > 0 || here.wanted;
     if (here.frame.data && !here.filled && page.movement == Movement::none && (page.damaged || !expected))
       drop(*tier, page);
   }
@@ -276,23 +276,21 @@ Status Tiers::stall(Lock& lock, const Wait& wait) {
   return status;
 }
 
-bool Tiers::give_up_wanted(const Tier& tier, uint64_t bytes) {
+bool Tiers::give_up_wanted(const Tier& tier) {
   std::vector<Page*> wanted;
   for (const std::unique_ptr<Page[]>& block : page_blocks_) {
     for (size_t i = 0; i < kPageBlock; ++i) {
       Page& page = block[i];
       const Residence& here = tier.of(page);
-      if (&home_of(page) == &tier && here.wanted > 0 && here.frame.data && here.n_pins == 0)
+      if (&home_of(page) == &tier && here.wanted && here.frame.data && here.n_pins == 0)
         wanted.push_back(&page);
     }
   }
-  std::ranges::sort(wanted, std::ranges::greater(), [&](Page* page) { return tier.of(*page).wanted; });
-  uint64_t given_up_bytes = 0;
+  // What was wanted last, and is needed last, becomes the newest: it is dropped first.
+  std::ranges::sort(wanted, std::ranges::less(), [&](Page* page) { return tier.of(*page).last_use; });
   for (Page* page : wanted) {
-    if (given_up_bytes >= bytes) break;
-    tier.of(*page).wanted = 0;
+    tier.of(*page).wanted = false;
     settle(*page);
-    given_up_bytes += page->bytes;
   }
   n_given_up_ += wanted.empty() ? 0 : 1;
   return !wanted.empty();
@@ -308,7 +306,7 @@ Status Tiers::await_room(Lock& lock, Tier& tier, uint64_t bytes, const Wait& wai
   const bool moves = n_write_failures_ == failures_before && start_moving_down(tier);
   if (!moves && n_moving_ == 0) {
     // What was brought in ahead goes last, and of it first what is needed last.
-    if (give_up_wanted(tier, bytes)) return {};
+    if (give_up_wanted(tier)) return {};
     if (&tier == &host_ && transfer_ && transfer_->staging_bytes() > wanted_staging_bytes()) {
       rest(lock);
       return {};

@@ -226,8 +226,8 @@ class Tiers {
   bool drop_for(Tier& tier, uint64_t bytes);
   // Starts moving down what stands in the way.
   bool start_moving_down(Tier& tier);
-  // Pages that were wanted last are no longer, so that `bytes` may be dropped if there are as many.
-  bool give_up_wanted(const Tier& tier, uint64_t bytes);
+  // No page of the tier is wanted any more; false: none was.
+  bool give_up_wanted(const Tier& tier);
   // One wait for what drop_for could not find; fails with no_space when nothing can come any more. `n_own`:
   // of n_holds_, the caller's.
   Status await_room(Lock& lock, Tier& tier, uint64_t bytes, const Wait& wait, uint32_t n_own,

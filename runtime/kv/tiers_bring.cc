@@ -10,7 +10,7 @@ Status Tiers::pin(std::span<const PageHandle> pages, const Wait& wait, Retention
   Lock lock(mutex_);
   for (const PageHandle& page : pages) {
     const Residence& here = home_of(*page.get()).of(*page.get());
-    if (here.wanted > 0) {
+    if (here.wanted) {
       ++statistics_.n_pages_ahead;
     } else if (here.frame.data) {
       ++statistics_.n_pages_hit;
@@ -35,7 +35,7 @@ Status Tiers::pin_at(Lock& lock, Tier& tier, std::span<const PageHandle> pages, 
       Page& page = *handle.get();
       Residence& here = tier.of(page);
       ++here.n_pins;
-      here.wanted = 0;
+      here.wanted = false;
       relist(page);
       if (!here.frame.data) missing += page.bytes;
     }
@@ -153,8 +153,9 @@ size_t Tiers::want(std::span<const PageHandle> pages, uint64_t* started_bytes) {
       }
       *started_bytes += page.bytes;
     }
-    here.wanted = ++n_wanted_;
+    here.wanted = true;
     relist(page);
+    here.last_use = ++n_wanted_;
     ++n;
   }
   flush_jobs();
@@ -164,7 +165,7 @@ size_t Tiers::want(std::span<const PageHandle> pages, uint64_t* started_bytes) {
 void Tiers::unwant(std::span<const PageHandle> pages) {
   Lock lock(mutex_);
   for (const PageHandle& page : pages) {
-    home_of(*page.get()).of(*page.get()).wanted = 0;
+    home_of(*page.get()).of(*page.get()).wanted = false;
     settle(*page.get());
   }
   tell_change();

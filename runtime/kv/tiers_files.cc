@@ -266,7 +266,7 @@ Status Tiers::evict(std::span<const PageHandle> pages, const Wait& wait) {
     for (const PageHandle& handle : pages) {
       Page& page = *handle.get();
       page.sealed = true;
-      home_of(page).of(page).wanted = 0;
+      home_of(page).of(page).wanted = false;
       settle(page);
       for (Tier* tier : {top_, &host_}) {
         const Residence& here = tier->of(page);

@@ -88,8 +88,7 @@ bool Tiers::start_lowering() {
 void Tiers::go_on(Page& page) {
   Residence& above = page.at(Level::device);
   if (!above.frame.data || above.filled || page.movement != Movement::none) return;
-  if ((above.n_pins > 0 || above.wanted > 0) && page.at(Level::host).filled)
-    start_copy(page, Movement::raising);
+  if ((above.n_pins > 0 || above.wanted) && page.at(Level::host).filled) start_copy(page, Movement::raising);
 }
 
 Status Tiers::copy_bytes(const Page& from, Page& to) {
