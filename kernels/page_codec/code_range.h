@@ -15,9 +15,9 @@ struct CodeRange {
   // Of finite numbers from `least` to `greatest`; false when f16 does not reach so far. The greatest code
   // says no more than `greatest`, so that bounds of f16 numbers hold for what their codes say.
   bool set(float least, float greatest, float most_code) {
-    base = f16_beside(least, false);
+    base = f16_not_above(least);
     base_value = f16_to_f32(base);
-    scale = f16_beside((greatest - base_value) / most_code, false);
+    scale = f16_not_above((greatest - base_value) / most_code);
     const float step = f16_to_f32(scale);
     inverse = step > 0 ? 1 / step : 0;
     // 65504 is f16's greatest number.
@@ -25,15 +25,13 @@ struct CodeRange {
   }
 
  private:
-  // The nearest half that is not below x (up), or not above; 0 has no sign.
-  static uint16_t f16_beside(float x, bool up) {
+  // The greatest half that is not above x; 0 has no sign.
+  static uint16_t f16_not_above(float x) {
     const uint16_t half = f32_to_f16(x + 0.0f);
-    const float rounded = f16_to_f32(half);
-    if (up ? rounded >= x : rounded <= x) return half == 0x8000u ? 0 : half;
-    const bool away = up == (x > 0);  // from 0; never over infinity, which is on the right side already
-    if ((half & 0x7fffu) == 0) return up ? 0x0001u : 0x8001u;
-    const auto next = static_cast<uint16_t>(away ? half + 1 : half - 1);
-    return next == 0x8000u ? 0 : next;
+    if (f16_to_f32(half) <= x) return half == 0x8000u ? 0 : half;
+    if ((half & 0x7fffu) == 0) return 0x8001u;
+    // Further from 0 where x is below it; never over infinity, which is on the right side already.
+    return static_cast<uint16_t>(x > 0 ? half - 1 : half + 1);
   }
 };
 

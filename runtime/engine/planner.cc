@@ -216,6 +216,7 @@ uint32_t plan_piece_tokens(const ModelHeader& header, const PlanRequest& wish, c
 Plan make_plan(const ModelHeader& header, const PlanRequest& wish, const Rates* rates) {
   PlanRequest request = wish;
   if (wish.choose_kv_type) {
+    request.choose_kv_type = false;
     request.kv_type = kernels::KvType::f16;
     request.page_codec = plan_page_codec(header, wish, rates).codec;
   }

@@ -5,11 +5,7 @@
 namespace leoam {
 
 AbstractReader::~AbstractReader() {
-  for (Part& part : parts_) {
-    if (!part.whole) continue;
-    tiers_.leave(&part.use);
-    --holds_->n;
-  }
+  for (Part& part : parts_) part.whole.leave();
   for (const std::vector<PageHandle>& pages : pinned_) {
     tiers_.unpin(pages);
     --holds_->n;
@@ -21,14 +17,9 @@ Status AbstractReader::hold(AbstractPart which, std::span<const uint32_t> blocks
   const std::span<const PageHandle> all = abstracts_.blocks(which);
   if (!part.looked) {
     part.looked = true;
-    part.use = {all, abstracts_.seen_epoch(which)};
-    part.whole = !all.empty() && tiers_.use(&part.use, {}, holds_);
-    if (part.whole) {
-      abstracts_.seen_epoch(which) = part.use.seen_epoch;
-      ++holds_->n;
-    }
+    if (!all.empty()) (void)part.whole.use(tiers_, all, &abstracts_.seen_epoch(which), {}, holds_);
   }
-  if (part.whole) return {};
+  if (part.whole.in_use()) return {};
   part.held.resize(all.size());
   std::vector<PageHandle> pages;
   for (const uint32_t block : blocks)
@@ -47,7 +38,7 @@ Status AbstractReader::hold(AbstractPart which, std::span<const uint32_t> blocks
 
 void AbstractReader::append_held(std::vector<PageHandle>* out) const {
   for (const Part& part : parts_)
-    if (part.whole) out->insert(out->end(), part.use.pages.begin(), part.use.pages.end());
+    if (part.whole.in_use()) out->insert(out->end(), part.whole.pages().begin(), part.whole.pages().end());
   for (const std::vector<PageHandle>& pages : pinned_) out->insert(out->end(), pages.begin(), pages.end());
 }
 

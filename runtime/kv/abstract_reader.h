@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "runtime/kv/layer_abstracts.h"
+#include "runtime/kv/whole_layer.h"
 
 namespace leoam {
 
@@ -31,14 +32,13 @@ class AbstractReader {
   void append_held(std::vector<PageHandle>* out) const;
   bool holds(AbstractPart part, uint32_t block) const {
     const Part& p = parts_[static_cast<size_t>(part)];
-    return p.whole || (block < p.held.size() && p.held[block]);
+    return p.whole.in_use() || (block < p.held.size() && p.held[block]);
   }
 
  private:
   struct Part {
     bool looked = false;
-    bool whole = false;  // all of it is in RAM
-    Tiers::LayerUse use;
+    WholeLayer whole;        // in use: all of it is in RAM
     std::vector<bool> held;  // [n_blocks]
   };
 

@@ -12,10 +12,6 @@ BlockSelection::~BlockSelection() {
   let_go();
   if (n_wanted_ > n_read_)
     kv_.tiers_->unwant(std::span<const PageHandle>(pages_).subspan(n_read_, n_wanted_ - n_read_));
-  if (!using_) return;
-  kv_.tiers_->leave(&use_);
-  kv_.layers_[layer_].seen_epoch = use_.seen_epoch;
-  --holds_->n;
 }
 
 void BlockSelection::let_go() {
@@ -29,11 +25,7 @@ Status BlockSelection::choose(const float* q, uint32_t n_heads, float scale, con
   Selector& selector = *kv_.selector_;
   SequenceKv::Layer& layer = kv_.layers_[layer_];
   const PolicyOptions& options = selector.options();
-  const uint64_t page_tokens = kv_.shape_.layout.page_tokens;
-  const auto pages_of = [page_tokens](uint64_t n_tokens) {
-    return static_cast<uint32_t>((n_tokens + page_tokens - 1) / page_tokens);
-  };
-  const uint64_t n_fixed_tokens = uint64_t{options.n_sink_tokens} + options.n_window_tokens;
+  const uint32_t page_tokens = kv_.shape_.layout.page_tokens;
   // All of it follows from where the piece begins, not from how long it is.
   const uint64_t n_before = kv_.n_tokens_;
   BlockQuery query;
@@ -42,12 +34,12 @@ Status BlockSelection::choose(const float* q, uint32_t n_heads, float scale, con
   query.n_heads = n_heads;
   query.scale = scale;
   query.first_position = n_before;
-  query.first_page = first_page_ = pages_of(options.n_sink_tokens);
-  query.end_page = end_page_ = std::max(
-      first_page_, static_cast<uint32_t>((n_before - std::min<uint64_t>(n_before, options.n_window_tokens)) /
-                                         page_tokens));
+  const PageRange candidates = options.candidates(n_before, page_tokens);
+  query.first_page = first_page_ = candidates.begin;
+  query.end_page = end_page_ = candidates.end;
   const uint64_t budget = options.budget(n_before);
-  query.n_pages = pages_of(budget - std::min(budget, n_fixed_tokens));
+  query.n_pages = static_cast<uint32_t>(
+      (budget - std::min(budget, options.n_fixed_tokens()) + page_tokens - 1) / page_tokens);
   n_blocks_ = query.n_blocks();
   reader_.emplace(*kv_.tiers_, selector.abstracts(layer_), holds_, cancel);
   const uint32_t n_channels = options.channels_of(kv_.shape_.layout.head_dim);
@@ -63,12 +55,7 @@ Status BlockSelection::choose(const float* q, uint32_t n_heads, float scale, con
   for (const std::vector<uint32_t>& list : chosen_)
     for (const uint32_t page : list) needed_[page] = true;
   places_.assign(chosen_.size(), 0);
-  use_ = {layer.pages, layer.seen_epoch};
-  using_ = kv_.tiers_->use(&use_, layer.refs, holds_);
-  if (using_) {
-    ++holds_->n;
-    return {};
-  }
+  if (whole_.use(*kv_.tiers_, layer.pages, &layer.seen_epoch, layer.refs, holds_)) return {};
   kv_.look_ahead(layer_, 0);
   for (size_t page = 0; page < needed_.size(); ++page)
     if (needed_[page]) pages_.push_back(layer.pages[page]);
@@ -105,7 +92,7 @@ Status BlockSelection::bring(const CancelFlag* cancel) {
   let_go();
   begin_ = end_;
   const auto n_pages = static_cast<uint32_t>(needed_.size());
-  if (using_) {
+  if (whole_.in_use()) {
     end_ = n_pages;
     return {};
   }
@@ -185,7 +172,7 @@ void BlockSelection::finish() {
   statistics.n_prefill_context_tokens += n_context_tokens;
   statistics.n_prefill_attended_tokens +=
       n_context_tokens - left_out * n_blocks_ + n_chosen * page_tokens / n_kv_heads;
-  if (using_) return;
+  if (whole_.in_use()) return;
   // Not what is still being filled: whoever writes it wants to be its only owner.
   const uint64_t n_full = (kv_.n_tokens_ + kv_.n_reserved_) / page_tokens;
   std::span<const PageHandle> pages(pages_);

@@ -9,6 +9,7 @@
 
 #include "runtime/device/device.h"
 #include "runtime/kv/sequence_kv.h"
+#include "runtime/kv/whole_layer.h"
 
 namespace leoam {
 
@@ -65,8 +66,7 @@ class BlockSelection {
   size_t n_read_ = 0;              // of pages_
   size_t n_wanted_ = 0;            // of pages_, behind what was read
   std::span<const PageHandle> pinned_;
-  Tiers::LayerUse use_;
-  bool using_ = false;
+  WholeLayer whole_;
 };
 
 }  // namespace leoam

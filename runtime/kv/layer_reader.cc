@@ -7,16 +7,11 @@
 namespace leoam {
 
 void LayerReader::let_go() {
-  if (using_) {
-    kv_.tiers_->leave(&use_);
-    kv_.layers_[layer_].seen_epoch = use_.seen_epoch;
-    --holds_->n;
-  }
+  whole_.leave();
   if (!pinned_.empty()) {
     kv_.tiers_->unpin(pinned_);
     --holds_->n;
   }
-  using_ = false;
   pinned_ = {};
 }
 
@@ -26,10 +21,7 @@ Result<std::span<const kernels::KvPageRef>> LayerReader::next(const CancelFlag* 
   const std::span<kernels::KvPageRef> refs = layer.refs;
   if (at_end()) return std::span<const kernels::KvPageRef>();
   if (next_page_ == 0) {
-    use_ = {layer.pages, layer.seen_epoch};
-    using_ = kv_.tiers_->use(&use_, refs, holds_);
-    if (using_) {
-      ++holds_->n;
+    if (whole_.use(*kv_.tiers_, layer.pages, &layer.seen_epoch, refs, holds_)) {
       next_page_ = layer.pages.size();
       return std::span<const kernels::KvPageRef>(refs);
     }

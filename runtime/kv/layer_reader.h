@@ -6,6 +6,7 @@
 #include <span>
 
 #include "runtime/kv/sequence_kv.h"
+#include "runtime/kv/whole_layer.h"
 
 namespace leoam {
 
@@ -37,8 +38,7 @@ class LayerReader {
   const bool looks_ahead_;
   size_t next_page_ = 0;
   std::span<const PageHandle> pinned_;
-  Tiers::LayerUse use_;
-  bool using_ = false;
+  WholeLayer whole_;
 };
 
 }  // namespace leoam

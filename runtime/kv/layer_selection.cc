@@ -16,11 +16,7 @@ double log_sum(const AttentionSums& sums, uint32_t head) {
 }  // namespace
 
 LayerSelection::~LayerSelection() {
-  if (using_) {
-    kv_.tiers_->leave(&use_);
-    kv_.layers_[layer_].seen_epoch = use_.seen_epoch;
-    --holds_->n;
-  }
+  whole_.leave();
   for (uint32_t i = 0; i < n_pinned_; ++i) {
     kv_.tiers_->unpin(pinned_[i]);
     --holds_->n;
@@ -85,9 +81,9 @@ SelectionQuery LayerSelection::query_of(const SequenceKv& kv, uint32_t layer, ui
   query.n_heads = n_heads;
   query.scale = scale;
   query.n_tokens = kv.n_tokens_ + kv.n_reserved_;
-  query.first_page = static_cast<uint32_t>((options.n_sink_tokens + page_tokens - 1) / page_tokens);
-  query.end_page = std::max(query.first_page,
-                            static_cast<uint32_t>((query.n_tokens - options.n_window_tokens) / page_tokens));
+  const PageRange candidates = options.candidates(query.n_tokens, kv.shape_.layout.page_tokens);
+  query.first_page = candidates.begin;
+  query.end_page = candidates.end;
   query.budget_tokens = options.budget(query.n_tokens);
   const uint64_t n_fixed_tokens = query.n_tokens - (query.end_page - query.first_page) * page_tokens;
   query.n_granules =
@@ -133,11 +129,7 @@ Status LayerSelection::begin(const CancelFlag* cancel) {
   const SelectionQuery query = query_of(kv_, layer_, 0, 0);
   first_page_ = query.first_page;
   end_page_ = query.end_page;
-  use_ = {layer.pages, layer.seen_epoch};
-  using_ = kv_.tiers_->use(&use_, layer.refs, holds_);
-  if (using_) {
-    ++holds_->n;
-  } else {
+  if (!whole_.use(*kv_.tiers_, layer.pages, &layer.seen_epoch, layer.refs, holds_)) {
     kv_.look_ahead(layer_, 0);
     LEOAM_RETURN_IF_ERROR(pin(pages.first(first_page_), cancel));
     LEOAM_RETURN_IF_ERROR(pin(pages.subspan(end_page_), cancel));
@@ -146,7 +138,7 @@ Status LayerSelection::begin(const CancelFlag* cancel) {
   fixed.clear();
   for (size_t i = 0; i < pages.size(); ++i) {
     if (i == first_page_) i = end_page_;
-    if (!using_) layer.refs[i].data = kv_.tiers_->data(*pages[i].get());
+    if (!whole_.in_use()) layer.refs[i].data = kv_.tiers_->data(*pages[i].get());
     fixed.push_back(layer.refs[i]);
     n_fixed_tokens_ += static_cast<uint64_t>(layer.refs[i].n_tokens);
   }
@@ -193,7 +185,7 @@ Status LayerSelection::place(std::vector<PageHandle>* pages, const CancelFlag* c
     for (const PageGranules& page : head.granules) {
       if (needed[page.page]) continue;
       needed[page.page] = true;
-      if (!using_) pages->push_back(layer.pages[page.page]);
+      if (!whole_.in_use()) pages->push_back(layer.pages[page.page]);
     }
   }
   std::ranges::sort(*pages, {}, [](const PageHandle& page) { return page->number; });
@@ -298,7 +290,7 @@ void LayerSelection::certify(const AttentionSums& sums) {
       buffers_.fixed.size();
   statistics.n_widened += widened_ ? 1 : 0;
 
-  if (using_) return;
+  if (whole_.in_use()) return;
   // Not what is still being filled: whoever writes it wants to be its only owner.
   std::vector<PageHandle>& needed = buffers_.read;
   const std::span<const PageHandle> pages = kv_.layers_[layer_].pages;

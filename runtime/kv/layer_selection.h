@@ -8,6 +8,7 @@
 
 #include "runtime/device/device.h"
 #include "runtime/kv/sequence_kv.h"
+#include "runtime/kv/whole_layer.h"
 
 namespace leoam {
 
@@ -76,9 +77,8 @@ class LayerSelection {
   uint32_t first_page_ = 0;       // of the candidates
   uint32_t end_page_ = 0;
   bool widened_ = false;
-  Tiers::LayerUse use_;
-  bool using_ = false;  // the whole layer is in place
-  // Otherwise: those before and behind the candidates, those chosen, those that were added.
+  WholeLayer whole_;
+  // Where it is not in use: those before and behind the candidates, those chosen, those that were added.
   std::span<const PageHandle> pinned_[4];
   uint32_t n_pinned_ = 0;
 };

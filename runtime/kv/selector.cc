@@ -47,17 +47,12 @@ Selector::Selector(const Selector& other)
 }
 
 bool Selector::selects(uint32_t layer, uint64_t n_tokens, uint32_t n_step_tokens) const {
-  if (n_step_tokens != 1 || !has_abstracts(layer)) return false;
-  const uint64_t n_fixed_tokens = uint64_t{options_.n_sink_tokens} + options_.n_window_tokens;
-  return std::max(options_.budget(n_tokens), n_fixed_tokens) < n_tokens;
+  return n_step_tokens == 1 && has_abstracts(layer) && options_.leaves_out(n_tokens);
 }
 
 bool Selector::selects_blocks(uint64_t n_tokens, uint64_t n_step_tokens) const {
-  if (options_.sparse_prefill_tokens == 0 || n_tokens < options_.sparse_prefill_tokens ||
-      n_step_tokens <= kNarrowSpan_tokens)
-    return false;
-  const uint64_t n_fixed_tokens = uint64_t{options_.n_sink_tokens} + options_.n_window_tokens;
-  return std::max(options_.budget(n_tokens), n_fixed_tokens) < n_tokens;
+  return options_.sparse_prefill_tokens > 0 && n_tokens >= options_.sparse_prefill_tokens &&
+         n_step_tokens > kNarrowSpan_tokens && options_.leaves_out(n_tokens);
 }
 
 void Selector::give_up() {

@@ -292,13 +292,9 @@ bool Tiers::give_up_wanted(const Tier& tier) {
     tier.of(*page).wanted = false;
     settle(*page);
   }
-  n_given_up_ += wanted.empty() ? 0 : 1;
-  return !wanted.empty();
-}
-
-uint64_t Tiers::n_given_up() const {
-  Lock lock(mutex_);
-  return n_given_up_;
+  if (wanted.empty()) return false;
+  n_given_up_.fetch_add(1, std::memory_order_relaxed);
+  return true;
 }
 
 Status Tiers::await_room(Lock& lock, Tier& tier, uint64_t bytes, const Wait& wait, uint32_t n_own,

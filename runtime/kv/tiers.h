@@ -4,6 +4,7 @@
 // memory, or RAM where the device computes there.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -175,7 +176,7 @@ class Tiers {
   // Most bytes that wanted pages of one sequence should take.
   uint64_t ahead_bytes() const;
   // How often wanted pages had to make room all the same.
-  uint64_t n_given_up() const;
+  uint64_t n_given_up() const { return n_given_up_.load(std::memory_order_relaxed); }
   TierStatistics statistics() const;
 
  private:
@@ -321,7 +322,7 @@ class Tiers {
   std::vector<const RoomWait*> room_waits_;
   uint64_t n_changes_ = 0;  // after which there may be room
   uint64_t n_wanted_ = 0;   // pages, ever
-  uint64_t n_given_up_ = 0;
+  std::atomic<uint64_t> n_given_up_{0};
   uint64_t shared_bytes_ = 0;
   uint32_t n_moving_ = 0;
   uint32_t n_writing_ = 0;

@@ -6,8 +6,8 @@
 
 namespace leoam {
 
-size_t GranuleBudget::class_of(float weight) {
-  const uint32_t number = std::bit_cast<uint32_t>(weight) >> 18;
+size_t GranuleBudget::class_of(float mass) {
+  const uint32_t number = std::bit_cast<uint32_t>(mass) >> 18;
   return std::min<size_t>(number > kLowest ? number - kLowest : 0, kClasses - 1);
 }
 
@@ -17,13 +17,13 @@ float GranuleBudget::least_of(size_t at) {
   return std::bit_cast<float>((kLowest + static_cast<uint32_t>(at)) << 18);
 }
 
-void GranuleBudget::count(size_t index, std::span<const float> weights) {
+void GranuleBudget::count(size_t index, std::span<const float> masses) {
   Head& head = heads_[index];
   head.count.fill(0);
   head.end = 0;
-  for (const float weight : weights) {
-    if (!(weight > 0)) continue;
-    const size_t at = class_of(weight);
+  for (const float mass : masses) {
+    if (!(mass > 0)) continue;
+    const size_t at = class_of(mass);
     ++head.count[at];
     head.end = std::max(head.end, at + 1);
   }

@@ -1,5 +1,5 @@
-// GranuleBudget: divides a number of granules among the KV heads of a layer: those that weigh most are taken,
-// whatever head they are of. Skewed heads take few, flat ones more.
+// GranuleBudget: divides a number of granules among the KV heads of a layer: those with the most mass are
+// taken, whatever head they are of. Skewed heads take few, flat ones more.
 #pragma once
 
 #include <array>
@@ -16,12 +16,12 @@ namespace leoam {
 class GranuleShare {
  public:
   // At most 32 granules; bit i: granule i is taken.
-  uint32_t take(std::span<const float> weights) {
+  uint32_t take(std::span<const float> masses) {
     uint32_t taken = 0;
     uint32_t at_edge = 0;
-    for (uint32_t i = 0; i < weights.size(); ++i) {
-      taken |= uint32_t{weights[i] >= certain_} << i;
-      at_edge |= uint32_t{weights[i] >= edge_ && weights[i] < certain_} << i;
+    for (uint32_t i = 0; i < masses.size(); ++i) {
+      taken |= uint32_t{masses[i] >= certain_} << i;
+      at_edge |= uint32_t{masses[i] >= edge_ && masses[i] < certain_} << i;
     }
     for (; at_edge != 0 && n_at_edge_ > 0; --n_at_edge_, at_edge &= at_edge - 1) taken |= at_edge & -at_edge;
     return taken;
@@ -39,18 +39,18 @@ class GranuleShare {
 class GranuleBudget {
  public:
   void begin(size_t n_heads) { heads_.resize(n_heads); }
-  // Of the head's granules, at most 1; 0: no candidate.
-  void count(size_t head, std::span<const float> weights);
+  // Of the head's granules, shares of its attention; 0: no candidate.
+  void count(size_t head, std::span<const float> masses);
   // What a head has of n_granules for all.
   GranuleShare share(size_t head, uint64_t n_granules) const;
 
  private:
-  // Weights in classes 1/32 of an octave wide, from 2^-30 up.
+  // Masses in classes 1/32 of an octave wide, from 2^-30 up.
   static constexpr int kLowest_log2 = -30;
   static constexpr uint32_t kLowest = static_cast<uint32_t>(127 + kLowest_log2) << 5;
   static constexpr size_t kClasses = 32 * (1 - kLowest_log2) + 1;
-  static size_t class_of(float weight);
-  // The least weight of a class.
+  static size_t class_of(float mass);
+  // The least mass of a class.
   static float least_of(size_t at);
 
   struct Head {

@@ -17,6 +17,12 @@
 
 namespace leoam {
 
+// Pages [begin, end).
+struct PageRange {
+  uint32_t begin = 0;
+  uint32_t end = 0;
+};
+
 struct PolicyOptions {
   std::string name = "exact";
   // Tokens that a layer attends to, sinks and window counted: budget_tokens, or else this share of the
@@ -47,6 +53,15 @@ struct PolicyOptions {
   uint64_t budget(uint64_t n_tokens) const {
     return budget_tokens > 0 ? budget_tokens
                              : static_cast<uint64_t>(importance * static_cast<double>(n_tokens));
+  }
+  uint64_t n_fixed_tokens() const { return uint64_t{n_sink_tokens} + n_window_tokens; }
+  // Some of so many tokens are not attended to.
+  bool leaves_out(uint64_t n_tokens) const { return std::max(budget(n_tokens), n_fixed_tokens()) < n_tokens; }
+  // What is chosen from, of so many tokens: between sinks and window.
+  PageRange candidates(uint64_t n_tokens, uint32_t page_tokens) const {
+    const uint32_t begin = (n_sink_tokens + page_tokens - 1) / page_tokens;
+    const uint64_t before_window = n_tokens - std::min<uint64_t>(n_tokens, n_window_tokens);
+    return {begin, std::max(begin, static_cast<uint32_t>(before_window / page_tokens))};
   }
 };
 

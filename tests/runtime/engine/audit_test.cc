@@ -77,12 +77,7 @@ class AuditTest : public testing::EngineTest {
  protected:
   static constexpr size_t kPrompt = 1500;
 
-  static testing::TinyModelOptions model() {
-    testing::TinyModelOptions options;
-    options.n_layers = 6;
-    options.context_tokens = 4096;
-    return options;
-  }
+  static testing::TinyModelOptions model() { return long_model(6); }
   static SessionOptions with(std::string_view policy, double importance = 0.2) {
     SessionOptions options;
     options.policy.name = policy;

@@ -21,11 +21,8 @@ class CompactionTest : public testing::EngineTest {
   static constexpr double kNear[] = {0, 0.1, 0.8, 1};
 
   static testing::TinyModelOptions model(const std::string& architecture = "llama") {
-    testing::TinyModelOptions options;
-    options.architecture = architecture;
-    options.n_layers = architecture == "gemma3" ? 6 : 4;  // the sixth is global
-    options.context_tokens = 4096;
-    return options;
+    // The sixth is global.
+    return long_model(architecture == "gemma3" ? 6 : 4, architecture);
   }
   static SessionOptions with(PageCodec codec, std::string_view policy = "exact") {
     SessionOptions options;

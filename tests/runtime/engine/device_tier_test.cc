@@ -12,11 +12,7 @@ using testing::SimDevice;
 class DeviceTierTest : public testing::EngineTest {
  protected:
   static testing::TinyModelOptions model(const std::string& architecture = "llama") {
-    testing::TinyModelOptions options;
-    options.architecture = architecture;
-    options.n_layers = 3;
-    options.context_tokens = 4096;
-    return options;
+    return long_model(3, architecture);
   }
 
   EngineOptions three_tiers(uint64_t device_bytes, uint64_t host_bytes,

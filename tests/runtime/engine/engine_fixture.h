@@ -18,6 +18,14 @@ class EngineTest : public ::testing::Test {
     return options;
   }
 
+  static TinyModelOptions long_model(uint32_t n_layers, const std::string& architecture = "llama") {
+    TinyModelOptions options;
+    options.architecture = architecture;
+    options.n_layers = n_layers;
+    options.context_tokens = 4096;
+    return options;
+  }
+
   void start(const TinyModelOptions& model = with_tokenizer(), EngineOptions options = {}) {
     if (options.n_threads == 0) options.n_threads = 2;
     if (options.state_folder.empty()) options.state_folder = state_.path();
@@ -52,6 +60,20 @@ class EngineTest : public ::testing::Test {
   }
 
   using Logits = std::vector<std::vector<float>>;
+
+  // Logits of each of the first n tokens of a text, computed in pieces.
+  static Logits read(Session& session, size_t n) {
+    Logits out;
+    EvaluateOptions all;
+    all.all_logits = true;
+    all.on_logits = [&](uint64_t, std::span<const float> logits) {
+      out.emplace_back(logits.begin(), logits.end());
+      return true;
+    };
+    const Status status = session.evaluate(tokens(n), all);
+    EXPECT_TRUE(status.ok()) << status.message();
+    return out;
+  }
 
   // Logits after each of tokens [begin, end) of one text, one by one.
   static Logits go_on(Session& session, size_t begin, size_t end) {

@@ -23,11 +23,7 @@ class PolicyTest : public testing::EngineTest {
   static constexpr size_t kSteps = 40;
 
   static testing::TinyModelOptions model(const std::string& architecture = "llama") {
-    testing::TinyModelOptions options;
-    options.architecture = architecture;
-    options.n_layers = 10;
-    options.context_tokens = 4096;
-    return options;
+    return long_model(10, architecture);
   }
   static SessionOptions with(std::string_view policy, double importance, uint32_t budget_tokens = 0) {
     SessionOptions options;

@@ -13,11 +13,7 @@ constexpr uint64_t kPiece = 256;
 class SharingTest : public testing::EngineTest {
  protected:
   static testing::TinyModelOptions model(const std::string& architecture = "llama") {
-    testing::TinyModelOptions options;
-    options.architecture = architecture;
-    options.n_layers = 3;
-    options.context_tokens = 4096;
-    return options;
+    return long_model(3, architecture);
   }
 
   // What a session that is alone computes behind the first n of tokens(n, seed).

@@ -16,11 +16,7 @@ class SparsePrefillTest : public testing::EngineTest {
   static constexpr uint64_t kFrom = 400;
 
   static testing::TinyModelOptions model(const std::string& architecture = "llama") {
-    testing::TinyModelOptions options;
-    options.architecture = architecture;
-    options.n_layers = 6;
-    options.context_tokens = 4096;
-    return options;
+    return long_model(6, architecture);
   }
   static SessionOptions sparse(double importance = 0.2, uint64_t from = kFrom, const char* policy = "leoam") {
     SessionOptions options;
@@ -37,15 +33,7 @@ class SparsePrefillTest : public testing::EngineTest {
   }
   // Logits of each position of a prompt, and of some tokens behind it.
   static Logits run(Session& session, size_t n_prompt = kPrompt) {
-    Logits out;
-    EvaluateOptions all;
-    all.all_logits = true;
-    all.on_logits = [&](uint64_t, std::span<const float> logits) {
-      out.emplace_back(logits.begin(), logits.end());
-      return true;
-    };
-    const Status status = session.evaluate(tokens(n_prompt), all);
-    EXPECT_TRUE(status.ok()) << status.message();
+    Logits out = read(session, n_prompt);
     for (std::vector<float>& logits : go_on(session, n_prompt, n_prompt + kSteps))
       out.push_back(std::move(logits));
     return out;
@@ -60,14 +48,8 @@ TEST_F(SparsePrefillTest, WhatCoversEverythingHasTheBytesOfExact) {
     // reached.
     EXPECT_TRUE(run(*session(sparse(1))) == expected) << architecture;
     auto lists = session(sparse(0.9999));
-    EvaluateOptions all;
-    Logits found;
-    all.all_logits = true;
-    all.on_logits = [&](uint64_t, std::span<const float> logits) {
-      found.emplace_back(logits.begin(), logits.end());
-      return true;
-    };
-    ASSERT_TRUE(lists->evaluate(tokens(kPrompt), all).ok());
+    const Logits found = read(*lists, kPrompt);
+    ASSERT_EQ(found.size(), kPrompt);
     EXPECT_TRUE(std::equal(found.begin(), found.end(), expected.begin())) << architecture;
     const SelectionStatistics chosen = lists->selection_statistics();
     EXPECT_GT(chosen.n_prefill_context_tokens, 0u);
