@@ -24,34 +24,37 @@ constexpr double kMost = 1e18;
 
 struct Field {
   std::string name;
-  double* value;
-  bool may_be_zero;
+  double* value = nullptr;
+  bool may_be_zero = false;
 };
 
 std::vector<Field> fields(Rates& rates) {
   static constexpr const char* kNames[kRateClasses] = {"blocks", "super_blocks", "six_bits", "eight_bits",
                                                        "floats"};
   std::vector<Field> list;
+  const auto add = [&list](std::string_view name, double* value, bool may_be_zero = false) {
+    Field& field = list.emplace_back();
+    field.name = name;
+    field.value = value;
+    field.may_be_zero = may_be_zero;
+  };
   for (size_t i = 0; i < kRateClasses; ++i) {
-    list.push_back({fmt::format("decode_bytes_per_second.{}", kNames[i]),
-                    &rates.matrices[i].decode_bytes_per_second, false});
-    list.push_back({fmt::format("prefill_operations_per_second.{}", kNames[i]),
-                    &rates.matrices[i].prefill_operations_per_second, false});
+    add(fmt::format("decode_bytes_per_second.{}", kNames[i]), &rates.matrices[i].decode_bytes_per_second);
+    add(fmt::format("prefill_operations_per_second.{}", kNames[i]),
+        &rates.matrices[i].prefill_operations_per_second);
   }
-  const auto add_attention = [&list](const std::string& name, Rates::Attention& attention) {
-    list.push_back({name + "_attention_byte_s", &attention.byte_s, true});
-    list.push_back({name + "_attention_byte_head_s", &attention.byte_head_s, true});
+  const auto add_attention = [&add](std::string_view name, Rates::Attention& attention) {
+    add(fmt::format("{}_attention_byte_s", name), &attention.byte_s, true);
+    add(fmt::format("{}_attention_byte_head_s", name), &attention.byte_head_s, true);
   };
   for (size_t codec = 0; codec < kernels::kPageCodecs; ++codec)
-    add_attention(std::string(kernels::name_of(static_cast<kernels::PageCodec>(codec))),
-                  rates.attention[codec]);
+    add_attention(kernels::name_of(static_cast<kernels::PageCodec>(codec)), rates.attention[codec]);
   add_attention("int8", rates.int8_attention);
-  list.push_back(
-      {"prefill_attention_operations_per_second", &rates.prefill_attention_operations_per_second, false});
-  list.push_back({"layer_s", &rates.layer_s, true});
-  list.push_back({"disk_read_bytes_per_second", &rates.disk_read_bytes_per_second, true});
-  list.push_back({"disk_few_read_bytes_per_second", &rates.disk_few_read_bytes_per_second, true});
-  list.push_back({"disk_write_bytes_per_second", &rates.disk_write_bytes_per_second, true});
+  add("prefill_attention_operations_per_second", &rates.prefill_attention_operations_per_second);
+  add("layer_s", &rates.layer_s, true);
+  add("disk_read_bytes_per_second", &rates.disk_read_bytes_per_second, true);
+  add("disk_few_read_bytes_per_second", &rates.disk_few_read_bytes_per_second, true);
+  add("disk_write_bytes_per_second", &rates.disk_write_bytes_per_second, true);
   return list;
 }
 
