@@ -76,6 +76,9 @@ using AttentionGranulesFunction = void(const AttentionGranulesParams& params, ui
 struct AttentionEstimate {
   const uint8_t* record = nullptr;  // of the KV head, laid out by ChunkLayout; its bounds are not read
   float count = 0;                  // >= 0; 0 is an entry without tokens
+  // [group]: what the entry weighs for each query head in units of exp(log_units), >= 0, in place of count *
+  // exp(scale * q . mean key); null: that. `count` then says only whether there is anything.
+  const float* weights = nullptr;
 };
 
 struct AttentionEstimatesParams {
@@ -85,10 +88,11 @@ struct AttentionEstimatesParams {
   const float* q = nullptr;  // [group][head_dim], the query heads of one KV head, 64-byte aligned
   const AttentionEstimate* estimates = nullptr;
   uint32_t n_estimates = 0;
+  const float* log_units = nullptr;  // [group]; null: no entry has weights
 };
 
-// Writes the partial states of the group: sum = sum over the entries of count * exp(scale * q . mean key -
-// maximum), and the output likewise. An entry of infinite count is a mistake of the caller.
+// Writes the partial states of the group: sum = sum over the entries of what they weigh / exp(maximum), and
+// the output likewise. An entry that is not finite is a mistake of the caller.
 using AttentionEstimatesFunction = void(const AttentionEstimatesParams& params, float* partials);
 
 // Merges n_parts partial states of one query head, part_stride floats apart, in their order, into

@@ -39,7 +39,7 @@ Status BlockSelection::choose(const float* q, uint32_t n_heads, float scale, con
   query.end_page = end_page_ = candidates.end;
   const uint64_t budget = options.budget(n_before);
   query.n_pages = static_cast<uint32_t>(
-      (budget - std::min(budget, options.n_fixed_tokens()) + page_tokens - 1) / page_tokens);
+      (budget - std::min(budget, options.n_fixed_tokens(n_before)) + page_tokens - 1) / page_tokens);
   n_blocks_ = query.n_blocks();
   reader_.emplace(*kv_.tiers_, selector.abstracts(layer_), holds_, cancel);
   const uint32_t n_channels = options.channels_of(kv_.shape_.layout.head_dim);

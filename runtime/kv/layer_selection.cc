@@ -84,11 +84,15 @@ SelectionQuery LayerSelection::query_of(const SequenceKv& kv, uint32_t layer, ui
   const PageRange candidates = options.candidates(query.n_tokens, kv.shape_.layout.page_tokens);
   query.first_page = candidates.begin;
   query.end_page = candidates.end;
+  // Of pages that are still to be made compact there are no abstracts.
+  if (kv.codec_ != kernels::PageCodec::plain)
+    query.end_page = std::min(query.end_page, static_cast<uint32_t>(LayerCompaction::end_page(kv)));
   query.budget_tokens = options.budget(query.n_tokens);
   const uint64_t n_fixed_tokens = query.n_tokens - (query.end_page - query.first_page) * page_tokens;
   query.n_granules =
       (query.budget_tokens - std::min(query.budget_tokens, n_fixed_tokens)) / kernels::kGranule_tokens;
   query.masses = kv.selector_->masses(layer);
+  query.shares = &kv.selector_->shares;
   return query;
 }
 
@@ -105,6 +109,7 @@ void LayerSelection::guess(SequenceKv& kv, uint32_t layer, const float* q, uint3
   if (!abstracts.has_tops() || abstracts.n_pages() < query.end_page) return;
   const Selector::FixedSums& fixed = selector.fixed_sums[layer];
   query.fixed = {q, fixed.maximum.data(), fixed.sum.data()};
+  query.is_guess = true;
   Selection& guess = selector.buffers.guess;
   guess.heads.resize(kv.shape_.layout.n_kv_heads);
   guess.outside.resize(n_heads);
@@ -196,11 +201,12 @@ Status LayerSelection::place(std::vector<PageHandle>* pages, const CancelFlag* c
   buffers_.granules.resize(n_heads);
   buffers_.heads.resize(n_heads);
   for (size_t h = 0; h < n_heads; ++h) {
+    const Selection::Head& head = selection.heads[h];
     std::vector<kernels::KvGranules>& granules = buffers_.granules[h];
     granules.clear();
-    for (const PageGranules& page : selection.heads[h].granules)
+    for (const PageGranules& page : head.granules)
       granules.push_back({layer.refs[page.page].data, page.mask, layer.refs[page.page].codec});
-    buffers_.heads[h] = {granules, selection.heads[h].token_masks, selection.heads[h].estimates};
+    buffers_.heads[h] = {granules, head.token_masks, head.estimates, head.log_units.data()};
   }
   span_.heads = buffers_.heads;
   return {};

@@ -26,7 +26,8 @@ Result<std::unique_ptr<Selector>> Selector::create(Tiers& tiers, const PolicyOpt
 }
 
 Selector::Selector(const Selector& other)
-    : statistics(other.statistics),
+    : shares(other.shares),
+      statistics(other.statistics),
       fixed_sums(other.fixed_sums.size()),
       options_(other.options_),
       means_(other.means_),
@@ -63,12 +64,21 @@ void Selector::give_up() {
     if (layer) layer->truncate(0);
 }
 
-void Selector::begin_step() {
+void Selector::begin_step(uint64_t n_tokens, uint32_t n_step_tokens) {
+  one_token_ = n_step_tokens == 1;
+  if (one_token_)
+    shares.begin_step(n_tokens, static_cast<uint32_t>(std::ranges::count_if(
+                                    layers_, [](const auto& layer) { return layer != nullptr; })));
   std::ranges::fill(heads, HeadAttention());
   statistics.least_coverage = 1;
 }
 
+void Selector::end_step() {
+  if (one_token_) shares.end_step();
+}
+
 void Selector::truncate(uint32_t layer, uint64_t n_tokens) {
+  shares.truncate(n_tokens);
   if (!layers_[layer]) return;
   layers_[layer]->truncate(static_cast<uint32_t>(n_tokens / layers_[layer]->code_layout().page_tokens));
   if (counts_masses() && masses_[layer]) masses_[layer]->truncate(n_tokens);

@@ -91,11 +91,14 @@ class Selector {
   // their room.
   void give_up();
   bool has_given_up() const { return given_up_; }
-  // Statistics of the newest step begin anew.
-  void begin_step();
+  // A step of n_step_tokens behind n_tokens; statistics of the newest step begin anew. end_step: its tokens
+  // count from now on.
+  void begin_step(uint64_t n_tokens, uint32_t n_step_tokens);
+  void end_step();
   // Forgets what it knows of a layer's tokens from n_tokens on.
   void truncate(uint32_t layer, uint64_t n_tokens);
 
+  LayerShares shares;  // of steps of one token
   SelectionStatistics statistics;
   SelectionBuffers buffers;
   bool abstracts_lost = false;  // some were found damaged and are to be made again
@@ -120,6 +123,7 @@ class Selector {
   std::vector<std::unique_ptr<LayerAbstracts>> layers_;
   std::vector<std::unique_ptr<LayerMasses>> masses_;  // [n_layers], or none
   bool given_up_ = false;
+  bool one_token_ = false;  // the step
 };
 
 }  // namespace leoam

@@ -59,7 +59,7 @@ Status SequenceKv::reserve(uint32_t n) {
   if (n_tokens_ + n > INT32_MAX)
     return error(ErrorKind::invalid_argument, "n_tokens: at most {}, found {}", INT32_MAX, n_tokens_ + n);
   n_reserved_ = n;
-  if (selector_) selector_->begin_step();
+  if (selector_) selector_->begin_step(n_tokens_, n);
   return {};
 }
 
@@ -166,6 +166,7 @@ void SequenceKv::replace(Layer& layer, size_t index, PageHandle page, kernels::P
 }
 
 void SequenceKv::commit() {
+  if (selector_) selector_->end_step();
   n_tokens_ += n_reserved_;
   n_reserved_ = 0;
   ahead_.next_pass();

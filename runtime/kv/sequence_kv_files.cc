@@ -8,6 +8,9 @@ namespace {
 
 // What is saved or evicted before the next word of progress.
 constexpr uint64_t kProgressStep_bytes = uint64_t{16} << 20;
+// Levels of abstract records (FORMAT.md): what is above a layer's pages; of layer 0, the shares of all.
+constexpr uint32_t kTopsLevel = 0;
+constexpr uint32_t kSharesLevel = 1;
 
 }  // namespace
 
@@ -68,6 +71,12 @@ void SequenceKv::describe(std::span<const PageHandle> pages, const PageFile& fil
 Status SequenceKv::save_abstracts(const std::shared_ptr<SessionFile>& file, const Tiers::Wait& wait,
                                   Saved* saved) {
   if (!selector_) return {};
+  const auto write = [&file](uint32_t layer, uint32_t level, const std::vector<uint8_t>& bytes) -> Status {
+    const Result<std::vector<uint8_t>> before = file->read_abstract(layer, level);
+    return before.ok() && *before == bytes ? Status() : file->write_abstract(layer, level, bytes);
+  };
+  if (!selector_->shares.empty() || file->read_abstract(0, kSharesLevel).ok())
+    LEOAM_RETURN_IF_ERROR(write(0, kSharesLevel, selector_->shares.encode()));
   const auto n_layers = static_cast<uint32_t>(layers_.size());
   for (uint32_t layer = 0; layer < n_layers; ++layer) {
     if (!selector_->has_abstracts(layer)) continue;
@@ -83,13 +92,15 @@ Status SequenceKv::save_abstracts(const std::shared_ptr<SessionFile>& file, cons
       saved->page_bytes[static_cast<size_t>(kind)] = LayerAbstracts::block_bytes(shape_.layout, part);
       describe(abstracts.blocks(part), *file, &saved->streams[stream_number(kind, layer, n_layers)]);
     }
-    const Result<std::vector<uint8_t>> before = file->read_abstract(layer, 0);
-    if (!before.ok() || *before != above) LEOAM_RETURN_IF_ERROR(file->write_abstract(layer, 0, above));
+    LEOAM_RETURN_IF_ERROR(write(layer, kTopsLevel, above));
   }
   return {};
 }
 
 void SequenceKv::adopt_abstracts(const std::shared_ptr<SessionFile>& file) {
+  if (selector_)
+    if (const auto shares = file->read_abstract(0, kSharesLevel); shares.ok())
+      (void)selector_->shares.decode(*shares, n_tokens_);
   const auto n_layers = static_cast<uint32_t>(layers_.size());
   if (file->streams().size() < size_t{kPageKinds} * n_layers) return;
   for (uint32_t layer = 0; layer < n_layers; ++layer) {
@@ -107,7 +118,7 @@ void SequenceKv::adopt_abstracts(const std::shared_ptr<SessionFile>& file) {
             LayerAbstracts::stream(number, part), index.first_page + i, bytes, file, index.pages[i]));
     }
     if (!fits || !selector_ || !selector_->has_abstracts(layer)) continue;
-    const Result<std::vector<uint8_t>> above = file->read_abstract(layer, 0);
+    const Result<std::vector<uint8_t>> above = file->read_abstract(layer, kTopsLevel);
     const auto n_pages = static_cast<uint32_t>(n_tokens_ / shape_.layout.page_tokens);
     if (above.ok()) (void)selector_->abstracts(layer).adopt(*above, n_pages, {}, std::move(blocks)).ok();
   }

@@ -27,7 +27,9 @@ typedef struct leoam_session_options {
                             within 1e-3 in log-probability between numbers */
   uint32_t reserved;
   double importance;      /* share of the context that a policy attends to in a layer, the first and the most
-                             recent tokens counted, on average over its KV heads: above 0, at most 1; 0: 0.1 */
+                             recent tokens counted, on average over its KV heads: above 0, at most 1; 0: 0.1.
+                             "leoam" keeps to it on average over layers and tokens: layers with flat
+                             attention take more, a token at most half as much again */
   uint32_t budget_tokens; /* the same as a number of tokens; 0: by importance. A context that fits it has the
                              bytes of "exact" */
   uint32_t n_channels; /* "leoam": channels of a key whose codes are read, the heaviest for each query: more

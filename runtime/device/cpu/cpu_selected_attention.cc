@@ -101,7 +101,7 @@ void attend_part(const Context& context, const AttentionParams& params, size_t s
   if (part == n_parts(selection) - 1) {
     const float* q = q_of(context, span) + size_t{kv_head} * group * step.kv.head_dim;
     context.kernels.attention_estimates({step.kv.head_dim, group, params.scale, q, head.estimates.data(),
-                                         static_cast<uint32_t>(head.estimates.size())},
+                                         static_cast<uint32_t>(head.estimates.size()), head.log_units},
                                         state);
     return;
   }

@@ -41,8 +41,7 @@ Status ChunkPolicy::search(AbstractReader& reader) {
   }
 }
 
-void ChunkPolicy::finish_head(uint32_t h, const LayerAbstracts& abstracts, bool estimates, Selection* out) {
-  heads_[h].estimates = estimates;
+void ChunkPolicy::finish_head(uint32_t h, const LayerAbstracts& abstracts, Selection* out) {
   heads_[h].remainder.begin(heads_[h].search, group_);
   describe(h, abstracts, out);
 }
@@ -52,7 +51,7 @@ void ChunkPolicy::describe(uint32_t h, const LayerAbstracts& abstracts, Selectio
   Selection::Head& selected = out->heads[h];
   head.masks.list(&selected);
   selected.estimates.clear();
-  if (head.estimates) head.remainder.estimate(abstracts, h, head.masks, &selected.estimates);
+  estimate(h, abstracts, &selected);
   head.remainder.bound(head.search, head.masks, layout_.page_tokens,
                        std::span(out->outside).subspan(size_t{h} * group_, group_));
 }

@@ -21,8 +21,7 @@ class ChunkPolicy : public Policy {
   struct Head {
     float* q = nullptr;  // [group][head_dim], times the attention scale
     ChunkSearch search;
-    bool waits = false;  // the search is not at its end
-    bool estimates = false;
+    bool waits = false;   // the search is not at its end
     PageMasks masks;      // what is selected
     Remainder remainder;  // and what is not
   };
@@ -40,13 +39,16 @@ class ChunkPolicy : public Policy {
     });
   }
   // All that a Selection says of a head whose masks are set; of several by several threads.
-  void finish_head(uint32_t head, const LayerAbstracts& abstracts, bool estimates, Selection* out);
+  void finish_head(uint32_t head, const LayerAbstracts& abstracts, Selection* out);
+  // To a head's empty list of estimates, once its masks are set: what is not selected. Nothing where it does
+  // not count.
+  virtual void estimate(uint32_t /*head*/, const LayerAbstracts& /*abstracts*/, Selection::Head* /*out*/) {}
   // Of all heads, and how many chunks were evaluated. choose(kv_head) sets masks, on the pool's threads.
   template <class Choose>
   void finish(const LayerAbstracts& abstracts, Selection* out, const Choose& choose) {
     for_each_head([&](uint32_t h) {
       choose(h);
-      finish_head(h, abstracts, false, out);
+      finish_head(h, abstracts, out);
     });
     count_chunks(out);
   }

@@ -29,6 +29,18 @@ void GranuleBudget::count(size_t index, std::span<const float> masses) {
   }
 }
 
+uint64_t GranuleBudget::n_from(size_t least) const {
+  uint64_t n = 0;
+  for (const Head& head : heads_)
+    for (size_t at = least; at < head.end; ++at) n += head.count[at];
+  return n;
+}
+
+void GranuleBudget::add_to(std::span<uint32_t> counts) const {
+  for (const Head& head : heads_)
+    for (size_t at = 0; at < head.end; ++at) counts[at] += head.count[at];
+}
+
 GranuleShare GranuleBudget::share(size_t index, uint64_t n_granules) const {
   size_t edge = 0;
   for (const Head& head : heads_) edge = std::max(edge, head.end);

@@ -44,11 +44,17 @@ class GranuleBudget {
   // What a head has of n_granules for all.
   GranuleShare share(size_t head, uint64_t n_granules) const;
 
- private:
+  // How many of all heads are of the class `least` or above.
+  uint64_t n_from(size_t least) const;
+  // To counts [kClasses]: those of all heads, by class.
+  void add_to(std::span<uint32_t> counts) const;
+
   // Masses in classes 1/32 of an octave wide, from 2^-30 up.
   static constexpr int kLowest_log2 = -30;
-  static constexpr uint32_t kLowest = static_cast<uint32_t>(127 + kLowest_log2) << 5;
   static constexpr size_t kClasses = 32 * (1 - kLowest_log2) + 1;
+
+ private:
+  static constexpr uint32_t kLowest = static_cast<uint32_t>(127 + kLowest_log2) << 5;
   static size_t class_of(float mass);
   // The least mass of a class.
   static float least_of(size_t at);

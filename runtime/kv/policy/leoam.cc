@@ -1,6 +1,6 @@
 // The policy of this library: bounds of chunks say where to look, key codes estimate the mass of every
-// granule there, granules are taken by mass, and what is not taken counts with the mean keys and values of
-// its chunks.
+// granule there, granules are taken by mass, and what is not taken counts with the mean values of its pages
+// and its mass, or, where no codes were read, with the mean keys and values of its chunks.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -17,6 +17,11 @@ namespace {
 constexpr size_t kItemBlocks = 4;
 // Chunks that are opened as a whole: their codes lie together.
 constexpr uint32_t kLeafLevel = 1;
+// Of its mass by codes, what is not selected counts with so much: codes are rounded, and exp makes more of
+// what is rounded up than less of what is rounded down. And with no more than so many times what is attended
+// to: where that is little, codes say little. Both measured: tests/bench/results/policies.md.
+constexpr float kCountedMass = 0.75f;
+constexpr float kMostEstimated = 0.3f;
 
 class Leoam final : public ChunkPolicy {
  public:
@@ -45,11 +50,18 @@ class Leoam final : public ChunkPolicy {
       }
       for_each(3, [&](uint32_t h) { budget_.count(h, {scores_[h].mass, n_masses(scores_[h])}); });
       means_.pool.barrier(thread);
+      const uint64_t n_granules = query.n_granules * heads_.size();
+      const uint64_t n_taken = query.shares ? query.shares->share(budget_, n_granules) : n_granules;
       for_each(4, [&](uint32_t h) {
-        choose(query, h);
-        finish_head(h, abstracts, options_.estimates, out);
+        choose(h, budget_.share(h, n_taken));
+        finish_head(h, abstracts, out);
       });
     });
+    if (query.shares && !query.is_guess) {
+      uint64_t n_taken = 0;
+      for (const Selection::Head& head : out->heads) n_taken += head.n_tokens / kernels::kGranule_tokens;
+      query.shares->take(budget_, query.n_granules * heads_.size(), n_taken);
+    }
     count_chunks(out);
     return {};
   }
@@ -66,6 +78,8 @@ class Leoam final : public ChunkPolicy {
     float* mass = nullptr;       // [n_blocks][16 pages][page_granules]
     std::vector<float> maxima;   // [group]
     std::vector<float> weights;  // [group]: sum of exp(score - maximum)
+    std::vector<float> units;    // [group]: exp(maximum of a block - maximum)
+    std::vector<float> left;     // [group]: sum of what is not selected
   };
 
   // All pages are opened, and no bound says where to look.
@@ -88,7 +102,9 @@ class Leoam final : public ChunkPolicy {
   size_t n_most_chosen_pages(const SelectionQuery& query) const;
   // Leaves mass only in the pages with the most of it.
   void limit_pages(const SelectionQuery& query);
-  void choose(const SelectionQuery& query, uint32_t head);
+  void choose(uint32_t head, GranuleShare share);
+  void estimate(uint32_t head, const LayerAbstracts& abstracts, Selection::Head* out) override;
+  bool is_open(uint32_t head, Chunk chunk) const;
   template <class Visit>  // visit(page, masses of its granules)
   void for_each_open_page(uint32_t head, const Visit& visit) const;
 
@@ -254,11 +270,57 @@ void Leoam::limit_pages(const SelectionQuery& query) {
     });
 }
 
-void Leoam::choose(const SelectionQuery& query, uint32_t h) {
-  GranuleShare share = budget_.share(h, query.n_granules * scores_.size());
+void Leoam::choose(uint32_t h, GranuleShare share) {
   for_each_open_page(h, [&](uint32_t page, const float* mass) {
     heads_[h].masks.set(page, share.take({mass, page_granules_}));
   });
+}
+
+bool Leoam::is_open(uint32_t h, Chunk chunk) const {
+  const std::span<const ChunkSearch::Found> open = heads_[h].search.open();
+  const auto behind = std::ranges::upper_bound(
+      open, chunk.first_page(), {}, [](const ChunkSearch::Found& found) { return found.chunk.first_page(); });
+  return behind != open.begin() &&
+         chunk.first_page() < std::prev(behind)->chunk.first_page() + std::prev(behind)->chunk.n_pages();
+}
+
+void Leoam::estimate(uint32_t h, const LayerAbstracts& abstracts, Selection::Head* out) {
+  if (!options_.estimates) return;
+  const PageMasks& masks = heads_[h].masks;
+  Scores& scores = scores_[h];
+  heads_[h].remainder.estimate(
+      abstracts, h, masks, [&](Chunk chunk) { return !is_open(h, chunk); }, &out->estimates);
+  out->log_units = scores.maxima;
+  out->weights.resize(scores.blocks.size() * kernels::kCodeBlock_pages * group_);
+  scores.units.resize(group_);
+  scores.left.assign(group_, 0);
+  size_t unit_block = SIZE_MAX;
+  for_each_open_page(h, [&](uint32_t page, const float* mass) {
+    const uint32_t mask = masks[page];
+    if (masks.n_tokens({0, page}) == layout_.page_tokens) return;
+    const auto index = static_cast<size_t>(mass - scores.mass) / page_granules_;
+    const size_t block = index / kernels::kCodeBlock_pages;
+    const size_t slot = index % kernels::kCodeBlock_pages;
+    if (block != unit_block)
+      for (uint32_t g = 0; g < group_; ++g)
+        scores.units[g] = std::exp(scores.maximum[block * group_ + g] - scores.maxima[g]);
+    unit_block = block;
+    float* const weights = &out->weights[index * group_];
+    for (uint32_t g = 0; g < group_; ++g) {
+      const float* const sums =
+          scores.sums + ((block * group_ + g) * kernels::kCodeBlock_pages + slot) * page_granules_;
+      float sum = 0;
+      for (uint32_t i = 0; i < page_granules_; ++i) sum += (mask >> i & 1) != 0 ? 0 : sums[i];
+      weights[g] = sum * scores.units[g];
+      scores.left[g] += weights[g];
+    }
+    out->estimates.push_back({abstracts.record({0, page}, h), 1, weights});
+  });
+  for (uint32_t g = 0; g < group_; ++g) {
+    const float attended = std::max(scores.weights[g] - scores.left[g], 1e-30f);
+    const float counted = std::min(kCountedMass * scores.left[g], kMostEstimated * attended);
+    if (counted > 0) out->log_units[g] += std::log(counted / scores.left[g]);
+  }
 }
 
 }  // namespace

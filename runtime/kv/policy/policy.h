@@ -14,6 +14,7 @@
 #include "runtime/base/thread_pool.h"
 #include "runtime/kv/abstract_reader.h"
 #include "runtime/kv/layer_masses.h"
+#include "runtime/kv/policy/layer_shares.h"
 
 namespace leoam {
 
@@ -43,8 +44,8 @@ struct PolicyOptions {
   uint64_t sparse_prefill_tokens = 0;
   uint32_t n_dense_layers = 2;  // the first layers attend to everything
   uint32_t n_sink_tokens = 32;
-  uint32_t n_window_tokens = 128;
-  bool estimates = true;  // pages that are not selected count with their mean keys and values
+  uint32_t n_window_tokens = 128;  // the newest, at most a quarter of what may be attended to
+  bool estimates = true;           // pages that are not selected count with their mean keys and values
 
   bool operator==(const PolicyOptions&) const = default;
   uint32_t channels_of(uint32_t head_dim) const {
@@ -54,13 +55,19 @@ struct PolicyOptions {
     return budget_tokens > 0 ? budget_tokens
                              : static_cast<uint64_t>(importance * static_cast<double>(n_tokens));
   }
-  uint64_t n_fixed_tokens() const { return uint64_t{n_sink_tokens} + n_window_tokens; }
+  // A small budget is not for the newest tokens alone.
+  uint64_t window_tokens(uint64_t n_tokens) const {
+    return std::min<uint64_t>(n_window_tokens, budget(n_tokens) / 4);
+  }
+  uint64_t n_fixed_tokens(uint64_t n_tokens) const { return n_sink_tokens + window_tokens(n_tokens); }
   // Some of so many tokens are not attended to.
-  bool leaves_out(uint64_t n_tokens) const { return std::max(budget(n_tokens), n_fixed_tokens()) < n_tokens; }
+  bool leaves_out(uint64_t n_tokens) const {
+    return std::max(budget(n_tokens), n_fixed_tokens(n_tokens)) < n_tokens;
+  }
   // What is chosen from, of so many tokens: between sinks and window.
   PageRange candidates(uint64_t n_tokens, uint32_t page_tokens) const {
     const uint32_t begin = (n_sink_tokens + page_tokens - 1) / page_tokens;
-    const uint64_t before_window = n_tokens - std::min<uint64_t>(n_tokens, n_window_tokens);
+    const uint64_t before_window = n_tokens - std::min(n_tokens, window_tokens(n_tokens));
     return {begin, std::max(begin, static_cast<uint32_t>(before_window / page_tokens))};
   }
 };
@@ -77,6 +84,8 @@ struct Selection {
     // Of policies that choose single tokens, as in kernels::AttentionGranulesParams; empty: all of these.
     std::vector<uint8_t> token_masks;
     std::vector<kernels::AttentionEstimate> estimates;
+    std::vector<float> weights;    // that estimates refer to
+    std::vector<float> log_units;  // [group], of these
     uint64_t n_tokens = 0;
   };
   std::vector<Head> heads;  // [n_kv_heads]
@@ -94,8 +103,10 @@ struct SelectionQuery {
   uint32_t first_page = 0;
   uint32_t end_page = 0;
   uint64_t budget_tokens = 0;
-  uint64_t n_granules = 0;  // what of it is left to be chosen for each KV head on average
-  uint64_t n_tokens = 0;    // of the context
+  uint64_t n_granules = 0;        // what of it is left to be chosen for each KV head on average
+  LayerShares* shares = nullptr;  // of the sequence's steps, where the policy divides among layers too
+  bool is_guess = false;          // for a layer to come: takes nothing of the step's budget
+  uint64_t n_tokens = 0;          // of the context
   // Where the policy counts them; it may evict tokens.
   LayerMasses* masses = nullptr;
 };

@@ -24,11 +24,6 @@ void Remainder::begin(const ChunkSearch& search, uint32_t group) {
   chunks_.insert(chunks_.end(), search.open().begin(), search.open().end());
 }
 
-void Remainder::estimate(const LayerAbstracts& abstracts, uint32_t kv_head, const PageMasks& masks,
-                         std::vector<kernels::AttentionEstimate>* out) const {
-  for (const ChunkSearch::Found& found : chunks_) estimate(abstracts, kv_head, found.chunk, masks, out);
-}
-
 void Remainder::estimate(const LayerAbstracts& abstracts, uint32_t kv_head, Chunk chunk,
                          const PageMasks& masks, std::vector<kernels::AttentionEstimate>* out) const {
   if (masks.n_tokens(chunk) == 0) {

@@ -15,11 +15,14 @@ class Remainder {
  public:
   // All chunks that the search has found, of which `masks` says what is selected.
   void begin(const ChunkSearch& search, uint32_t group);
-  // Each chunk of which nothing is selected; of others their children likewise, down to pages: what is
-  // selected of a page stands out of its means, and the rest with it. Records of the chunks and of what is
-  // below them are held.
+  // Each chunk that counts(chunk), of which nothing is selected; of others their children likewise, down to
+  // pages. Records of the chunks and of what is below them are held.
+  template <class Counts>
   void estimate(const LayerAbstracts& abstracts, uint32_t kv_head, const PageMasks& masks,
-                std::vector<kernels::AttentionEstimate>* out) const;
+                const Counts& counts, std::vector<kernels::AttentionEstimate>* out) const {
+    for (const ChunkSearch::Found& found : chunks_)
+      if (counts(found.chunk)) estimate(abstracts, kv_head, found.chunk, masks, out);
+  }
   // outside [group]: log of what sum exp(score) of all tokens that are not selected is at most.
   void bound(const ChunkSearch& search, const PageMasks& masks, uint32_t page_tokens,
              std::span<float> outside);
