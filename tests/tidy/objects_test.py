@@ -12,8 +12,10 @@ ARCHIVES = sys.argv[1:]
 
 BANNED = re.compile(
     r"^(abort|_?exit|_Exit|quick_exit|raise|v?printf|__v?printf_chk|puts|putchar|perror|stdout|signal|sigaction|setlocale"
-    r"|setenv|putenv|unsetenv|system|__assert_fail|std::c(out|err|log|in)\b.*)$"
+    r"|setenv|putenv|unsetenv|system|__assert_fail|std::c(out|err|log|in)\b.*|fmt::v\d+::(detail::)?v?print\b.*)$"
 )
+# fmt, compiled there as a whole, can print; nobody calls that, and the linker leaves it out.
+ALLOWED = {("format.cc.o", "stdout")}
 
 
 def symbols(archive, *options):
@@ -30,7 +32,12 @@ def symbols(archive, *options):
 
 class Objects(unittest.TestCase):
     def test_rooms_call_nothing_that_touches_the_process(self):
-        wrong = [f"{a}({m}): {n}" for a in ARCHIVES for m, _, n in symbols(a, "--undefined-only") if BANNED.match(n)]
+        wrong = [
+            f"{a}({m}): {n}"
+            for a in ARCHIVES
+            for m, _, n in symbols(a, "--undefined-only")
+            if BANNED.match(n) and (m, n) not in ALLOWED
+        ]
         self.assertEqual([], wrong, "\n" + "\n".join(wrong))
 
     def test_instruction_set_files_define_nothing_shared(self):

@@ -17,11 +17,21 @@ namespace {
 constexpr size_t kItemBlocks = 4;
 // Chunks that are opened as a whole: their codes lie together.
 constexpr uint32_t kLeafLevel = 1;
-// Of its mass by codes, what is not selected counts with so much: codes are rounded, and exp makes more of
-// what is rounded up than less of what is rounded down. And with no more than so many times what is attended
-// to: where that is little, codes say little. Both measured: tests/bench/results/policies.md.
-constexpr float kCountedMass = 0.75f;
-constexpr float kMostEstimated = 0.3f;
+// What counts, by its mean value, of granules that are not selected and weigh `sums`: all where they weigh
+// alike, less the more one of them stands out, for then the mean is not its value. 1 / n where one has
+// everything.
+float counted(std::span<const float> sums, uint32_t selected) {
+  float sum = 0;
+  float squares = 0;
+  float n = 0;
+  for (uint32_t i = 0; i < sums.size(); ++i) {
+    const float left = static_cast<float>(~selected >> i & 1);
+    sum += left * sums[i];
+    squares += left * sums[i] * sums[i];
+    n += left;
+  }
+  return squares > 0 ? sum * (sum * sum / (n * squares)) : 0;
+}
 
 class Leoam final : public ChunkPolicy {
  public:
@@ -79,7 +89,6 @@ class Leoam final : public ChunkPolicy {
     std::vector<float> maxima;   // [group]
     std::vector<float> weights;  // [group]: sum of exp(score - maximum)
     std::vector<float> units;    // [group]: exp(maximum of a block - maximum)
-    std::vector<float> left;     // [group]: sum of what is not selected
   };
 
   // All pages are opened, and no bound says where to look.
@@ -293,7 +302,6 @@ void Leoam::estimate(uint32_t h, const LayerAbstracts& abstracts, Selection::Hea
   out->log_units = scores.maxima;
   out->weights.resize(scores.blocks.size() * kernels::kCodeBlock_pages * group_);
   scores.units.resize(group_);
-  scores.left.assign(group_, 0);
   size_t unit_block = SIZE_MAX;
   for_each_open_page(h, [&](uint32_t page, const float* mass) {
     const uint32_t mask = masks[page];
@@ -307,20 +315,11 @@ void Leoam::estimate(uint32_t h, const LayerAbstracts& abstracts, Selection::Hea
     unit_block = block;
     float* const weights = &out->weights[index * group_];
     for (uint32_t g = 0; g < group_; ++g) {
-      const float* const sums =
-          scores.sums + ((block * group_ + g) * kernels::kCodeBlock_pages + slot) * page_granules_;
-      float sum = 0;
-      for (uint32_t i = 0; i < page_granules_; ++i) sum += (mask >> i & 1) != 0 ? 0 : sums[i];
-      weights[g] = sum * scores.units[g];
-      scores.left[g] += weights[g];
+      const size_t at = ((block * group_ + g) * kernels::kCodeBlock_pages + slot) * page_granules_;
+      weights[g] = counted({scores.sums + at, page_granules_}, mask) * scores.units[g];
     }
     out->estimates.push_back({abstracts.record({0, page}, h), 1, weights});
   });
-  for (uint32_t g = 0; g < group_; ++g) {
-    const float attended = std::max(scores.weights[g] - scores.left[g], 1e-30f);
-    const float counted = std::min(kCountedMass * scores.left[g], kMostEstimated * attended);
-    if (counted > 0) out->log_units[g] += std::log(counted / scores.left[g]);
-  }
 }
 
 }  // namespace
