@@ -17,6 +17,7 @@ namespace {
 constexpr size_t kItemBlocks = 4;
 // Chunks that are opened as a whole: their codes lie together.
 constexpr uint32_t kLeafLevel = 1;
+
 // What counts, by its mean value, of granules that are not selected and weigh `sums`: all where they weigh
 // alike, less the more one of them stands out, for then the mean is not its value. 1 / n where one has
 // everything.
@@ -48,6 +49,7 @@ class Leoam final : public ChunkPolicy {
     if (!opens_all()) LEOAM_RETURN_IF_ERROR(search(reader));
     LEOAM_RETURN_IF_ERROR(prepare_scores(query, reader));
     budget_.begin(heads_.size());
+    const uint64_t n_equal = query.n_granules * heads_.size();
     means_.pool.run([&](int thread) {
       score(thread);
       if (opens_all()) for_each(1, [&](uint32_t h) { heads_[h].search.advance(means_.kernels, reader); });
@@ -60,17 +62,16 @@ class Leoam final : public ChunkPolicy {
       }
       for_each(3, [&](uint32_t h) { budget_.count(h, {scores_[h].mass, n_masses(scores_[h])}); });
       means_.pool.barrier(thread);
-      const uint64_t n_granules = query.n_granules * heads_.size();
-      const uint64_t n_taken = query.shares ? query.shares->share(budget_, n_granules) : n_granules;
+      const uint64_t n_most = query.shares ? query.shares->share(budget_, n_equal) : n_equal;
       for_each(4, [&](uint32_t h) {
-        choose(h, budget_.share(h, n_taken));
+        choose(h, budget_.share(h, n_most));
         finish_head(h, abstracts, out);
       });
     });
     if (query.shares && !query.is_guess) {
       uint64_t n_taken = 0;
       for (const Selection::Head& head : out->heads) n_taken += head.n_tokens / kernels::kGranule_tokens;
-      query.shares->take(budget_, query.n_granules * heads_.size(), n_taken);
+      query.shares->take(budget_, n_equal, n_taken);
     }
     count_chunks(out);
     return {};

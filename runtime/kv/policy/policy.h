@@ -45,7 +45,7 @@ struct PolicyOptions {
   uint32_t n_dense_layers = 2;  // the first layers attend to everything
   uint32_t n_sink_tokens = 32;
   uint32_t n_window_tokens = 128;  // the newest, at most a quarter of what may be attended to
-  bool estimates = true;           // pages that are not selected count with their mean keys and values
+  bool estimates = true;           // what is not selected counts by means
 
   bool operator==(const PolicyOptions&) const = default;
   uint32_t channels_of(uint32_t head_dim) const {
