@@ -27,6 +27,7 @@ struct CpuTable {
   AttentionGranulesFunction* attention_granules;
   AttentionGranulesFunction* attention_tokens;
   AttentionEstimatesFunction* attention_estimates;
+  AttentionRestFunction* attention_rest;
   AttentionMergeFunction* attention_merge;
   AttentionPrefillFunction* attention_prefill;
   AttentionMassFunction* attention_mass;
@@ -35,6 +36,7 @@ struct CpuTable {
   KeyCodeScoreFunction* key_code_score;
   GranuleSumFunction* granule_sum;
   GranuleMassFunction* granule_mass;
+  GranuleRestFunction* granule_rest;
   ChunkOfPageFunction* chunk_of_page;
   ChunkMergeFunction* chunk_merge;
   ChunkScoreFunction* chunk_score;

@@ -13,6 +13,7 @@
 // each with a codec of its own.
 #pragma once
 
+#include "kernels/key_codes/key_code_layout.h"
 #include "kernels/kv_layout.h"
 
 namespace leoam::kernels {
@@ -76,9 +77,6 @@ using AttentionGranulesFunction = void(const AttentionGranulesParams& params, ui
 struct AttentionEstimate {
   const uint8_t* record = nullptr;  // of the KV head, laid out by ChunkLayout; its bounds are not read
   float count = 0;                  // >= 0; 0 is an entry without tokens
-  // [group]: what the entry weighs for each query head in units of exp(log_units), >= 0, in place of count *
-  // exp(scale * q . mean key); null: that. `count` then says only whether there is anything.
-  const float* weights = nullptr;
 };
 
 struct AttentionEstimatesParams {
@@ -88,12 +86,28 @@ struct AttentionEstimatesParams {
   const float* q = nullptr;  // [group][head_dim], the query heads of one KV head, 64-byte aligned
   const AttentionEstimate* estimates = nullptr;
   uint32_t n_estimates = 0;
-  const float* log_units = nullptr;  // [group]; null: no entry has weights
 };
 
-// Writes the partial states of the group: sum = sum over the entries of what they weigh / exp(maximum), and
-// the output likewise. An entry that is not finite is a mistake of the caller.
+// Writes the partial states of the group: sum = sum over the entries of count * exp(score - maximum), and the
+// output likewise. An entry that is not finite is a mistake of the caller.
 using AttentionEstimatesFunction = void(const AttentionEstimatesParams& params, float* partials);
+
+// A block of pages each of which counts with its mean value and a weight for each query head.
+struct AttentionRest {
+  const uint8_t* head = nullptr;   // of the KV head in the block, laid out by KeyCodeLayout, 64-byte aligned
+  const float* weights = nullptr;  // [group][16 pages]: in units of exp(log_units), >= 0, as granule_rest's
+};
+
+struct AttentionRestParams {
+  KeyCodeLayout layout;
+  uint32_t group = 0;
+  const AttentionRest* blocks = nullptr;
+  uint32_t n_blocks = 0;
+  const float* log_units = nullptr;  // [group], finite
+};
+
+// Adds to the partial states of the group, which hold something or nothing.
+using AttentionRestFunction = void(const AttentionRestParams& params, float* partials);
 
 // Merges n_parts partial states of one query head, part_stride floats apart, in their order, into
 // out[head_dim]. All parts empty: out = 0.
@@ -165,6 +179,7 @@ AttentionDecodeFunction attention_decode_scalar, attention_decode_avx2, attentio
 AttentionGranulesFunction attention_granules_scalar, attention_granules_avx2, attention_granules_avx512;
 AttentionGranulesFunction attention_tokens_scalar, attention_tokens_avx2, attention_tokens_avx512;
 AttentionEstimatesFunction attention_estimates_scalar, attention_estimates_avx2, attention_estimates_avx512;
+AttentionRestFunction attention_rest_scalar, attention_rest_avx2, attention_rest_avx512;
 AttentionMergeFunction attention_merge_scalar, attention_merge_avx2, attention_merge_avx512;
 AttentionPrefillFunction attention_prefill_scalar, attention_prefill_avx2, attention_prefill_avx512;
 AttentionMassFunction attention_mass_scalar, attention_mass_avx2, attention_mass_avx512;

@@ -24,21 +24,17 @@ void attention_estimates_scalar(const AttentionEstimatesParams& params, float* p
   for (uint32_t g = 0; g < params.group; ++g) {
     const float* q = params.q + size_t{g} * params.head_dim;
     float* partial = partials + g * stride;
-    // log of what a count, or a weight, of 1 is.
-    const auto unit = [&](const AttentionEstimate& estimate) {
-      return estimate.weights ? params.log_units[g] : mean_score(params, estimate.record, q);
-    };
     for (uint32_t i = 0; i < params.n_estimates; ++i) {
       const AttentionEstimate& estimate = params.estimates[i];
       if (!(estimate.count > 0)) continue;
-      const float score = unit(estimate);
+      const float score = mean_score(params, estimate.record, q);
       if (score > partial[kPartialMaximum]) partial[kPartialMaximum] = score;
     }
     for (uint32_t i = 0; i < params.n_estimates; ++i) {
       const AttentionEstimate& estimate = params.estimates[i];
       if (!(estimate.count > 0)) continue;
-      const float count = estimate.weights ? estimate.weights[g] : estimate.count;
-      const float weight = count * std::exp(unit(estimate) - partial[kPartialMaximum]);
+      const float score = mean_score(params, estimate.record, q);
+      const float weight = estimate.count * std::exp(score - partial[kPartialMaximum]);
       const float factor = weight * chunk_header(estimate.record).value_scale;
       partial[kPartialSum] += weight;
       const uint8_t* value = estimate.record + layout.mean_value_offset();

@@ -1,5 +1,5 @@
-// Attention to means of chunks over Simd, in batches: scores with channels in the lanes, or weights that are
-// given, one step of the online softmax, then the weighted sum of mean values.
+// Attention to means of chunks over Simd, in batches: scores with channels in the lanes, one step of the
+// online softmax, then the weighted sum of mean values.
 #pragma once
 
 #include "kernels/attention/attention.h"
@@ -13,27 +13,12 @@ constexpr uint32_t kBatch = 64;
 // Query heads computed together; larger groups are cut into equal parts.
 constexpr uint32_t kMaxHeads = 4;
 
-// Entries with tokens, at most kBatch, all with weights or none.
+// Entries with tokens, at most kBatch.
 struct EstimateBatch {
-  bool weighted;
   uint32_t n;
   const uint8_t* records[kBatch];
   float value_scales[kBatch];
-  union {
-    alignas(64) float counts[kBatch];
-    const float* weights[kBatch];
-  };
-
-  void add(const AttentionEstimate& estimate) {
-    records[n] = estimate.record;
-    value_scales[n] = chunk_header(estimate.record).value_scale;
-    if (weighted) {
-      weights[n] = estimate.weights;
-    } else {
-      counts[n] = estimate.count;
-    }
-    ++n;
-  }
+  alignas(64) float counts[kBatch];
 };
 
 LEOAM_INLINE Simd::Float signed_numbers(const uint8_t* at) {
@@ -84,24 +69,6 @@ LEOAM_INLINE float soften_means(const EstimateBatch& batch, float* scores, float
   return rescale;
 }
 
-// Weights -> factors of values, and the state's maximum and sum, likewise.
-LEOAM_INLINE float weigh_means(const EstimateBatch& batch, uint32_t head, float log_unit, float* factors,
-                               float* partial) {
-  const float before = partial[kPartialMaximum];
-  const float maximum = log_unit > before ? log_unit : before;
-  const float unit = exp(log_unit - maximum);
-  float sum = 0;
-  for (uint32_t i = 0; i < batch.n; ++i) {
-    const float weight = batch.weights[i][head] * unit;
-    sum += weight;
-    factors[i] = weight * batch.value_scales[i];
-  }
-  const float rescale = exp(before - maximum);
-  partial[kPartialMaximum] = maximum;
-  partial[kPartialSum] = partial[kPartialSum] * rescale + sum;
-  return rescale;
-}
-
 // kVectors vectors of output from `channel` on.
 template <uint32_t kHeads, uint32_t kVectors>
 LEOAM_INLINE void add_means(const EstimateBatch& batch, uint32_t head_dim, uint32_t channel,
@@ -141,15 +108,9 @@ template <uint32_t kHeads>
   alignas(64) float scores[kHeads * kBatch];
   float rescale[kHeads];
   partials += first_head * stride;
-  if (!batch.weighted) {
-    score_means<kHeads>(batch, dim, params.q + size_t{first_head} * dim, params.scale, scores);
-  }
+  score_means<kHeads>(batch, dim, params.q + size_t{first_head} * dim, params.scale, scores);
   for (uint32_t h = 0; h < kHeads; ++h) {
-    float* const factors = scores + h * kBatch;
-    float* const partial = partials + h * stride;
-    rescale[h] = batch.weighted
-                     ? weigh_means(batch, first_head + h, params.log_units[first_head + h], factors, partial)
-                     : soften_means(batch, factors, partial);
+    rescale[h] = soften_means(batch, scores + h * kBatch, partials + h * stride);
   }
   // Records and outputs are padded to 16 channels.
   constexpr uint32_t kWide = Simd::kRegisters == 32 ? 4 : 2;
@@ -187,10 +148,8 @@ LEOAM_INLINE void attention_estimates_simd(const AttentionEstimatesParams& param
   const size_t stride = attention_partial_floats(params.head_dim);
   for (size_t i = 0; i < params.group * stride; i += Simd::kLanes) Simd::store(partials + i, Simd::zero());
   for (uint32_t g = 0; g < params.group; ++g) partials[g * stride + kPartialMaximum] = -__builtin_inff();
-  EstimateBatch batches[2];
-  batches[0].weighted = false;
-  batches[1].weighted = true;
-  batches[0].n = batches[1].n = 0;
+  EstimateBatch batch;
+  batch.n = 0;
   for (uint32_t i = 0; i < params.n_estimates; ++i) {
     const AttentionEstimate& estimate = params.estimates[i];
     if (i + kRecordsAhead < params.n_estimates && params.estimates[i + kRecordsAhead].count > 0) {
@@ -198,15 +157,14 @@ LEOAM_INLINE void attention_estimates_simd(const AttentionEstimatesParams& param
                       ChunkLayout{params.head_dim}.record_bytes());
     }
     if (!(estimate.count > 0)) continue;
-    EstimateBatch& batch = batches[estimate.weights != nullptr];
-    batch.add(estimate);
-    if (batch.n < kBatch) continue;
+    batch.records[batch.n] = estimate.record;
+    batch.value_scales[batch.n] = chunk_header(estimate.record).value_scale;
+    batch.counts[batch.n] = estimate.count;
+    if (++batch.n < kBatch) continue;
     add_batch_to_group(params, batch, partials);
     batch.n = 0;
   }
-  for (const EstimateBatch& batch : batches) {
-    if (batch.n > 0) add_batch_to_group(params, batch, partials);
-  }
+  if (batch.n > 0) add_batch_to_group(params, batch, partials);
 }
 
 }  // namespace

@@ -75,14 +75,7 @@ void record_of_page(const KvLayout& kv, const uint8_t* page, uint32_t kv_head, u
   }
   const auto channel = [&](uint32_t c) {
     const KeyRange key = key_range(rows, c);
-    float sum = 0;
-    float n_finite = 0;
-    for (uint32_t t = 0; t < kv.page_tokens; ++t) {
-      const float x = rows.value(t, c);
-      sum += bounded_key(x);
-      n_finite += std::isfinite(x) ? 1.0f : 0.0f;
-    }
-    return Channel{key.least, key.greatest, key.mean, n_finite > 0 ? sum / n_finite : 0};
+    return Channel{key.least, key.greatest, key.mean, mean_value(rows, c)};
   };
   write_record({kv.head_dim}, bounded, kv.page_tokens, channel, record);
 }

@@ -23,12 +23,6 @@ LEOAM_INLINE Simd::Int spread_bits(Simd::Float bound, Simd::Float mean, float si
   return Simd::shift_right<19>(bits);
 }
 
-LEOAM_INLINE Simd::Float greatest_magnitude(const float* x, uint32_t n) {
-  Simd::Float greatest = Simd::zero();
-  for (uint32_t c = 0; c < n; c += Simd::kLanes) greatest = Simd::max(Simd::abs(Simd::load(x + c)), greatest);
-  return greatest;
-}
-
 LEOAM_INLINE void write_record(const ChunkLayout& layout, bool bounded, uint32_t n_tokens,
                                const ChunkChannels& x, uint8_t* record) {
   constexpr uint32_t kLanes = Simd::kLanes;
@@ -69,23 +63,6 @@ LEOAM_INLINE void write_record(const ChunkLayout& layout, bool bounded, uint32_t
     Simd::store_bytes(record + layout.above_offset() + c, spread(x.key.greatest, 1));
     Simd::store_bytes(record + layout.below_offset() + c, spread(x.key.least, -1));
   }
-}
-
-// Means of values; false: some are not finite or beyond 2^100.
-template <class Element>
-LEOAM_INLINE bool find_mean_values(const PageVectors<Element>& page, float* means) {
-  constexpr uint32_t kLanes = Simd::kLanes;
-  Simd::Int largest = Simd::broadcast_int(0);
-  for (uint32_t c = 0; c < page.layout.head_dim; c += kLanes) {
-    Simd::Float sum = Simd::zero();
-    for (uint32_t t = 0; t < page.layout.page_tokens; ++t) {
-      const Simd::Float x = page.value(t, c);
-      sum = sum + x;
-      largest = Simd::max(Simd::bits(Simd::abs(x)), largest);
-    }
-    Simd::store(means + c, sum / Simd::broadcast(static_cast<float>(page.layout.page_tokens)));
-  }
-  return Simd::greatest(largest) <= kKeyLimit_bits;
 }
 
 template <class Element>

@@ -10,4 +10,8 @@ void granule_mass_avx2(const GranuleMassParams& params) {
   granule_mass_simd(params);
 }
 
+void granule_rest_avx2(const GranuleRestParams& params) {
+  granule_rest_simd(params);
+}
+
 }  // namespace leoam::kernels

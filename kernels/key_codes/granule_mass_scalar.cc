@@ -54,4 +54,25 @@ void granule_mass_scalar(const GranuleMassParams& params) {
   }
 }
 
+void granule_rest_scalar(const GranuleRestParams& params) {
+  const uint32_t n_granules = params.page_tokens / kGranule_tokens;
+  for (uint32_t g = 0; g < params.group; ++g) {
+    for (uint32_t page = 0; page < kCodeBlock_pages; ++page) {
+      const size_t at = size_t{g} * kCodeBlock_pages + page;
+      const float* sums = params.sums + at * n_granules;
+      float sum = 0;
+      float squares = 0;
+      float n = 0;
+      for (uint32_t i = 0; i < n_granules; ++i) {
+        const float left = (params.selected[page] >> i & 1) == 0 ? 1.0f : 0.0f;
+        sum += left * sums[i];
+        squares += left * sums[i] * sums[i];
+        n += left;
+      }
+      params.weights[at] =
+          squares >= kLeastSquares ? params.units[g] * (sum * (sum * sum / (n * squares))) : 0;
+    }
+  }
+}
+
 }  // namespace leoam::kernels

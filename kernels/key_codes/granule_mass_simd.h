@@ -121,5 +121,45 @@ LEOAM_INLINE void granule_mass_simd(const GranuleMassParams& params) {
   }
 }
 
+// Pages in the lanes.
+LEOAM_INLINE void granule_rest_simd(const GranuleRestParams& params) {
+  constexpr uint32_t kLanes = Simd::kLanes;
+  constexpr uint32_t kMaxGranules = kMaxPage_tokens / kGranule_tokens;
+  const uint32_t n_granules = params.page_tokens / kGranule_tokens;
+  alignas(64) float left[kMaxGranules][kCodeBlock_pages];
+  alignas(64) float n[kCodeBlock_pages];
+  for (uint32_t first = 0; first < kCodeBlock_pages; first += kLanes) {
+    Simd::Int selected = Simd::load_int(params.selected + first);
+    Simd::Float total = Simd::zero();
+    for (uint32_t i = 0; i < n_granules; ++i, selected = Simd::shift_right<1>(selected)) {
+      const Simd::Int is_left =
+          Simd::subtract(Simd::broadcast_int(1), Simd::bit_and(selected, Simd::broadcast_int(1)));
+      const Simd::Float one = Simd::to_float(is_left);
+      Simd::store(left[i] + first, one);
+      total = total + one;
+    }
+    Simd::store(n + first, total);
+  }
+  alignas(64) float columns[kMaxGranules][kCodeBlock_pages];
+  for (uint32_t g = 0; g < params.group; ++g) {
+    const float* const sums = params.sums + size_t{g} * kCodeBlock_pages * n_granules;
+    for (uint32_t page = 0; page < kCodeBlock_pages; ++page)
+      for (uint32_t i = 0; i < n_granules; ++i) columns[i][page] = sums[page * n_granules + i];
+    for (uint32_t first = 0; first < kCodeBlock_pages; first += kLanes) {
+      Simd::Float sum = Simd::zero();
+      Simd::Float squares = Simd::zero();
+      for (uint32_t i = 0; i < n_granules; ++i) {
+        const Simd::Float x = Simd::load(columns[i] + first) * Simd::load(left[i] + first);
+        sum = sum + x;
+        squares = Simd::fma(x, x, squares);
+      }
+      const Simd::Float even = sum * sum / (Simd::load(n + first) * squares);
+      const Simd::Float weight = sum * even * Simd::broadcast(params.units[g]);
+      Simd::store(params.weights + size_t{g} * kCodeBlock_pages + first,
+                  Simd::zero_where_less(weight, squares, kLeastSquares));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace leoam::kernels

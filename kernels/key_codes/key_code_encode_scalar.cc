@@ -20,6 +20,19 @@ uint8_t rounded_within(float x, float most) {
 }
 
 template <class Element>
+void encode_values(const KeyCodeLayout& layout, const PageRows<Element>& rows, uint32_t slot, uint8_t* head) {
+  float greatest = 0;
+  for (uint32_t c = 0; c < layout.head_dim; ++c)
+    greatest = std::fmax(greatest, std::fabs(mean_value(rows, c)));
+  const SignedScale scale = signed_scale(greatest);
+  std::memcpy(head + layout.value_scale_offset() + slot * sizeof(float), &scale.scale, sizeof(float));
+  uint8_t* values = head + layout.mean_value_offset(slot);
+  std::memset(values, 0, layout.value_bytes());
+  for (uint32_t c = 0; c < layout.head_dim; ++c)
+    values[c] = static_cast<uint8_t>(signed_code(mean_value(rows, c), scale.inverse));
+}
+
+template <class Element>
 void encode(const KeyCodeEncodeParams& params, uint32_t kv_head) {
   const KvLayout& kv = params.kv;
   const KeyCodeLayout layout = key_code_layout(kv);
@@ -33,6 +46,7 @@ void encode(const KeyCodeEncodeParams& params, uint32_t kv_head) {
   const SignedScale mean_scale = signed_scale(greatest);
   std::memcpy(head + layout.mean_scale_offset() + params.slot * sizeof(float), &mean_scale.scale,
               sizeof(float));
+  encode_values(layout, rows, params.slot, head);
   for (uint32_t c = 0; c < kv.head_dim; ++c) {
     const KeyRange range = key_range(rows, c);
     const float width = range.greatest - range.least;

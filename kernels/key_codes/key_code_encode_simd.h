@@ -48,6 +48,17 @@ LEOAM_INLINE void quantise_channels(const KeyRanges& ranges, uint32_t first, Sig
   Simd::store_bytes(to->offset, offset);
 }
 
+LEOAM_INLINE void put_mean_values(const KeyCodeLayout& layout, const float* means, uint32_t slot,
+                                  uint8_t* head) {
+  const SignedScale scale = signed_scale(greatest_magnitude(means, layout.head_dim));
+  __builtin_memcpy(head + layout.value_scale_offset() + slot * sizeof(float), &scale.scale, sizeof(float));
+  uint8_t* const to = head + layout.mean_value_offset(slot);
+  for (uint32_t c = 0; c < layout.value_bytes(); c += Simd::kLanes) {
+    const Simd::Float mean = c < layout.head_dim ? Simd::load(means + c) : Simd::zero();
+    Simd::store_bytes(to + c, Simd::to_int(mean * Simd::broadcast(scale.inverse)));
+  }
+}
+
 template <class Element>
 LEOAM_INLINE void encode(const KeyCodeEncodeParams& params, uint32_t kv_head) {
   constexpr uint32_t kLanes = Simd::kLanes;
@@ -56,15 +67,13 @@ LEOAM_INLINE void encode(const KeyCodeEncodeParams& params, uint32_t kv_head) {
   const KeyCodeLayout layout = key_code_layout(kv);
   const PageVectors<Element> page(kv, params.page, kv_head);
   KeyRanges ranges;
-  if (kv.head_dim > kMaxChannels || !find_key_ranges(page, &ranges)) {
+  alignas(64) float mean_values[kMaxChannels];
+  if (kv.head_dim > kMaxChannels || !find_key_ranges(page, &ranges) || !find_mean_values(page, mean_values)) {
     return key_code_encode_scalar(params, kv_head);
   }
-  Simd::Float greatest = Simd::zero();
-  for (uint32_t c = 0; c < kv.head_dim; c += kLanes) {
-    greatest = Simd::max(Simd::abs(Simd::load(ranges.mean + c)), greatest);
-  }
-  const SignedScale mean_scale = signed_scale(greatest);
+  const SignedScale mean_scale = signed_scale(greatest_magnitude(ranges.mean, kv.head_dim));
   uint8_t* head = params.block + layout.head_offset(kv_head);
+  put_mean_values(layout, mean_values, params.slot, head);
   __builtin_memcpy(head + layout.mean_scale_offset() + params.slot * sizeof(float), &mean_scale.scale,
                    sizeof(float));
   ChannelCodes codes;

@@ -1,9 +1,12 @@
 // Where the 2-bit codes of keys stand in their bytes: the only place with this formula.
 //
-// A code block holds the codes of kCodeBlock_pages consecutive pages of one layer, all KV heads. It is
-// head-major, and within a head channel-major, so that reading r of head_dim channels is r short runs:
+// A code block holds the codes of kCodeBlock_pages consecutive pages of one layer, all KV heads, and means of
+// their keys and values. It is head-major, and within a head channel-major, so that reading r of head_dim
+// channels is r short runs:
 //
 //   [kv_head] { mean_scale f32 [16 pages]
+//               value_scale f32 [16 pages]
+//               mean_value i8 [16 pages][head_dim, padded to 16]
 //               mean i8 [head_dim][16 pages]
 //               [head_dim] { code [page_tokens / 16 strips][16 pages][4 bytes], scale u8 [16], offset u8 [16]
 //               } }
@@ -15,10 +18,11 @@
 //   mean  = mean_scale[page] * mean[channel][page]
 //   scale = key_code_scale(scale[channel][page]), 5 bits of exponent and 3 of mantissa
 // so that an offset is at most three steps, the range of the codes: 255 / 85 = 3. Nothing but the mean's
-// scale is shared by the channels of a page.
+// scale is shared by the channels of a page. The mean value is value_scale[page] * mean_value[page][channel].
 //
 // Bytes a page and KV head, page_tokens 32 and head_dim 64, against 8192 of f16 K and V:
-//   codes 64 * 8 + scales 64 + offsets 64 + mean_scale 4 = 644, 7.86 %; means 64, 0.78 %.
+//   codes 64 * 8 + scales 64 + offsets 64 + mean_scale 4 = 644, 7.86 %; means of keys 64, of values 68, 1.6
+//   %.
 #pragma once
 
 #include "kernels/f16.h"
@@ -37,15 +41,19 @@ struct KeyCodeLayout {
 
   uint32_t n_strips() const { return page_tokens / kCodeStrip_tokens; }
   size_t channel_bytes() const { return kCodeBlock_pages * (size_t{page_tokens} / 4 + 2); }
-  size_t head_bytes() const {
-    const size_t bytes = kCodeBlock_pages * (sizeof(float) + size_t{head_dim}) + head_dim * channel_bytes();
-    return (bytes + 63) / 64 * 64;
-  }
+  size_t value_bytes() const { return (size_t{head_dim} + 15) / 16 * 16; }
+  size_t head_bytes() const { return (code_offset(head_dim) + 63) / 64 * 64; }
   size_t block_bytes() const { return n_kv_heads * head_bytes(); }
   // In bytes, from the start of a block, 64-byte aligned; those of the other parts of a head, from its start.
   size_t head_offset(uint32_t kv_head) const { return kv_head * head_bytes(); }
   size_t mean_scale_offset() const { return 0; }
-  size_t mean_offset(uint32_t channel) const { return kCodeBlock_pages * (sizeof(float) + size_t{channel}); }
+  size_t value_scale_offset() const { return kCodeBlock_pages * sizeof(float); }
+  size_t mean_value_offset(uint32_t page) const {
+    return 2 * kCodeBlock_pages * sizeof(float) + page * value_bytes();
+  }
+  size_t mean_offset(uint32_t channel) const {
+    return mean_value_offset(kCodeBlock_pages) + size_t{channel} * kCodeBlock_pages;
+  }
   size_t code_offset(uint32_t channel) const { return mean_offset(head_dim) + channel * channel_bytes(); }
   size_t scale_offset(uint32_t channel) const {
     return code_offset(channel) + kCodeBlock_pages * (size_t{page_tokens} / 4);

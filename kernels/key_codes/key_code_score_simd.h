@@ -152,9 +152,12 @@ LEOAM_INLINE void gather_codes(const ScoreWork& work) {
     for (uint32_t strip = 0; strip < n_strips; ++strip, out += 256)
       CodeDot::interleave(channels, strip * size_t{64}, out);
   }
-  for (size_t line = 0; line < layout.mean_offset(layout.head_dim); line += 64) {
-    _mm_prefetch(reinterpret_cast<const char*>(work.next_head + line), _MM_HINT_T0);
-  }
+  const auto prefetch = [&](size_t begin, size_t end) {
+    for (size_t line = begin; line < end; line += 64)
+      _mm_prefetch(reinterpret_cast<const char*>(work.next_head + line), _MM_HINT_T0);
+  };
+  prefetch(0, layout.value_scale_offset());
+  prefetch(layout.mean_offset(0), layout.mean_offset(layout.head_dim));
 }
 
 // kStrips strips of a page from `strip` on.

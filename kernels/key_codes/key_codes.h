@@ -2,20 +2,20 @@
 //
 // The way of a step, per KV head: rank channels by the query; score blocks of codes by the heaviest of them;
 // sums of exp over granules of 8 tokens, relative to a maximum a block; then, over all blocks, the share of
-// the softmax that each granule has, mean over the query group. Codes are read once, and scores once while
-// they are in the first-level cache.
+// the softmax that each granule has, mean over the query group; and once granules are selected, what the rest
+// of each page weighs. Codes are read once, and scores once while they are in the first-level cache.
 #pragma once
 
 #include "kernels/key_codes/key_code_layout.h"
 
 namespace leoam::kernels {
 
-// Makes the codes of one full page, whose f16 or f32 keys stand in `page`.
+// Makes the codes and means of one full page, whose f16 or f32 keys and values stand in `page`.
 //
 // Each channel of the page is quantised uniformly between its least and its greatest key. Keys that are not
 // finite count neither for these nor for the mean (a channel of such keys alone counts as zeros); their own
 // codes are 3 for +inf and 0 for -inf and NaN. Other channels are as if these keys were not there. Finite
-// keys beyond 2^100 count as 2^100. The bytes are the same on every level.
+// keys beyond 2^100 count as 2^100. Means of values are made likewise. The bytes are the same on every level.
 struct KeyCodeEncodeParams {
   KvLayout kv;
   const uint8_t* page = nullptr;  // 64-byte aligned
@@ -102,5 +102,24 @@ struct GranuleMassParams {
 };
 using GranuleMassFunction = void(const GranuleMassParams& params);
 GranuleMassFunction granule_mass_scalar, granule_mass_avx2, granule_mass_avx512;
+
+// Of pages of one block of which some granules are selected: what the others weigh, as far as their mean
+// value may stand for them. That is their sum where they weigh alike, and less the more one of them stands
+// out, for then the mean is not its value:
+//
+//   weight[g][page] = unit[g] * sum^3 / (n * sum of squares), over the page's n granules that are left
+//
+// 0 where the sum of squares is below kLeastSquares.
+constexpr float kLeastSquares = 0x1p-126f;
+struct GranuleRestParams {
+  uint32_t page_tokens = 0;
+  uint32_t group = 0;
+  const float* sums = nullptr;         // [group][16 pages][page_tokens / 8]: a block's, of GranuleSumParams
+  const uint32_t* selected = nullptr;  // [16 pages]: bit i: granule i is
+  const float* units = nullptr;        // [group]: of the weights
+  float* weights = nullptr;            // [group][16 pages], 64-byte aligned
+};
+using GranuleRestFunction = void(const GranuleRestParams& params);
+GranuleRestFunction granule_rest_scalar, granule_rest_avx2, granule_rest_avx512;
 
 }  // namespace leoam::kernels

@@ -1,5 +1,5 @@
-// What codes and abstracts of a page both need of its keys, for the scalar kernels: the definition that the
-// vector kernels follow to the bit.
+// What codes and abstracts of a page both need of its keys and values, for the scalar kernels: the definition
+// that the vector kernels follow to the bit.
 #pragma once
 
 #include <cmath>
@@ -46,6 +46,19 @@ KeyRange key_range(const PageRows<Element>& rows, uint32_t channel) {
   if (n_finite == 0) return {0, 0, 0, false};
   range.mean = sums[0] / n_finite;
   return range;
+}
+
+// The values of one channel: the mean of those that are finite, 0 without any.
+template <class Element>
+float mean_value(const PageRows<Element>& rows, uint32_t channel) {
+  float sum = 0;
+  float n_finite = 0;
+  for (uint32_t t = 0; t < rows.layout.page_tokens; ++t) {
+    const float x = rows.value(t, channel);
+    sum += bounded_key(x);
+    n_finite += std::isfinite(x) ? 1.0f : 0.0f;
+  }
+  return n_finite > 0 ? sum / n_finite : 0;
 }
 
 // Factors between numbers and 8 bits, given the greatest magnitude: number = scale * code.

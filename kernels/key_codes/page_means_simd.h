@@ -1,5 +1,5 @@
-// What codes and abstracts of a page both need of its keys, over Simd: the same numbers, to the bit, as
-// page_means.h gives where all keys are ordinary. Where one is not, the scalar kernels do the page.
+// What codes and abstracts of a page both need of its keys and values, over Simd: the same numbers, to the
+// bit, as page_means.h gives where all keys are ordinary. Where one is not, the scalar kernels do the page.
 #pragma once
 
 #include "kernels/page_rows_simd.h"
@@ -72,6 +72,31 @@ template <class Element>
   }
   // Of numbers that are not negative, the bits are in the order of the numbers; those of NaN are above all.
   return Simd::greatest(largest) <= kKeyLimit_bits;
+}
+
+// Means of values; false: some are not finite or beyond 2^100, and the means are not to be used. Those of
+// channels behind the last, to a whole vector, are zeros.
+template <class Element>
+[[gnu::noinline]] bool find_mean_values(const PageVectors<Element>& page, float* means) {
+  constexpr uint32_t kLanes = Simd::kLanes;
+  Simd::Int largest = Simd::broadcast_int(0);
+  for (uint32_t c = 0; c < page.layout.head_dim; c += kLanes) {
+    Simd::Float sum = Simd::zero();
+    for (uint32_t t = 0; t < page.layout.page_tokens; ++t) {
+      const Simd::Float x = page.value(t, c);
+      sum = sum + x;
+      largest = Simd::max(Simd::bits(Simd::abs(x)), largest);
+    }
+    Simd::store(means + c, sum / Simd::broadcast(static_cast<float>(page.layout.page_tokens)));
+  }
+  return Simd::greatest(largest) <= kKeyLimit_bits;
+}
+
+// Of n channels, behind which there are zeros to a whole vector.
+LEOAM_INLINE Simd::Float greatest_magnitude(const float* x, uint32_t n) {
+  Simd::Float greatest = Simd::zero();
+  for (uint32_t c = 0; c < n; c += Simd::kLanes) greatest = Simd::max(Simd::abs(Simd::load(x + c)), greatest);
+  return greatest;
 }
 
 // Factors between numbers and 8 bits, given the greatest magnitude: number = scale * code.

@@ -71,7 +71,8 @@ struct SelectedHead {
   std::span<const kernels::KvGranules> granules;
   std::span<const uint8_t> token_masks;  // of them, as in AttentionGranulesParams; empty: all tokens; in RAM
   std::span<const kernels::AttentionEstimate> estimates;  // of what was not selected; records in RAM
-  const float* log_units = nullptr;                       // of the estimates' weights, [group]; in RAM
+  std::span<const kernels::AttentionRest> rests;          // likewise; blocks and weights in RAM
+  const float* log_units = nullptr;                       // of the rests' weights, [group]; in RAM
 };
 
 // For a span of one token that does not attend to everything.

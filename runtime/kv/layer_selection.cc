@@ -206,7 +206,7 @@ Status LayerSelection::place(std::vector<PageHandle>* pages, const CancelFlag* c
     granules.clear();
     for (const PageGranules& page : head.granules)
       granules.push_back({layer.refs[page.page].data, page.mask, layer.refs[page.page].codec});
-    buffers_.heads[h] = {granules, head.token_masks, head.estimates, head.log_units.data()};
+    buffers_.heads[h] = {granules, head.token_masks, head.estimates, head.rests, head.log_units.data()};
   }
   span_.heads = buffers_.heads;
   return {};

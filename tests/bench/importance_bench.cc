@@ -75,6 +75,7 @@ struct Model {
         scores(size_t{s.group} * s.n_tokens * 4),
         sums(size_t{s.group} * n_granules * 4),
         mass(size_t{n_granules} * 4),
+        rest(size_t{s.group} * n_blocks * kCodeBlock_pages * 4),
         maximum(size_t{n_blocks} * s.group * 4),
         totals(size_t{n_blocks} * s.group * 4),
         bounds(size_t{n_pages} * s.group * 4),
@@ -133,8 +134,8 @@ struct Model {
   KeyCodeLayout codes;
   ChunkLayout chunks;
   uint32_t n_pages, n_blocks, n_granules, n_heads;
-  Aligned pages, blocks, records, q, range, scores, sums, mass, maximum, totals, bounds, partials, scratch,
-      cold;
+  Aligned pages, blocks, records, q, range, scores, sums, mass, rest, maximum, totals, bounds, partials,
+      scratch, cold;
   std::vector<uint32_t> channels, page_order;
   std::vector<KvPageRef> refs;
   std::vector<KeyCodeBlockRef> block_refs;
@@ -253,6 +254,22 @@ void estimates(const CpuTable& table, Model& m, uint32_t layer, uint32_t kv_head
                             m.partials.floats());
 }
 
+// What is left of all pages, one granule of each taken.
+void rest(const CpuTable& table, Model& m, uint32_t layer, uint32_t kv_head) {
+  const uint32_t selected[kCodeBlock_pages] = {1, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8};
+  const std::vector<float> ones(m.shape.group, 1.0f), zeros(m.shape.group, 0.0f);
+  std::vector<AttentionRest> list;
+  for (uint32_t b = 0; b < m.n_blocks; ++b) {
+    const size_t at = size_t{b} * m.shape.group * kCodeBlock_pages;
+    table.granule_rest({kPageTokens, m.shape.group, m.sums.floats() + at * kPageTokens / kGranule_tokens,
+                        selected, ones.data(), m.rest.floats() + at});
+    list.push_back({m.block_refs[size_t{layer} * m.n_blocks + b].block + m.codes.head_offset(kv_head),
+                    m.rest.floats() + at});
+  }
+  std::memset(m.partials.data, 0, m.partials.bytes);
+  table.attention_rest({m.codes, m.shape.group, list.data(), m.n_blocks, zeros.data()}, m.partials.floats());
+}
+
 struct Step {
   const char* name;
   Work* work;
@@ -273,6 +290,7 @@ constexpr Step kSteps[] = {
     {"attend to all: granules", all_granules, true},
     {"attend to 60 granules", few_granules, true},
     {"estimates of all pages", estimates, true},
+    {"rest of all pages", rest, true},
 };
 
 volatile uint8_t sink;

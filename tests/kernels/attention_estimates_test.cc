@@ -8,13 +8,8 @@ namespace {
 
 class AttentionEstimatesTest : public KernelTest {
  protected:
-  // every_weighted: of so many entries one has weights; 0: none.
-  void check(uint32_t dim, uint32_t group, uint32_t n, float size, float no_count = -1,
-             uint32_t every_weighted = 0) {
+  void check(uint32_t dim, uint32_t group, uint32_t n, float size, float no_count = -1) {
     const ChunkLayout layout{dim};
-    ExactBuffer<float> weights(size_t{n} * group + 1), log_units(group);
-    fill(weights, 0, 3);
-    fill(log_units, -size, size);
     std::vector<std::unique_ptr<ExactBuffer<uint8_t>>> records;
     std::vector<AttentionEstimate> estimates;
     for (uint32_t i = 0; i < n; ++i) {
@@ -24,15 +19,13 @@ class AttentionEstimatesTest : public KernelTest {
       table().chunk_of_page(page.layout(), page.data(), 0, records.back()->data());
       estimates.push_back(
           {records.back()->data(), i % 3 == 1 && no_count >= 0 ? no_count : uniform(0.5f, 40)});
-      if (every_weighted > 0 && i % every_weighted == 0) estimates.back().weights = &weights[i * group];
     }
     ExactBuffer<float> q(size_t{group} * dim), out(dim);
     fill(q, -1, 1);
     const float scale = 1 / std::sqrt(static_cast<float>(dim));
     const size_t partial = attention_partial_floats(dim);
     ExactBuffer<float> partials(group * partial);
-    table().attention_estimates({dim, group, scale, q.data(), estimates.data(), n, log_units.data()},
-                                partials.data());
+    table().attention_estimates({dim, group, scale, q.data(), estimates.data(), n}, partials.data());
     for (uint32_t g = 0; g < group; ++g) {
       double maximum = -1e300, score_size = 0, value_size = 0, sum = 0;
       std::vector<double> scores(n), output(dim);
@@ -50,18 +43,13 @@ class AttentionEstimatesTest : public KernelTest {
           scores[i] += term;
           terms += std::fabs(term);
         }
-        if (estimates[i].weights) {
-          scores[i] = log_units[g];
-          terms = std::fabs(scores[i]);
-        }
         if (estimates[i].count == 0) continue;
         maximum = std::max(maximum, scores[i]);
         score_size = std::max(score_size, terms);
       }
       for (uint32_t i = 0; i < n; ++i) {
         if (estimates[i].count == 0) continue;
-        const double count = estimates[i].weights ? estimates[i].weights[g] : estimates[i].count;
-        const double weight = count * std::exp(scores[i] - maximum);
+        const double weight = double{estimates[i].count} * std::exp(scores[i] - maximum);
         sum += weight;
         for (uint32_t c = 0; c < dim; ++c) {
           const double value = number(i, layout.mean_value_offset(), false, c);
@@ -96,14 +84,6 @@ TEST_P(AttentionEstimatesTest, HeadSizesGroupsAndLengths) {
       check(dim, group, n, 1);
     }
   }
-}
-
-TEST_P(AttentionEstimatesTest, EntriesWithWeightsOfTheirOwn) {
-  for (const uint32_t every : {1u, 2u, 5u})
-    for (const uint32_t n : {1u, 16u, 65u, 300u}) {
-      check(64, n % 9 + 1, n, 1, -1, every);
-      check(80, 3, n, 30, 0, every);
-    }
 }
 
 TEST_P(AttentionEstimatesTest, ExtremeScores) {

@@ -122,6 +122,50 @@ TEST_P(GranuleMassTest, MassesAndTheFixedPartAddUpToOne) {
   EXPECT_NEAR(sum, 0.5, 1e-5);
 }
 
+TEST_P(GranuleMassTest, WhatIsLeftOfPagesCountsAsFarAsItWeighsAlike) {
+  for (const uint32_t page_tokens : {16u, 32u, 48u, 64u, 128u, 256u}) {
+    for (const uint32_t group : {1u, 3u, 9u}) {
+      const uint32_t n_granules = page_tokens / 8;
+      ExactBuffer<float> sums(size_t{group} * 16 * n_granules), units(group), weights(size_t{group} * 16);
+      fill(sums, 0, 8);
+      fill(units, 0, 1);
+      ExactBuffer<uint32_t> selected(16);
+      for (uint32_t page = 0; page < 16; ++page)
+        selected[page] =
+            page == 3 ? UINT32_MAX : static_cast<uint32_t>(random_()) & ((1u << n_granules / 2) - 1);
+      selected[0] = 0;
+      for (uint32_t g = 0; g < group; ++g) {
+        for (uint32_t i = 0; i < n_granules; ++i) {
+          sums[(g * 16 + 0) * n_granules + i] = 2;                            // all alike
+          sums[(g * 16 + 1) * n_granules + i] = 0;                            // nothing
+          sums[(g * 16 + 2) * n_granules + i] = 1e-25f;                       // next to nothing
+          sums[(g * 16 + 4) * n_granules + i] = i + 1 == n_granules ? 4 : 0;  // one alone
+        }
+      }
+      table().granule_rest({page_tokens, group, sums.data(), selected.data(), units.data(), weights.data()});
+      for (uint32_t g = 0; g < group; ++g) {
+        for (uint32_t page = 0; page < 16; ++page) {
+          double sum = 0;
+          double squares = 0;
+          double n = 0;
+          for (uint32_t i = 0; i < n_granules; ++i) {
+            if ((selected[page] >> i & 1) != 0) continue;
+            const double x = double{sums[(g * 16 + page) * n_granules + i]};
+            sum += x;
+            squares += x * x;
+            n += 1;
+          }
+          const double expected =
+              squares < double{kLeastSquares} ? 0 : double{units[g]} * sum * sum * sum / (n * squares);
+          ASSERT_NEAR(weights[g * 16 + page], expected, 1e-5 * expected) << page_tokens << " page " << page;
+        }
+        ASSERT_NEAR(weights[g * 16], 2.0f * static_cast<float>(n_granules) * units[g], 1e-4);
+        ASSERT_EQ(weights[g * 16 + 3], 0.0f);
+      }
+    }
+  }
+}
+
 LEOAM_KERNEL_SUITE(GranuleMassTest);
 
 }  // namespace

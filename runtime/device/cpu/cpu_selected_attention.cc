@@ -101,8 +101,11 @@ void attend_part(const Context& context, const AttentionParams& params, size_t s
   if (part == n_parts(selection) - 1) {
     const float* q = q_of(context, span) + size_t{kv_head} * group * step.kv.head_dim;
     context.kernels.attention_estimates({step.kv.head_dim, group, params.scale, q, head.estimates.data(),
-                                         static_cast<uint32_t>(head.estimates.size()), head.log_units},
+                                         static_cast<uint32_t>(head.estimates.size())},
                                         state);
+    context.kernels.attention_rest({kernels::key_code_layout(step.kv), group, head.rests.data(),
+                                    static_cast<uint32_t>(head.rests.size()), head.log_units},
+                                   state);
     return;
   }
   const size_t begin = std::min((part - kFixedParts) * kPartEntries, head.granules.size());

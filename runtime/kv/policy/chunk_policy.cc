@@ -51,6 +51,7 @@ void ChunkPolicy::describe(uint32_t h, const LayerAbstracts& abstracts, Selectio
   Selection::Head& selected = out->heads[h];
   head.masks.list(&selected);
   selected.estimates.clear();
+  selected.rests.clear();
   estimate(h, abstracts, &selected);
   head.remainder.bound(head.search, head.masks, layout_.page_tokens,
                        std::span(out->outside).subspan(size_t{h} * group_, group_));

@@ -9,8 +9,6 @@ namespace {
 // Chunks that are split at once: enough to evaluate their children together, few enough to go on with the
 // best.
 constexpr size_t kRound = 8;
-// Where all are opened: a split for so many pages.
-constexpr uint32_t kSplitPages = 64;
 
 bool is_less(const ChunkSearch::Found& a, const ChunkSearch::Found& b) {
   if (a.most != b.most) return a.most < b.most;
@@ -58,8 +56,8 @@ void ChunkSearch::begin(const SelectionQuery& query, const LayerAbstracts& abstr
   upper_.clear();
   pending_.clear();
   opens_all_ = n_most_pages >= query.end_page - query.first_page;
-  n_splits_left_ = opens_all_ ? (query.end_page - query.first_page) / kSplitPages : UINT64_MAX;
   cover(query.first_page, query.end_page, opens_all_ ? Chunk::kBlockLevel : UINT32_MAX, &pending_);
+  need(nullptr, pending_);
 }
 
 void ChunkSearch::begin_with_pages(const SelectionQuery& query, const LayerAbstracts& abstracts,
@@ -70,10 +68,10 @@ void ChunkSearch::begin_with_pages(const SelectionQuery& query, const LayerAbstr
   for (uint32_t page = query.first_page; page < query.end_page; ++page) pending_.push_back({0, page});
 }
 
-void ChunkSearch::need(const AbstractReader& reader, std::span<const Chunk> chunks) {
+void ChunkSearch::need(const AbstractReader* reader, std::span<const Chunk> chunks) {
   needed_.clear();
   for (const Chunk& chunk : chunks)
-    if (chunk.level < Chunk::kBlockLevel && !reader.holds(AbstractPart::records, chunk.block()))
+    if (chunk.level < Chunk::kBlockLevel && !(reader && reader->holds(AbstractPart::records, chunk.block())))
       needed_.push_back(chunk.block());
   sort_unique(&needed_);
 }
@@ -81,7 +79,7 @@ void ChunkSearch::need(const AbstractReader& reader, std::span<const Chunk> chun
 bool ChunkSearch::advance(const kernels::CpuTable& kernels, const AbstractReader& reader) {
   for (;;) {
     if (!pending_.empty()) {
-      need(reader, pending_);
+      need(&reader, pending_);
       if (!needed_.empty()) return false;
       found_.clear();
       evaluate(kernels, pending_, &found_);
@@ -92,7 +90,7 @@ bool ChunkSearch::advance(const kernels::CpuTable& kernels, const AbstractReader
       }
     }
     size_t n_split = 0;
-    while (n_split < kRound && !queue_.empty() && n_open_pages_ < n_most_pages_ && n_splits_left_ > 0) {
+    while (n_split < kRound && !queue_.empty() && n_open_pages_ < n_most_pages_ && !opens_all_) {
       const Found found = queue_.front();
       const bool is_leaf = found.chunk.level <= leaf_level_;
       // Children of what is being split may come before it.
@@ -106,7 +104,6 @@ bool ChunkSearch::advance(const kernels::CpuTable& kernels, const AbstractReader
       }
       for (uint32_t i = 0; i < Chunk::kChildren; ++i) pending_.push_back(found.chunk.child(i));
       ++n_split;
-      --n_splits_left_;
     }
     if (n_split > 0) continue;
     if (opens_all_) {

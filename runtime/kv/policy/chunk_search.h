@@ -23,7 +23,7 @@ class ChunkSearch {
   };
 
   // Chunks of leaf_level are opened, not split, until n_most_pages pages are open. Where that is all of them,
-  // bounds are there only to say what is left: few chunks are split, and all are opened, blocks at most.
+  // bounds are there only to say what is left: none is split, and all are opened, blocks at most.
   // q: [group][head_dim], times the attention scale; it stays there.
   void begin(const SelectionQuery& query, const LayerAbstracts& abstracts, uint32_t kv_head, const float* q,
              uint32_t leaf_level, uint64_t n_most_pages);
@@ -33,6 +33,7 @@ class ChunkSearch {
   // Goes on; false: once the records of the blocks `needed`, ascending, are held. What is found does not
   // depend on what was.
   bool advance(const kernels::CpuTable& kernels, const AbstractReader& reader);
+  // Also directly after `begin`, of all that it needs if all is opened.
   std::span<const uint32_t> needed() const { return needed_; }
   bool opens_all() const { return opens_all_; }
 
@@ -48,7 +49,8 @@ class ChunkSearch {
 
  private:
   void evaluate(const kernels::CpuTable& kernels, std::span<const Chunk> chunks, std::vector<Found>* out);
-  void need(const AbstractReader& reader, std::span<const Chunk> children);
+  // reader: whose blocks are not needed; null: none.
+  void need(const AbstractReader* reader, std::span<const Chunk> chunks);
 
   const LayerAbstracts* abstracts_ = nullptr;
   uint32_t kv_head_ = 0;
@@ -57,7 +59,6 @@ class ChunkSearch {
   uint32_t leaf_level_ = 0;
   uint64_t n_most_pages_ = 0;
   bool opens_all_ = false;
-  uint64_t n_splits_left_ = 0;
   uint64_t n_open_pages_ = 0;
   uint64_t n_evaluated_ = 0;
   std::vector<float> floor_;    // [group]: log of what the fixed tokens weigh

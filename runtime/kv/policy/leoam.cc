@@ -18,22 +18,6 @@ constexpr size_t kItemBlocks = 4;
 // Chunks that are opened as a whole: their codes lie together.
 constexpr uint32_t kLeafLevel = 1;
 
-// What counts, by its mean value, of granules that are not selected and weigh `sums`: all where they weigh
-// alike, less the more one of them stands out, for then the mean is not its value. 1 / n where one has
-// everything.
-float counted(std::span<const float> sums, uint32_t selected) {
-  float sum = 0;
-  float squares = 0;
-  float n = 0;
-  for (uint32_t i = 0; i < sums.size(); ++i) {
-    const float left = static_cast<float>(~selected >> i & 1);
-    sum += left * sums[i];
-    squares += left * sums[i] * sums[i];
-    n += left;
-  }
-  return squares > 0 ? sum * (sum * sum / (n * squares)) : 0;
-}
-
 class Leoam final : public ChunkPolicy {
  public:
   using ChunkPolicy::ChunkPolicy;
@@ -87,6 +71,7 @@ class Leoam final : public ChunkPolicy {
     float* maximum = nullptr;    // [n_blocks][group]
     float* totals = nullptr;     // [n_blocks][group]
     float* mass = nullptr;       // [n_blocks][16 pages][page_granules]
+    float* rest = nullptr;       // [n_blocks][group][16 pages]: weights
     std::vector<float> maxima;   // [group]
     std::vector<float> weights;  // [group]: sum of exp(score - maximum)
     std::vector<float> units;    // [group]: exp(maximum of a block - maximum)
@@ -147,6 +132,7 @@ Status Leoam::prepare_scores(const SelectionQuery& query, AbstractReader& reader
     };
     head.sums = take(pages * group_ * page_granules_);
     head.mass = take(pages * page_granules_);
+    head.rest = take(pages * group_);
     head.maximum = take(n_blocks * group_);
     head.totals = take(n_blocks * group_);
     return offset;
@@ -176,7 +162,7 @@ Status Leoam::prepare_scores(const SelectionQuery& query, AbstractReader& reader
   }
   sort_unique(&needed_);
   LEOAM_RETURN_IF_ERROR(reader.hold(AbstractPart::codes, needed_));
-  if (opens_all()) LEOAM_RETURN_IF_ERROR(reader.hold(AbstractPart::records, needed_));
+  if (opens_all()) LEOAM_RETURN_IF_ERROR(reader.hold(AbstractPart::records, heads_[0].search.needed()));
   LEOAM_RETURN_IF_ERROR(reserve_floats(n_floats, &memory_));
   size_t offset = 0;
   for (uint32_t h = 0; h < scores_.size(); ++h) {
@@ -301,26 +287,19 @@ void Leoam::estimate(uint32_t h, const LayerAbstracts& abstracts, Selection::Hea
   heads_[h].remainder.estimate(
       abstracts, h, masks, [&](Chunk chunk) { return !is_open(h, chunk); }, &out->estimates);
   out->log_units = scores.maxima;
-  out->weights.resize(scores.blocks.size() * kernels::kCodeBlock_pages * group_);
   scores.units.resize(group_);
-  size_t unit_block = SIZE_MAX;
-  for_each_open_page(h, [&](uint32_t page, const float* mass) {
-    const uint32_t mask = masks[page];
-    if (masks.n_tokens({0, page}) == layout_.page_tokens) return;
-    const auto index = static_cast<size_t>(mass - scores.mass) / page_granules_;
-    const size_t block = index / kernels::kCodeBlock_pages;
-    const size_t slot = index % kernels::kCodeBlock_pages;
-    if (block != unit_block)
-      for (uint32_t g = 0; g < group_; ++g)
-        scores.units[g] = std::exp(scores.maximum[block * group_ + g] - scores.maxima[g]);
-    unit_block = block;
-    float* const weights = &out->weights[index * group_];
-    for (uint32_t g = 0; g < group_; ++g) {
-      const size_t at = ((block * group_ + g) * kernels::kCodeBlock_pages + slot) * page_granules_;
-      weights[g] = counted({scores.sums + at, page_granules_}, mask) * scores.units[g];
-    }
-    out->estimates.push_back({abstracts.record({0, page}, h), 1, weights});
-  });
+  uint32_t selected[kernels::kCodeBlock_pages];
+  for (size_t i = 0; i < scores.blocks.size(); ++i) {
+    const uint32_t first_page = scores.block_numbers[i] * kernels::kCodeBlock_pages;
+    for (uint32_t slot = 0; slot < kernels::kCodeBlock_pages; ++slot)
+      selected[slot] = (scores.blocks[i].pages >> slot & 1) != 0 ? masks[first_page + slot] : 0;
+    for (uint32_t g = 0; g < group_; ++g)
+      scores.units[g] = std::exp(scores.maximum[i * group_ + g] - scores.maxima[g]);
+    const size_t pages = i * group_ * kernels::kCodeBlock_pages;
+    means_.kernels.granule_rest({layout_.page_tokens, group_, scores.sums + pages * page_granules_, selected,
+                                 scores.units.data(), scores.rest + pages});
+    out->rests.push_back({scores.blocks[i].block + layout_.head_offset(h), scores.rest + pages});
+  }
 }
 
 }  // namespace

@@ -84,8 +84,8 @@ struct Selection {
     // Of policies that choose single tokens, as in kernels::AttentionGranulesParams; empty: all of these.
     std::vector<uint8_t> token_masks;
     std::vector<kernels::AttentionEstimate> estimates;
-    std::vector<float> weights;    // that estimates refer to
-    std::vector<float> log_units;  // [group], of these
+    std::vector<kernels::AttentionRest> rests;
+    std::vector<float> log_units;  // [group], of the rests' weights
     uint64_t n_tokens = 0;
   };
   std::vector<Head> heads;  // [n_kv_heads]
