@@ -69,7 +69,7 @@ uint64_t PlannedTiers::ram_bytes(uint64_t n_tokens) const {
 }
 
 uint64_t PlannedTiers::staging_bytes() const {
-  return staging_bytes_of(host_budget_, page_bytes_);
+  return staging_bytes_of(host_budget_, page_bytes_, Reads::whole);
 }
 
 bool PlannedTiers::fits_ram(uint64_t n_tokens) const {

@@ -79,13 +79,14 @@ Page* Tiers::new_page(Stream stream, uint32_t number, uint32_t bytes) {
   page->tiers = this;
   page->sealed = page->damaged = page->orphaned = false;
   host_.charge(kPageOverhead_bytes);
-  count_size(bytes, 1);
+  count(*page, 1);
   return page;
 }
 
-void Tiers::count_size(uint32_t bytes, int64_t change) {
-  auto at = std::ranges::find(size_counts_, bytes, &SizeCount::bytes);
-  if (at == size_counts_.end()) at = size_counts_.insert(at, {bytes, 0});
+void Tiers::count(const Page& page, int64_t change) {
+  if (page.stream.retention >= Retention::codes) n_abstract_pages_ += static_cast<uint64_t>(change);
+  auto at = std::ranges::find(size_counts_, page.bytes, &SizeCount::bytes);
+  if (at == size_counts_.end()) at = size_counts_.insert(at, {page.bytes, 0});
   at->n += static_cast<uint64_t>(change);
   if (at->n == 0) size_counts_.erase(at);
   largest_page_bytes_ = 0;
@@ -129,7 +130,7 @@ void Tiers::forget(Page* page) {
   if (page->scratch.present()) scratch_->free(page->scratch.offset_bytes, page->bytes, 1);
   page->scratch = {};
   host_.give_back(kPageOverhead_bytes);
-  count_size(page->bytes, -1);
+  count(*page, -1);
   free_pages_.push_back(page);
 }
 

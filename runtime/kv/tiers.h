@@ -208,7 +208,7 @@ class Tiers {
   Tier& home_of(const Page& page) { return page.stream.home == Home::top ? *top_ : host_; }
   const Tier& home_of(const Page& page) const { return page.stream.home == Home::top ? *top_ : host_; }
   void set_retention(Page& page, Retention retention);
-  void count_size(uint32_t bytes, int64_t change);
+  void count(const Page& page, int64_t change);
   // Pages of this size are about to come: what transfers work with must be large enough.
   Status expect_size(Lock& lock, uint32_t bytes, const Wait& wait);
   Page* new_page(Stream stream, uint32_t number, uint32_t bytes);
@@ -311,7 +311,8 @@ class Tiers {
   };
   std::vector<SizeCount> size_counts_;
   uint32_t largest_page_bytes_ = 0;
-  uint64_t epoch_ = 1;  // counts changes of where pages are
+  uint64_t n_abstract_pages_ = 0;  // there are some while a sequence chooses
+  uint64_t epoch_ = 1;             // counts changes of where pages are
   std::vector<const LayerUse*> uses_;
   uint32_t n_holds_ = 0;  // uses and groups of pins
   // A thread that found no room, with its part of n_holds_.

@@ -23,7 +23,8 @@ bool Tiers::disk_has_room() const {
 }
 
 uint64_t Tiers::wanted_staging_bytes() const {
-  return staging_bytes_of(host_.budget_bytes(), std::max(largest_page_bytes_, 1u));
+  return staging_bytes_of(host_.budget_bytes(), std::max(largest_page_bytes_, 1u),
+                          n_abstract_pages_ > 0 ? Reads::chosen : Reads::whole);
 }
 
 Status Tiers::prepare_transfer() {

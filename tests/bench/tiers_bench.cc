@@ -70,6 +70,7 @@ constexpr Case kPlacement[] = {
     {.name = "leoam, few pages", .policy = "leoam", .page_spread = 1, .breadth = 4},
     {.name = "leoam, k8v4", .policy = "leoam", .codec = kK8v4},
     {.name = "leoam, few pages, k8v4", .policy = "leoam", .page_spread = 1, .breadth = 4, .codec = kK8v4},
+    {.name = "leoam, few pages, all codes, k8v4", .policy = "leoam", .page_spread = 1, .codec = kK8v4},
     {.name = "quest, encrypted", .policy = "quest"},
 };
 constexpr Case kTypes[] = {
