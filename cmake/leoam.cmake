@@ -72,6 +72,16 @@ function(leoam_shared_library name)
   endif()
 endfunction()
 
+# leoam_time_limit(NAME SECONDS): of a test that is there; four times as much where builds are slow, in which scripts
+# wait longer too.
+function(leoam_time_limit name seconds)
+  if(LEOAM_SANITIZE OR CMAKE_BUILD_TYPE STREQUAL "Debug")
+    math(EXPR seconds "${seconds} * 4")
+    set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT "LEOAM_TEST_PATIENCE=4")
+  endif()
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${seconds})
+endfunction()
+
 # leoam_test(NAME SOURCES a_test.cc DEPENDS room ... [LONG] [ONE_THREAD] [TIMEOUT seconds]): one GoogleTest
 # executable, one ctest entry. LONG tests carry the label `long`: scripts/test.sh runs them with --full only.
 # ONE_THREAD: the code under test shares nothing between threads, so there is nothing in it for ThreadSanitizer
@@ -88,11 +98,8 @@ function(leoam_test name)
   if(NOT TEST_TIMEOUT)
     set(TEST_TIMEOUT 300)
   endif()
-  if(LEOAM_SANITIZE OR CMAKE_BUILD_TYPE STREQUAL "Debug")
-    math(EXPR TEST_TIMEOUT "${TEST_TIMEOUT} * 4")
-  endif()
-  set_tests_properties(${name} PROPERTIES TIMEOUT ${TEST_TIMEOUT} SKIP_RETURN_CODE 77
-    ENVIRONMENT "LEOAM_SOURCE_DIR=${PROJECT_SOURCE_DIR}")
+  set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 ENVIRONMENT "LEOAM_SOURCE_DIR=${PROJECT_SOURCE_DIR}")
+  leoam_time_limit(${name} ${TEST_TIMEOUT})
   if(TEST_LONG)
     set_tests_properties(${name} PROPERTIES LABELS long)
   endif()

@@ -89,15 +89,18 @@ Status check_out_struct(const T* caller, const char* name) {
   return check_struct_size(caller->struct_size, name);
 }
 
-// Fills the caller's struct as far as it goes; what the library does not know becomes zero.
+// Fills the caller's struct, which may lie anywhere, as far as it goes; what the library does not know
+// becomes zero.
+template <class T>
+void write_struct(unsigned char* caller, uint32_t struct_size, const T& value) {
+  constexpr size_t kHead = sizeof(uint32_t);
+  std::memcpy(caller + kHead, reinterpret_cast<const unsigned char*>(&value) + kHead,
+              std::min<size_t>(struct_size, sizeof(T)) - kHead);
+  if (struct_size > sizeof(T)) std::memset(caller + sizeof(T), 0, struct_size - sizeof(T));
+}
 template <class T>
 void write_struct(T* caller, const T& value) {
-  const uint32_t struct_size = caller->struct_size;
-  auto* bytes = reinterpret_cast<unsigned char*>(caller);
-  constexpr size_t kHead = sizeof(uint32_t);
-  std::memcpy(bytes + kHead, reinterpret_cast<const unsigned char*>(&value) + kHead,
-              std::min<size_t>(struct_size, sizeof(T)) - kHead);
-  if (struct_size > sizeof(T)) std::memset(bytes + sizeof(T), 0, struct_size - sizeof(T));
+  write_struct(reinterpret_cast<unsigned char*>(caller), caller->struct_size, value);
 }
 
 // Fails unless `count` structs of the caller, each as long as the first says, can be filled.
@@ -118,8 +121,8 @@ Status check_out_structs(const T* caller, uint64_t count, const char* name) {
 // The i-th of them.
 template <class T>
 void write_struct_at(T* caller, uint64_t i, const T& value) {
-  write_struct(reinterpret_cast<T*>(reinterpret_cast<unsigned char*>(caller) + i * caller->struct_size),
-               value);
+  const uint32_t stride = caller->struct_size;
+  write_struct(reinterpret_cast<unsigned char*>(caller) + i * stride, stride, value);
 }
 
 // Fails with invalid_argument when bits outside `known` are set.

@@ -8,11 +8,14 @@ import tempfile
 
 LEOAM = sys.argv[1]
 FOLDER = tempfile.TemporaryDirectory()
+# How many times longer than a fast build's commands may take.
+PATIENCE = int(os.environ.get("LEOAM_TEST_PATIENCE", "1"))
 os.environ["XDG_STATE_HOME"] = os.path.join(FOLDER.name, "state")
 
 
 def run(*arguments, text=None, check=True, timeout=120):
-    done = subprocess.run([LEOAM, *arguments], input=text, capture_output=True, text=True, timeout=timeout)
+    done = subprocess.run([LEOAM, *arguments], input=text, capture_output=True, text=True,
+                          timeout=timeout * PATIENCE)
     if check and done.returncode != 0:
         raise AssertionError(f"{arguments}: exit {done.returncode}: {done.stderr}")
     return done
