@@ -67,7 +67,7 @@ std::unique_ptr<Policy> make(SelectionCheck& check, std::string_view name, uint3
 }
 
 // A selection for each head of each call.
-constexpr uint64_t kSelections = testing::kThreadSanitized ? 100'000 : 1'000'000;
+constexpr uint64_t kSelections = testing::kSanitized ? 100'000 : 1'000'000;
 
 TEST(Selection, CoverageNeverExceedsTheTruth) {
   std::mt19937 random(1);
