@@ -10,6 +10,7 @@
 #include "runtime/store/session_file.h"
 #include "tests/runtime/engine/engine_fixture.h"
 #include "tests/support/real_models.h"
+#include "tests/support/sanitized.h"
 #include "tests/support/sim_device.h"
 
 namespace leoam {
@@ -78,6 +79,8 @@ TEST_F(PolicyTest, ASelectionIsMadeAndStaysInItsBudget) {
 TEST_F(PolicyTest, PlacementChangesNoByteOfASelection) {
   for (const std::string_view policy : policy_names()) {
     for (const kernels::KvType type : kTypes) {
+      // Four passes over a text each, which a sanitizer makes minutes of.
+      if (testing::kSanitized && policy != "leoam" && type != kernels::KvType::f16) continue;
       SessionOptions options = with(policy, 0.25);
       options.kv_type = type;
       start(model());
@@ -391,6 +394,8 @@ double divergence(const std::vector<float>& p, const std::vector<float>& q) {
 
 // On real text: far nearer to exact than whole pages by their bounds, which are nearer than recency alone.
 TEST_F(PolicyTest, CodesChooseBetterThanBoundsOnRealText) {
+  if (testing::kSanitized)
+    GTEST_SKIP() << "four times 2,000 tokens of a real model take a sanitizer ten minutes";
   LEOAM_REAL_MODEL_OR_SKIP(path, testing::kSmolLm2);
   std::ifstream file("/usr/share/common-licenses/GPL-3");
   if (!file) GTEST_SKIP() << "no text of a licence on this machine";
