@@ -10,6 +10,7 @@
 
 #include "kernels/attention/attention.h"
 #include "kernels/page_rows_simd.h"
+#include "kernels/simd/head_parts.h"
 
 namespace leoam::kernels {
 namespace {
@@ -363,48 +364,9 @@ void run_block(const Block<Strip>& block, const BlockWork<Strip>& work) {
   if (channel < work.head_dim) add.template operator()<1, true>();
 }
 
-// Calls f.operator()<heads>(first head) for the parts of a group.
-template <class F>
-LEOAM_INLINE void for_each_part(uint32_t group, const F& f) {
-  const uint32_t n_parts = (group + kMaxHeads - 1) / kMaxHeads;
-  uint32_t done = 0;
-  for (uint32_t part = 0; part < n_parts; ++part) {
-    const uint32_t n_heads = (group - done) / (n_parts - part);
-    switch (n_heads) {
-      case 1:
-        f.template operator()<1>(done);
-        break;
-      case 2:
-        f.template operator()<2>(done);
-        break;
-      case 3:
-        f.template operator()<3>(done);
-        break;
-      case 4:
-        f.template operator()<4>(done);
-        break;
-      case 5:
-        f.template operator()<5>(done);
-        break;
-      case 6:
-        f.template operator()<6>(done);
-        break;
-      case 7:
-        if constexpr (kMaxHeads >= 7) f.template operator()<7>(done);
-        break;
-      case 8:
-        if constexpr (kMaxHeads >= 8) f.template operator()<8>(done);
-        break;
-      default:
-        break;
-    }
-    done += n_heads;
-  }
-}
-
 template <class Strip>
 void run_group(uint32_t group, const Block<Strip>& block, const BlockWork<Strip>& work) {
-  for_each_part(group, [&]<uint32_t kHeads>(uint32_t first_head) {
+  for_each_part<kMaxHeads>(group, [&]<uint32_t kHeads>(uint32_t first_head) {
     BlockWork<Strip> part = work;
     part.q += size_t{first_head} * work.head_dim;
     part.partials += first_head * work.partial_stride;

@@ -474,7 +474,7 @@ class CompactRun {
   void run_other(const CompactBlock* next) {
     CompactBlock& block = blocks_[filling_ ^ 1];
     if (block.n_strips == 0) return;
-    for_each_part(group_, [&]<uint32_t kHeads>(uint32_t first_head) {
+    for_each_part<kMaxHeads>(group_, [&]<uint32_t kHeads>(uint32_t first_head) {
       CompactWork part = work_;
       part.q += size_t{first_head} * work_.layout.plain.head_dim;
       part.partials += first_head * work_.partial_stride;

@@ -4,6 +4,7 @@
 
 #include "kernels/attention/attention.h"
 #include "kernels/chunk_bounds/chunk_record.h"
+#include "kernels/simd/head_parts.h"
 #include "kernels/simd/simd.h"
 
 namespace leoam::kernels {
@@ -123,25 +124,9 @@ template <uint32_t kHeads>
 
 LEOAM_INLINE void add_batch_to_group(const AttentionEstimatesParams& params, const EstimateBatch& batch,
                                      float* partials) {
-  const uint32_t n_parts = (params.group + kMaxHeads - 1) / kMaxHeads;
-  for (uint32_t part = 0, done = 0; part < n_parts; ++part) {
-    const uint32_t n_heads = (params.group - done) / (n_parts - part);
-    switch (n_heads) {
-      case 1:
-        add_batch<1>(params, batch, done, partials);
-        break;
-      case 2:
-        add_batch<2>(params, batch, done, partials);
-        break;
-      case 3:
-        add_batch<3>(params, batch, done, partials);
-        break;
-      default:
-        add_batch<4>(params, batch, done, partials);
-        break;
-    }
-    done += n_heads;
-  }
+  for_each_part<kMaxHeads>(params.group, [&]<uint32_t kHeads>(uint32_t first_head) {
+    add_batch<kHeads>(params, batch, first_head, partials);
+  });
 }
 
 LEOAM_INLINE void attention_estimates_simd(const AttentionEstimatesParams& params, float* partials) {

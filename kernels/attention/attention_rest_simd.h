@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/attention/attention.h"
+#include "kernels/simd/head_parts.h"
 #include "kernels/simd/simd.h"
 
 namespace leoam::kernels {
@@ -101,25 +102,9 @@ template <uint32_t kHeads>
 
 LEOAM_INLINE void attention_rest_simd(const AttentionRestParams& params, float* partials) {
   if (params.n_blocks == 0) return;
-  const uint32_t n_parts = (params.group + kMaxRestHeads - 1) / kMaxRestHeads;
-  for (uint32_t part = 0, done = 0; part < n_parts; ++part) {
-    const uint32_t n_heads = (params.group - done) / (n_parts - part);
-    switch (n_heads) {
-      case 1:
-        add_rest<1>(params, done, partials);
-        break;
-      case 2:
-        add_rest<2>(params, done, partials);
-        break;
-      case 3:
-        add_rest<3>(params, done, partials);
-        break;
-      default:
-        add_rest<4>(params, done, partials);
-        break;
-    }
-    done += n_heads;
-  }
+  for_each_part<kMaxRestHeads>(params.group, [&]<uint32_t kHeads>(uint32_t first_head) {
+    add_rest<kHeads>(params, first_head, partials);
+  });
 }
 
 }  // namespace

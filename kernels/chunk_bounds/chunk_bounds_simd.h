@@ -3,6 +3,7 @@
 
 #include "kernels/chunk_bounds/chunk_record.h"
 #include "kernels/key_codes/page_means_simd.h"
+#include "kernels/simd/head_parts.h"
 #include "kernels/simd/simd.h"
 
 namespace leoam::kernels {
@@ -178,34 +179,18 @@ template <uint32_t kHeads>
 
 LEOAM_INLINE void chunk_score_simd(const ChunkScoreParams& params) {
   const uint32_t dim = params.layout.head_dim;
-  const uint32_t n_parts = (params.group + kMaxBoundHeads - 1) / kMaxBoundHeads;
-  for (uint32_t part = 0, done = 0; part < n_parts; ++part) {
-    const uint32_t n_heads = (params.group - done) / (n_parts - part);
-    float sizes[kMaxBoundHeads];
-    for (uint32_t h = 0; h < n_heads; ++h) {
-      const float* q = params.q + size_t{done + h} * dim;
+  for_each_part<kMaxBoundHeads>(params.group, [&]<uint32_t kHeads>(uint32_t first_head) {
+    float sizes[kHeads];
+    for (uint32_t h = 0; h < kHeads; ++h) {
+      const float* q = params.q + size_t{first_head + h} * dim;
       Simd::Float sum = Simd::zero();
       for (uint32_t c = 0; c < dim; c += Simd::kLanes) {
         sum = sum + Simd::abs(dim - c < Simd::kLanes ? Simd::load_first(q + c, dim - c) : Simd::load(q + c));
       }
       sizes[h] = Simd::sum(sum);
     }
-    switch (n_heads) {
-      case 1:
-        score_chunks<1>(params, done, sizes);
-        break;
-      case 2:
-        score_chunks<2>(params, done, sizes);
-        break;
-      case 3:
-        score_chunks<3>(params, done, sizes);
-        break;
-      default:
-        score_chunks<4>(params, done, sizes);
-        break;
-    }
-    done += n_heads;
-  }
+    score_chunks<kHeads>(params, first_head, sizes);
+  });
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "kernels/key_codes/code_dot.h"
 #include "kernels/key_codes/key_code_scratch.h"
 #include "kernels/key_codes/key_codes.h"
+#include "kernels/simd/head_parts.h"
 
 namespace leoam::kernels {
 namespace {
@@ -250,24 +251,10 @@ void score_heads(const ScoreWork& work) {
   score_pages<kHeads>(work);
 }
 
-LEOAM_INLINE void score_part(uint32_t n_heads, const ScoreWork& work) {
-  switch (n_heads) {
-    case 1:
-      return score_heads<1>(work);
-    case 2:
-      return score_heads<2>(work);
-    case 3:
-      return score_heads<3>(work);
-    default:
-      return score_heads<4>(work);
-  }
-}
-
 LEOAM_INLINE void key_code_score_simd(const KeyCodeScoreParams& params, uint32_t kv_head) {
   const KeyCodeLayout& layout = params.layout;
   const size_t offset = layout.head_offset(kv_head);
   const KeyCodeScratch scratch = key_code_scratch(layout, params.group, params.n_channels);
-  const uint32_t n_parts = (params.group + kMaxScoreHeads - 1) / kMaxScoreHeads;
   ScoreWork work;
   work.params = &params;
   work.n_quads = (params.n_channels + kQuad_channels - 1) / kQuad_channels;
@@ -282,21 +269,19 @@ LEOAM_INLINE void key_code_score_simd(const KeyCodeScoreParams& params, uint32_t
     work.next_head = next == nullptr ? work.head : next + offset;
     work.pages = params.blocks[b].pages;
     if (work.pages != 0) gather_codes(work);
-    for (uint32_t part = 0, done = 0; part < n_parts; ++part) {
-      const uint32_t n_heads = (params.group - done) / (n_parts - part);
-      const size_t row = size_t{b} * params.group + done;
-      work.q = params.q + size_t{done} * layout.head_dim;
+    for_each_part<kMaxScoreHeads>(params.group, [&]<uint32_t kHeads>(uint32_t first_head) {
+      const size_t row = size_t{b} * params.group + first_head;
+      work.q = params.q + size_t{first_head} * layout.head_dim;
       work.scores = params.scores + row * kCodeBlock_pages * layout.page_tokens;
       work.mean_scores =
           params.mean_scores == nullptr ? nullptr : params.mean_scores + row * kCodeBlock_pages;
       work.maximum = params.maximum + row;
       if (work.pages != 0) {
-        score_part(n_heads, work);
+        score_heads<kHeads>(work);
       } else {
-        for (uint32_t h = 0; h < n_heads; ++h) work.maximum[h] = -__builtin_inff();
+        for (uint32_t h = 0; h < kHeads; ++h) work.maximum[h] = -__builtin_inff();
       }
-      done += n_heads;
-    }
+    });
   }
 }
 
