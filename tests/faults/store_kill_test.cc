@@ -48,16 +48,22 @@ class KillTest : public ::testing::TestWithParam<int> {
     Journal journal;
     prepare_scenario(GetParam(), *create_file_system(), path, &journal);
     Messages messages;
-    const auto start = std::chrono::steady_clock::now();
     const pid_t child = fork();
     EXPECT_GE(child, 0);
-    if (child == 0) work(GetParam(), path, at_step, journal, messages);
+    if (child == 0) {
+      (void)raise(SIGSTOP);
+      work(GetParam(), path, at_step, journal, messages);
+    }
+    // Its time begins when both are there: a fork of a large process takes longer than the child's work.
+    int status = 0;
+    EXPECT_EQ(child, waitpid(child, &status, WUNTRACED));
+    const auto start = std::chrono::steady_clock::now();
+    (void)kill(child, SIGCONT);
     if (after.count() > 0) {
       std::this_thread::sleep_for(after);
       (void)kill(child, SIGKILL);
     }
     messages.receive(&journal.acknowledged, &journal.attempted);
-    int status = 0;
     EXPECT_EQ(child, waitpid(child, &status, 0));
     child_took_ = std::chrono::duration_cast<Micros>(std::chrono::steady_clock::now() - start);
     if (WIFEXITED(status)) {
