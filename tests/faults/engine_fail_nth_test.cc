@@ -4,6 +4,7 @@
 
 #include "tests/support/engine_scenario.h"
 #include "tests/support/fault_file_system.h"
+#include "tests/support/sanitized.h"
 #include "tests/support/session_scenario.h"
 
 namespace leoam::testing {
@@ -41,20 +42,21 @@ class EngineFailNthTest : public ::testing::TestWithParam<int> {
 TEST_P(EngineFailNthTest, changes_no_logit_and_loses_nothing) {
   // By default a sample, each time another kind of failure.
   const bool all = fault_rounds() >= kRoundsForAll;
+  const uint64_t stride = kThreadSanitized ? 125 : 25;
   uint64_t n_runs = 0;
   uint64_t n_steps = 0;
   for (uint64_t step = 1, kinds = 0;; ++step, ++n_steps) {
     bool failed = true;
     for (const FaultKind kind : kAllFaultKinds)
       for (const bool from_then_on : {false, true}) {
-        if (!all && kinds++ % 25 != 0) continue;
+        if (!all && kinds++ % stride != 0) continue;
         failed = fail({.fail_at = step, .kind = kind, .from_then_on = from_then_on});
         ++n_runs;
         if (HasFailure()) return;
       }
     if (!failed) break;
   }
-  EXPECT_GT(n_runs, 30u);
+  EXPECT_GT(n_runs, kThreadSanitized ? 6u : 30u);
   std::printf("%s: %llu failures of about %llu steps\n", EngineScenario::name(GetParam()),
               static_cast<unsigned long long>(n_runs), static_cast<unsigned long long>(n_steps));
 }
