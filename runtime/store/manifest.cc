@@ -109,7 +109,7 @@ Status read_abstracts(const schema::Manifest& root, const SessionIdentity& ident
 }  // namespace
 
 void Manifest::drop_abstracts(uint32_t n_layers) {
-  abstracts.clear();
+  std::erase_if(abstracts, [](const AbstractRecord& one) { return one.needs_pages(); });
   for (const PageKind kind : {PageKind::records, PageKind::codes}) {
     kind_page_bytes[static_cast<size_t>(kind) - 1] = 0;
     for (uint32_t layer = 0; layer < n_layers; ++layer)

@@ -39,6 +39,9 @@ struct AbstractRecord {
   uint32_t layer = 0;
   uint32_t level = 0;
   BlobRecord blob;
+
+  // It stands above abstract pages, and says nothing without them.
+  bool needs_pages() const { return level == 0; }
 };
 
 struct Manifest {
@@ -66,7 +69,7 @@ struct Manifest {
     return std::ranges::any_of(kind_page_bytes, [](uint32_t bytes) { return bytes != 0; });
   }
   bool has_abstracts() const { return kind_page_bytes[static_cast<size_t>(PageKind::records) - 1] != 0; }
-  // Only KV is left.
+  // Abstract pages and the records above them go; records that name the tokens they are of stay.
   void drop_abstracts(uint32_t n_layers);
 
   std::vector<uint8_t> encode() const;

@@ -176,12 +176,13 @@ class SessionFile::Commit {
   }
 
   void take_abstracts() {
-    manifest_.abstracts = state_.new_abstracts;
+    std::ranges::copy_if(state_.new_abstracts, std::back_inserter(manifest_.abstracts),
+                         [](const AbstractRecord& one) { return one.blob.present(); });
     for (const AbstractRecord& old : state_.manifest.abstracts) {
       const bool replaced = std::ranges::any_of(state_.new_abstracts, [&old](const AbstractRecord& one) {
         return one.layer == old.layer && one.level == old.level;
       });
-      if (replaced || !manifest_.has_abstracts()) {
+      if (replaced || (old.needs_pages() && !manifest_.has_abstracts())) {
         drop(old.blob);
       } else {
         manifest_.abstracts.push_back(old);
@@ -322,14 +323,15 @@ Status SessionFile::commit(const SessionCommit& commit) {
 
 Status SessionFile::write_abstract(uint32_t layer, uint32_t level, std::span<const uint8_t> bytes) {
   if (!state_->writable) return Status(ErrorKind::invalid_argument, "the session is open for reading only");
-  if (layer >= state_->identity.n_layers || bytes.empty() || bytes.size() > kMostManifest_bytes)
+  if (layer >= state_->identity.n_layers || bytes.size() > kMostManifest_bytes)
     return error(ErrorKind::invalid_argument, "abstract of layer {} with {} bytes", layer, bytes.size());
   AbstractRecord abstract{layer, level, {}};
-  LEOAM_RETURN_IF_ERROR(Commit::write_blob(*this, RecordKind::abstract, abstract_identity(layer, level),
-                                           bytes, &abstract.blob));
+  if (!bytes.empty())
+    LEOAM_RETURN_IF_ERROR(Commit::write_blob(*this, RecordKind::abstract, abstract_identity(layer, level),
+                                             bytes, &abstract.blob));
   std::erase_if(state_->new_abstracts, [&](const AbstractRecord& old) {
     if (old.layer != layer || old.level != level) return false;
-    space_->free(old.blob.extent());
+    if (old.blob.present()) space_->free(old.blob.extent());
     return true;
   });
   state_->new_abstracts.push_back(abstract);

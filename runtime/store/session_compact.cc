@@ -53,6 +53,11 @@ Status copy_stream(SessionFile& from, SessionFile& to, uint32_t page_bytes, uint
   return flush();
 }
 
+// It may be whole: what is damaged stays behind, but a file that cannot be read now is to be compacted later.
+bool is_unread(const Status& status) {
+  return !status.ok() && status.kind() != ErrorKind::corrupt;
+}
+
 }  // namespace
 
 Status SessionFile::compact(FileSystem& files, const std::string& path, const SecretKey* key,
@@ -62,9 +67,11 @@ Status SessionFile::compact(FileSystem& files, const std::string& path, const Se
   const SessionIdentity& identity = from->state_->identity;
   LEOAM_ASSIGN_OR_RETURN(const auto to,
                          Creation::create(files, path, true, key, identity, account, system_random));
-  for (const AbstractRecord& abstract : from->state_->manifest.abstracts)
-    if (const auto bytes = from->read_abstract(abstract.layer, abstract.level); bytes.ok())
-      LEOAM_RETURN_IF_ERROR(to->write_abstract(abstract.layer, abstract.level, *bytes));
+  for (const AbstractRecord& abstract : from->state_->manifest.abstracts) {
+    const auto bytes = from->read_abstract(abstract.layer, abstract.level);
+    if (bytes.ok()) LEOAM_RETURN_IF_ERROR(to->write_abstract(abstract.layer, abstract.level, *bytes));
+    if (is_unread(bytes.status())) return bytes.status().clone();
+  }
   std::vector<StreamIndex> streams = from->streams();
   const Manifest& manifest = from->state_->manifest;
   for (uint32_t stream = 0; stream < streams.size(); ++stream)
@@ -73,6 +80,7 @@ Status SessionFile::compact(FileSystem& files, const std::string& path, const Se
   // Generations go on, so that a copy of the old file cannot be taken for a later state of the new one.
   to->state_->newest_generation = from->state_->newest_generation;
   const auto logits = from->read_logits();
+  if (is_unread(logits.status())) return logits.status().clone();
   SessionCommit commit;
   commit.tokens = from->tokens();
   commit.n_kv_tokens = from->state_->manifest.n_kv_tokens;

@@ -78,11 +78,16 @@ Result<std::vector<float>> SessionFile::read_logits() const {
 }
 
 Result<std::vector<uint8_t>> SessionFile::read_abstract(uint32_t layer, uint32_t level) const {
-  for (const auto* list : {&state_->new_abstracts, &state_->manifest.abstracts})
-    for (const AbstractRecord& abstract : *list)
-      if (abstract.layer == layer && abstract.level == level)
-        return State::read_blob(*this, RecordKind::abstract, abstract_identity(layer, level), abstract.blob);
-  return error(ErrorKind::not_found, "no abstract of layer {}, level {}", layer, level);
+  const auto find = [&](const std::vector<AbstractRecord>& list) {
+    const auto at = std::ranges::find_if(
+        list, [&](const AbstractRecord& one) { return one.layer == layer && one.level == level; });
+    return at == list.end() ? nullptr : &*at;
+  };
+  const AbstractRecord* record = find(state_->new_abstracts);
+  if (!record) record = find(state_->manifest.abstracts);
+  if (!record || !record->blob.present())
+    return error(ErrorKind::not_found, "no abstract of layer {}, level {}", layer, level);
+  return State::read_blob(*this, RecordKind::abstract, abstract_identity(layer, level), record->blob);
 }
 
 Status SessionFile::remove(FileSystem& files, const std::string& path) {

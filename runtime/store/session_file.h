@@ -108,8 +108,9 @@ class SessionFile final : public PageFile {
   // Fails with busy when it is open. Needs no key.
   static Status remove(FileSystem& files, const std::string& path);
 
-  // What stands above abstracts that are pages: opaque bytes per layer and level, level 0 the highest, in the
-  // order of levels. Visible with the next commit, and kept by later ones that have abstracts.
+  // What is known of a session's KV beside its pages: opaque bytes per layer and level; empty: nothing.
+  // Visible with the next commit. Later ones keep it: what is above abstract pages, of level 0, with these;
+  // the rest, which names the tokens it is of, until other bytes are written.
   Status write_abstract(uint32_t layer, uint32_t level, std::span<const uint8_t> bytes);
   Result<std::vector<uint8_t>> read_abstract(uint32_t layer, uint32_t level) const;
 

@@ -91,17 +91,18 @@ std::vector<uint8_t> LayerShares::encode() const {
 bool LayerShares::decode(std::span<const uint8_t> bytes, uint64_t n_tokens) {
   if (bytes.size() < kHead_bytes || load<uint32_t>(bytes.data()) != kVersion) return false;
   bytes = bytes.subspan(kHead_bytes);
-  if (bytes.size() % kEdge_bytes != 0 || bytes.size() / kEdge_bytes > n_tokens) return false;
+  if (bytes.size() % kEdge_bytes != 0) return false;
   std::vector<Edge> edges;
   for (; !bytes.empty(); bytes = bytes.subspan(kEdge_bytes)) {
     const Edge edge = {load<uint64_t>(bytes.data()), load<uint32_t>(bytes.data() + 8),
                        load<uint32_t>(bytes.data() + 12)};
-    if (edge.position >= n_tokens || edge.mass_class > GranuleBudget::kClasses ||
+    if (edge.mass_class > GranuleBudget::kClasses ||
         (!edges.empty() && edge.position <= edges.back().position))
       return false;
     edges.push_back(edge);
   }
   edges_ = std::move(edges);
+  truncate(n_tokens);
   return true;
 }
 

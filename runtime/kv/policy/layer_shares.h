@@ -37,7 +37,8 @@ class LayerShares {
 
   // For a session file (FORMAT.md, "Streams").
   std::vector<uint8_t> encode() const;
-  // Of a file with KV of n_tokens; false, and nothing is changed: it is not what encode has written.
+  // Of a file with KV of n_tokens, which may know of more; false, and nothing is changed: it is not what
+  // encode has written.
   bool decode(std::span<const uint8_t> bytes, uint64_t n_tokens);
 
  private:

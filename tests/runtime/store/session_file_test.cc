@@ -300,6 +300,18 @@ TEST_P(SessionFileTest, abstracts_are_kept_beside_pages) {
   EXPECT_EQ(high, *file->read_abstract(2, 0));
   EXPECT_EQ(low, *file->read_abstract(2, 1));
   EXPECT_EQ(ErrorKind::not_found, file->read_abstract(1, 0).status().kind());
+  // Without abstract pages the next commit has no use for what stands above them.
+  model.append(10, 2);
+  ASSERT_TRUE(model.save(*file).ok());
+  EXPECT_EQ(ErrorKind::not_found, file->read_abstract(2, 0).status().kind());
+  EXPECT_EQ(low, *file->read_abstract(2, 1));
+  ASSERT_TRUE(file->write_abstract(2, 1, high).ok());
+  ASSERT_TRUE(file->write_abstract(2, 1, {}).ok());
+  EXPECT_EQ(ErrorKind::not_found, file->read_abstract(2, 1).status().kind());
+  model.append(10, 3);
+  ASSERT_TRUE(model.save(*file).ok());
+  file.reset();
+  EXPECT_EQ(ErrorKind::not_found, open()->read_abstract(2, 1).status().kind());
 }
 
 TEST_P(SessionFileTest, verify_finds_what_is_damaged_and_says_what_it_costs) {
