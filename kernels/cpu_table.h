@@ -32,7 +32,6 @@ struct CpuTable {
   AttentionPrefillFunction* attention_prefill;
   AttentionMassFunction* attention_mass;
   KeyCodeEncodeFunction* key_code_encode;
-  KeyChannelRankFunction* key_channel_rank;
   KeyCodeScoreFunction* key_code_score;
   GranuleSumFunction* granule_sum;
   GranuleMassFunction* granule_mass;

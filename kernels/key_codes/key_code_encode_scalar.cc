@@ -35,7 +35,7 @@ void encode_values(const KeyCodeLayout& layout, const PageRows<Element>& rows, u
 template <class Element>
 void encode(const KeyCodeEncodeParams& params, uint32_t kv_head) {
   const KvLayout& kv = params.kv;
-  const KeyCodeLayout layout = key_code_layout(kv);
+  const KeyCodeLayout layout = key_code_layout(kv, params.n_coded);
   const PageRows<Element> rows(kv, params.page, kv_head);
   uint8_t* head = params.block + layout.head_offset(kv_head);
   float greatest = 0;
@@ -47,21 +47,23 @@ void encode(const KeyCodeEncodeParams& params, uint32_t kv_head) {
   std::memcpy(head + layout.mean_scale_offset() + params.slot * sizeof(float), &mean_scale.scale,
               sizeof(float));
   encode_values(layout, rows, params.slot, head);
-  for (uint32_t c = 0; c < kv.head_dim; ++c) {
+  for (uint32_t c = 0; c < kv.head_dim; ++c)
+    head[layout.mean_offset(c) + params.slot] =
+        static_cast<uint8_t>(signed_code(key_range(rows, c).mean, mean_scale.inverse));
+  for (uint32_t i = 0; i < layout.n_coded; ++i) {
+    const uint32_t c = params.channels[i];
     const KeyRange range = key_range(rows, c);
     const float width = range.greatest - range.least;
-    const int8_t mean_code = signed_code(range.mean, mean_scale.inverse);
-    const float mean = static_cast<float>(mean_code) * mean_scale.scale;
+    const float mean = static_cast<float>(signed_code(range.mean, mean_scale.inverse)) * mean_scale.scale;
     const uint8_t scale = nearest_scale(width * (1.0f / 3));
     const float step = key_code_scale(scale);
     const float inverse = 1 / step;
     const float first = (range.least * 0.5f + range.greatest * 0.5f) - 1.5f * step;
     const uint8_t offset = rounded_within((mean - first) * inverse * 85, 255);
     const float shift = static_cast<float>(offset) * kKeyCodeOffsetUnit;
-    head[layout.mean_offset(c) + params.slot] = static_cast<uint8_t>(mean_code);
-    head[layout.scale_offset(c) + params.slot] = scale;
-    head[layout.offset_offset(c) + params.slot] = offset;
-    uint8_t* codes = head + layout.code_offset(c);
+    head[layout.scale_offset(i) + params.slot] = scale;
+    head[layout.offset_offset(i) + params.slot] = offset;
+    uint8_t* codes = head + layout.code_offset(i);
     for (uint32_t t = 0; t < kv.page_tokens; ++t) {
       uint8_t& byte = codes[layout.code_byte(params.slot, t)];
       const uint8_t code = rounded_within((rows.key(c, t) - mean) * inverse + shift, 3);

@@ -64,7 +64,7 @@ LEOAM_INLINE void encode(const KeyCodeEncodeParams& params, uint32_t kv_head) {
   constexpr uint32_t kLanes = Simd::kLanes;
   constexpr uint32_t kVectors = kCodeStrip_tokens / kLanes;
   const KvLayout& kv = params.kv;
-  const KeyCodeLayout layout = key_code_layout(kv);
+  const KeyCodeLayout layout = key_code_layout(kv, params.n_coded);
   const PageVectors<Element> page(kv, params.page, kv_head);
   KeyRanges ranges;
   alignas(64) float mean_values[kMaxChannels];
@@ -77,16 +77,18 @@ LEOAM_INLINE void encode(const KeyCodeEncodeParams& params, uint32_t kv_head) {
   __builtin_memcpy(head + layout.mean_scale_offset() + params.slot * sizeof(float), &mean_scale.scale,
                    sizeof(float));
   ChannelCodes codes;
+  uint32_t coded = 0;
   for (uint32_t c = 0; c < kv.head_dim; ++c) {
     const uint32_t lane = c % kLanes;
     if (lane == 0) quantise_channels(ranges, c, mean_scale, &codes);
     head[layout.mean_offset(c) + params.slot] = codes.mean_code[lane];
-    head[layout.scale_offset(c) + params.slot] = codes.scale[lane];
-    head[layout.offset_offset(c) + params.slot] = codes.offset[lane];
+    if (coded == layout.n_coded || params.channels[coded] != c) continue;
+    head[layout.scale_offset(coded) + params.slot] = codes.scale[lane];
+    head[layout.offset_offset(coded) + params.slot] = codes.offset[lane];
     const Simd::Float mean = Simd::broadcast(codes.mean[lane]);
     const Simd::Float inverse = Simd::broadcast(codes.inverse[lane]);
     const Simd::Float shift = Simd::broadcast(codes.shift[lane]);
-    uint8_t* out = head + layout.code_offset(c);
+    uint8_t* out = head + layout.code_offset(coded++);
     for (uint32_t t = 0; t < kv.page_tokens; t += kCodeStrip_tokens) {
       Simd::Int strip[kVectors];
       LEOAM_UNROLL

@@ -19,20 +19,18 @@ void score_page(const KeyCodeScoreParams& params, const uint8_t* head, uint32_t 
   base *= mean_scale;
   *mean_score = base;
   float greatest = 0;
-  for (uint32_t i = 0; i < params.n_channels; ++i) {
-    const uint32_t c = params.channels[i];
-    const float factor = q[c] * key_code_scale(head[layout.scale_offset(c) + page]);
-    base -= factor * (static_cast<float>(head[layout.offset_offset(c) + page]) * kKeyCodeOffsetUnit);
+  for (uint32_t i = 0; i < layout.n_coded; ++i) {
+    const float factor = q[params.channels[i]] * key_code_scale(head[layout.scale_offset(i) + page]);
+    base -= factor * (static_cast<float>(head[layout.offset_offset(i) + page]) * kKeyCodeOffsetUnit);
     greatest = std::fabs(factor) > greatest ? std::fabs(factor) : greatest;
   }
   const float inverse = greatest < kLeastFactor ? 0 : 127 / greatest;
   const float unit = greatest * (1.0f / 127);
   for (uint32_t t = 0; t < layout.page_tokens; ++t) {
     int32_t sum = 0;
-    for (uint32_t i = 0; i < params.n_channels; ++i) {
-      const uint32_t c = params.channels[i];
-      const float factor = q[c] * key_code_scale(head[layout.scale_offset(c) + page]);
-      const uint32_t byte = head[layout.code_offset(c) + layout.code_byte(page, t)];
+    for (uint32_t i = 0; i < layout.n_coded; ++i) {
+      const float factor = q[params.channels[i]] * key_code_scale(head[layout.scale_offset(i) + page]);
+      const uint32_t byte = head[layout.code_offset(i) + layout.code_byte(page, t)];
       sum += static_cast<int32_t>(std::nearbyint(factor * inverse)) *
              static_cast<int32_t>(byte >> layout.code_shift(t) & 3);
     }
@@ -59,24 +57,6 @@ void key_code_score_scalar(const KeyCodeScoreParams& params, uint32_t kv_head) {
       }
       params.maximum[row] = maximum;
     }
-  }
-}
-
-void key_channel_rank_scalar(const float* q, uint32_t group, uint32_t head_dim, const float* range,
-                             uint32_t n, uint32_t* channels) {
-  float weights[kMaxRankedChannels];
-  for (uint32_t c = 0; c < head_dim; ++c) {
-    float sum = 0;
-    for (uint32_t g = 0; g < group; ++g) sum += std::fabs(q[size_t{g} * head_dim + c]);
-    weights[c] = sum * range[c];
-  }
-  uint32_t n_found = 0;
-  for (uint32_t c = 0; c < head_dim; ++c) {
-    uint32_t rank = 0;
-    for (uint32_t other = 0; other < head_dim; ++other) {
-      rank += weights[other] > weights[c] || (weights[other] == weights[c] && other < c) ? 1 : 0;
-    }
-    if (rank < n) channels[n_found++] = c;
   }
 }
 

@@ -86,12 +86,11 @@ template <uint32_t kHeads>
   }
   const Simd::Float offset_unit = Simd::broadcast(-kKeyCodeOffsetUnit);
   float* factors = work.factors;
-  for (uint32_t i = 0; i < params.n_channels; ++i) {
+  for (uint32_t i = 0; i < layout.n_coded; ++i) {
     const uint32_t channel = params.channels[i];
-    const Simd::Float scale =
-        decoded_scale(Simd::load_bytes(work.head + layout.scale_offset(channel) + first));
+    const Simd::Float scale = decoded_scale(Simd::load_bytes(work.head + layout.scale_offset(i) + first));
     const Simd::Float offset =
-        Simd::to_float(Simd::load_bytes(work.head + layout.offset_offset(channel) + first)) * offset_unit;
+        Simd::to_float(Simd::load_bytes(work.head + layout.offset_offset(i) + first)) * offset_unit;
     LEOAM_UNROLL
     for (uint32_t h = 0; h < kHeads; ++h, factors += Simd::kLanes) {
       const Simd::Float factor = scale * Simd::broadcast(work.q[size_t{h} * dim + channel]);
@@ -110,8 +109,7 @@ template <uint32_t kHeads>
   const Simd::Int lowest = Simd::broadcast_int(0xff);
   for (uint32_t quad = 0; quad < work.n_quads; ++quad) {
     const uint32_t begin = quad * kQuad_channels;
-    const uint32_t n =
-        params.n_channels - begin < kQuad_channels ? params.n_channels - begin : kQuad_channels;
+    const uint32_t n = layout.n_coded - begin < kQuad_channels ? layout.n_coded - begin : kQuad_channels;
     LEOAM_UNROLL
     for (uint32_t h = 0; h < kHeads; ++h) {
       Simd::Int weights = Simd::broadcast_int(0);
@@ -130,11 +128,9 @@ template <uint32_t kHeads>
   }
 }
 
-// The codes of the listed channels by fours: [quads][strips] of 256 bytes. The same channels of the next
-// block are prefetched: they are as far apart as streams can be.
+// The codes by fours of channels: [quads][strips] of 256 bytes. Those of the next block are prefetched.
 LEOAM_INLINE void gather_codes(const ScoreWork& work) {
-  const KeyCodeScoreParams& params = *work.params;
-  const KeyCodeLayout& layout = params.layout;
+  const KeyCodeLayout& layout = work.params->layout;
   const uint32_t n_strips = layout.n_strips();
   const size_t channel_bytes = layout.channel_bytes();
   uint8_t* out = work.codes;
@@ -143,8 +139,7 @@ LEOAM_INLINE void gather_codes(const ScoreWork& work) {
     for (uint32_t k = 0; k < kQuad_channels; ++k) {
       // Channels that are missing have weights of zero.
       const uint32_t i = quad * kQuad_channels + k;
-      const size_t offset =
-          layout.code_offset(params.channels[i < params.n_channels ? i : quad * kQuad_channels]);
+      const size_t offset = layout.code_offset(i < layout.n_coded ? i : quad * kQuad_channels);
       channels[k] = work.head + offset;
       for (size_t line = 0; line < channel_bytes; line += 64) {
         _mm_prefetch(reinterpret_cast<const char*>(work.next_head + offset + line), _MM_HINT_T0);
@@ -254,10 +249,10 @@ void score_heads(const ScoreWork& work) {
 LEOAM_INLINE void key_code_score_simd(const KeyCodeScoreParams& params, uint32_t kv_head) {
   const KeyCodeLayout& layout = params.layout;
   const size_t offset = layout.head_offset(kv_head);
-  const KeyCodeScratch scratch = key_code_scratch(layout, params.group, params.n_channels);
+  const KeyCodeScratch scratch = key_code_scratch(layout, params.group);
   ScoreWork work;
   work.params = &params;
-  work.n_quads = (params.n_channels + kQuad_channels - 1) / kQuad_channels;
+  work.n_quads = (layout.n_coded + kQuad_channels - 1) / kQuad_channels;
   work.weights = params.scratch + scratch.weights;
   work.units = reinterpret_cast<float*>(params.scratch + scratch.units);
   work.bases = reinterpret_cast<float*>(params.scratch + scratch.bases);
@@ -282,52 +277,6 @@ LEOAM_INLINE void key_code_score_simd(const KeyCodeScoreParams& params, uint32_t
         for (uint32_t h = 0; h < kHeads; ++h) work.maximum[h] = -__builtin_inff();
       }
     });
-  }
-}
-
-// The n-th heaviest weight is found by halving what its bits may be: as integers they are in the same order.
-LEOAM_INLINE void key_channel_rank_simd(const float* q, uint32_t group, uint32_t head_dim, const float* range,
-                                        uint32_t n, uint32_t* channels) {
-  constexpr uint32_t kLanes = Simd::kLanes;
-  alignas(64) float weights[kMaxRankedChannels + kLanes];
-  for (uint32_t c = 0; c < head_dim; c += kLanes) {
-    const uint32_t n_lanes = head_dim - c < kLanes ? head_dim - c : kLanes;
-    const auto load = [&](const float* p) {
-      return n_lanes < kLanes ? Simd::load_first(p, n_lanes) : Simd::load(p);
-    };
-    Simd::Float sum = Simd::zero();
-    for (uint32_t g = 0; g < group; ++g) sum = sum + Simd::abs(load(q + size_t{g} * head_dim + c));
-    // Lanes that are no channels are behind all others.
-    Simd::store(weights + c, Simd::select_lanes(sum * load(range + c), 0, n_lanes, Simd::broadcast(-1.0f)));
-  }
-  const auto n_not_below = [&](uint32_t bits) {
-    const Simd::Float least = Simd::broadcast(float_from_bits(bits));
-    int n_lanes = 0;
-    for (uint32_t c = 0; c < head_dim; c += kLanes)
-      n_lanes += __builtin_popcount(Simd::lanes_not_below(Simd::load(weights + c), least));
-    return static_cast<uint32_t>(n_lanes);
-  };
-  // At least n weights are not below the first, fewer than n are not below the second.
-  uint32_t least = 0;
-  uint32_t above = 0x7f800001;
-  while (above - least > 1) {
-    const uint32_t middle = least + (above - least) / 2;
-    const uint32_t n_lanes = n_not_below(middle);
-    if (n_lanes < n) {
-      above = middle;
-      continue;
-    }
-    least = middle;
-    if (n_lanes == n) break;
-  }
-  const float threshold = float_from_bits(least);
-  uint32_t n_found = 0;
-  uint32_t n_equal = n - (least < 0x7f800000 ? n_not_below(least + 1) : 0);
-  for (uint32_t c = 0; c < head_dim && n_found < n; ++c) {
-    if (weights[c] > threshold || (weights[c] == threshold && n_equal > 0)) {
-      n_equal -= weights[c] == threshold ? 1 : 0;
-      channels[n_found++] = c;
-    }
   }
 }
 

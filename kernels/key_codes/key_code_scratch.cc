@@ -4,8 +4,8 @@
 
 namespace leoam::kernels {
 
-size_t key_code_scratch_bytes(const KeyCodeLayout& layout, uint32_t group, uint32_t n_channels) {
-  return key_code_scratch(layout, group, n_channels).bytes;
+size_t key_code_scratch_bytes(const KeyCodeLayout& layout, uint32_t group) {
+  return key_code_scratch(layout, group).bytes;
 }
 
 }  // namespace leoam::kernels

@@ -1,9 +1,9 @@
 // 2-bit codes of keys: made when a page is full, read to estimate how much attention its tokens get.
 //
-// The way of a step, per KV head: rank channels by the query; score blocks of codes by the heaviest of them;
-// sums of exp over granules of 8 tokens, relative to a maximum a block; then, over all blocks, the share of
-// the softmax that each granule has, mean over the query group; and once granules are selected, what the rest
-// of each page weighs. Codes are read once, and scores once while they are in the first-level cache.
+// The way of a step, per KV head: score blocks of codes; sums of exp over granules of 8 tokens, relative to a
+// maximum a block; then, over all blocks, the share of the softmax that each granule has, mean over the query
+// group; and once granules are selected, what the rest of each page weighs. Codes are read once, and scores
+// once while they are in the first-level cache.
 #pragma once
 
 #include "kernels/key_codes/key_code_layout.h"
@@ -12,25 +12,20 @@ namespace leoam::kernels {
 
 // Makes the codes and means of one full page, whose f16 or f32 keys and values stand in `page`.
 //
-// Each channel of the page is quantised uniformly between its least and its greatest key. Keys that are not
+// Each channel with codes is quantised uniformly between its least and its greatest key. Keys that are not
 // finite count neither for these nor for the mean (a channel of such keys alone counts as zeros); their own
 // codes are 3 for +inf and 0 for -inf and NaN. Other channels are as if these keys were not there. Finite
 // keys beyond 2^100 count as 2^100. Means of values are made likewise. The bytes are the same on every level.
 struct KeyCodeEncodeParams {
   KvLayout kv;
-  const uint8_t* page = nullptr;  // 64-byte aligned
-  uint8_t* block = nullptr;       // laid out by key_code_layout(kv), 64-byte aligned
-  uint32_t slot = 0;              // of the page in the block
+  const uint8_t* page = nullptr;       // 64-byte aligned
+  uint8_t* block = nullptr;            // laid out by key_code_layout(kv, n_coded), 64-byte aligned
+  uint32_t slot = 0;                   // of the page in the block
+  const uint32_t* channels = nullptr;  // [n_coded] of this KV head, ascending
+  uint32_t n_coded = 0;
 };
 using KeyCodeEncodeFunction = void(const KeyCodeEncodeParams& params, uint32_t kv_head);
 KeyCodeEncodeFunction key_code_encode_scalar, key_code_encode_avx2, key_code_encode_avx512;
-
-// The n heaviest channels by (sum over the group of |q[g][c]|) * range[c], ascending, to channels[n]; of
-// equal ones the lower. q: [group][head_dim], range: [head_dim], no NaN; n <= head_dim <= kMaxRankedChannels.
-using KeyChannelRankFunction = void(const float* q, uint32_t group, uint32_t head_dim, const float* range,
-                                    uint32_t n, uint32_t* channels);
-constexpr uint32_t kMaxRankedChannels = 1024;
-KeyChannelRankFunction key_channel_rank_scalar, key_channel_rank_avx2, key_channel_rank_avx512;
 
 struct KeyCodeBlockRef {
   const uint8_t* block = nullptr;  // 64-byte aligned
@@ -43,21 +38,19 @@ constexpr float kLeastFactor = 0x1p-100f;
 // Estimated scores of a KV head's group over the pages of some blocks:
 //
 //   score[g][token] = sum over all channels of q * mean
-//                   + sum over the channels listed of q * scale * (code - offset / 85)
+//                   + sum over the channels with codes of q * scale * (code - offset / 85)
 //
-// Factors q * scale of the listed channels are rounded to 8 bits against the largest of them in the same page
-// and query head, so that a score is off by at most 1.5 / 127 * n_channels * max |q * scale|, a small part of
+// Factors q * scale of these channels are rounded to 8 bits against the largest of them in the same page
+// and query head, so that a score is off by at most 1.5 / 127 * n_coded * max |q * scale|, a small part of
 // what two bits leave open; the products with codes are summed in integers.
 struct KeyCodeScoreParams {
   KeyCodeLayout layout;
   uint32_t group = 0;
   const float* q = nullptr;            // [group][head_dim], finite, times the attention scale
-  const uint32_t* channels = nullptr;  // [n_channels], ascending
-  uint32_t n_channels = 0;             // may be 0: means alone
+  const uint32_t* channels = nullptr;  // [layout.n_coded] of the KV head, ascending
   const KeyCodeBlockRef* blocks = nullptr;
   uint32_t n_blocks = 0;
-  const uint8_t* next_block =
-      nullptr;  // to be scored next, with the same channels: is prefetched; may be null
+  const uint8_t* next_block = nullptr;  // to be scored next: is prefetched; may be null
   // Pages that are not scored are left alone in all outputs, which are 64-byte aligned.
   float* scores = nullptr;       // [n_blocks][group][16 pages][page_tokens]
   float* mean_scores = nullptr;  // [n_blocks][group][16 pages]: q * mean alone; null: not wanted
@@ -65,7 +58,7 @@ struct KeyCodeScoreParams {
   uint8_t* scratch = nullptr;    // key_code_scratch_bytes(...), 64-byte aligned, of the calling thread alone
 };
 using KeyCodeScoreFunction = void(const KeyCodeScoreParams& params, uint32_t kv_head);
-size_t key_code_scratch_bytes(const KeyCodeLayout& layout, uint32_t group, uint32_t n_channels);
+size_t key_code_scratch_bytes(const KeyCodeLayout& layout, uint32_t group);
 KeyCodeScoreFunction key_code_score_scalar, key_code_score_avx2, key_code_score_avx512;
 
 // From scores to sums over granules: sums[...] = sum over the granule's 8 tokens of exp(score - maximum of

@@ -92,11 +92,13 @@ struct AttentionSums {
 // The abstract of one full page, to be made from its bytes.
 struct PageAbstract {
   const uint8_t* page = nullptr;
-  uint8_t* codes = nullptr;                              // a block, laid out by key_code_layout
-  uint32_t slot = 0;                                     // of the page in the block
-  uint8_t* records = nullptr;                            // the page's of KV head 0, laid out by ChunkLayout
-  size_t head_stride = 0;                                // bytes from a head's record to the next head's
+  uint8_t* codes = nullptr;    // a block, laid out by key_code_layout; null: none wanted
+  uint32_t slot = 0;           // of the page in the block
+  uint8_t* records = nullptr;  // the page's of KV head 0, laid out by ChunkLayout
+  size_t head_stride = 0;      // bytes from a head's record to the next head's
   kernels::PageCodec codec = kernels::PageCodec::plain;  // of the page
+  const uint32_t* channels = nullptr;                    // with codes: [n_kv_heads][n_coded], each ascending
+  uint32_t n_coded = 0;
 };
 
 // One full plain page of f16 or f32, to be made compact.

@@ -229,6 +229,7 @@ Status Forward::attention(uint32_t layer) {
   params.post_norm = data_or_null(weights.attention_post_norm);
   for (SequenceKv* kv : sequences_)
     LEOAM_RETURN_IF_ERROR(LayerCompaction::run(*kv, layer, device_, &holds_, shape_.cancel));
+  LEOAM_RETURN_IF_ERROR(weigh_channels(layer));
   // The step's keys are in their pages: those that are full now get their abstracts.
   for (SequenceKv* kv : sequences_)
     if (kv->selector() && kv->selector()->has_abstracts(layer))
@@ -276,6 +277,17 @@ Status Forward::attention(uint32_t layer) {
   layer_selections_.clear();
   shape_.selections = {};
   for (SequenceKv* kv : sequences_) kv->close_layer(layer);
+  return {};
+}
+
+Status Forward::weigh_channels(uint32_t layer) {
+  for (size_t i = 0; i < sequences_.size(); ++i) {
+    if (!LayerWeighing::is_due(*sequences_[i], layer)) continue;
+    LEOAM_ASSIGN_OR_RETURN(const float* const q, device_.queries(shape_, *workspace_));
+    const size_t first = size_t{spans_[i].token_begin} * shape_.n_heads * shape_.kv.head_dim;
+    LEOAM_RETURN_IF_ERROR(LayerWeighing::run(*sequences_[i], layer, device_, q + first, shape_.n_heads,
+                                             &holds_, shape_.cancel));
+  }
   return {};
 }
 

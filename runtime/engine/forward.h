@@ -20,6 +20,7 @@
 #include "runtime/kv/layer_compaction.h"
 #include "runtime/kv/layer_reader.h"
 #include "runtime/kv/layer_selection.h"
+#include "runtime/kv/layer_weighing.h"
 #include "runtime/kv/sequence_kv.h"
 #include "runtime/model/model.h"
 
@@ -67,6 +68,8 @@ class Forward {
   void note_times();
   Status attention_input(uint32_t layer);
   AttentionInputParams input_params(uint32_t layer) const;
+  // Of the sequences whose first long pass this is.
+  Status weigh_channels(uint32_t layer);
   // What the layer, which is the next one, will probably select is on its way from now on.
   Status guess(uint32_t layer, float scale);
   Status attention(uint32_t layer);

@@ -151,7 +151,8 @@ uint64_t PlannedTiers::read_bytes(uint64_t n_tokens, uint64_t passing_tokens) co
   const uint64_t n_missing = n_old - std::min(n_old, n_in_ram);
   // Pages on their way pass through RAM and push out as many of those that stay; some of what is asked for
   // ahead is among these.
-  const uint64_t n_passing = std::min(n_missing, ahead_bytes_of(host_budget_) / 4 * 3 / page_bytes_);
+  const uint64_t n_passing =
+      std::min(n_missing, ahead_bytes_of(host_budget_, Reads::whole) / 4 * 3 / page_bytes_);
   return bounded_product(std::min(n_old, bounded_sum(n_missing, n_passing)), stored_bytes_);
 }
 

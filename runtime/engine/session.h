@@ -184,6 +184,10 @@ class Session : public std::enable_shared_from_this<Session> {
   // Computes damaged KV pages again, by the passes that made them. Fails as a pass does.
   Status repair(const CancelFlag* cancel);
   Status repair_once(uint64_t damaged_token, const CancelFlag* cancel);
+  // Computes the first long pass again, which shows how much channels count.
+  Status weigh_again(const CancelFlag* cancel);
+  // Passes of a copy, as they were, until it has `end` tokens.
+  Status compute_again(SequenceKv* copy, uint64_t end, const CancelFlag* cancel);
 
   Engine* engine_ = nullptr;
   std::shared_ptr<const Model> model_;

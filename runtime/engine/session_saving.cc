@@ -167,8 +167,8 @@ void Session::publish_file_info() {
 Status Session::repair(const CancelFlag* cancel) {
   for (;;) {
     const uint64_t damaged = kv_->first_damaged_token();
-    if (damaged >= kv_->n_tokens()) return {};
-    Status status = repair_once(damaged, cancel);
+    if (damaged >= kv_->n_tokens() && !kv_->lacks_weights()) return {};
+    Status status = damaged < kv_->n_tokens() ? repair_once(damaged, cancel) : weigh_again(cancel);
     // Another page, further to the front, may turn out to be damaged on the way.
     if (!status.ok() && (status.kind() != ErrorKind::corrupt || kv_->first_damaged_token() >= damaged))
       return status;
@@ -177,6 +177,8 @@ Status Session::repair(const CancelFlag* cancel) {
 
 Status Session::repair_once(uint64_t damaged_token, const CancelFlag* cancel) {
   SequenceKv copy(*kv_);
+  // Its KV alone is taken.
+  if (copy.lacks_weights()) copy.take_weights(nullptr);
   uint64_t begin = damaged_token;
   while (!starts_pass_[begin] || copy.cut_point(begin) != begin) --begin;
   uint64_t end = std::min<uint64_t>(damaged_token + kv_->shape().layout.page_tokens, kv_->n_tokens());
@@ -190,6 +192,34 @@ Status Session::repair_once(uint64_t damaged_token, const CancelFlag* cancel) {
     engine_->log_.write(LogLevel::warning,
                         fmt::format("KV of tokens from {} on is damaged: computing it again from token {}",
                                     damaged_token, begin));
+  LEOAM_RETURN_IF_ERROR(compute_again(&copy, end, cancel));
+  const std::lock_guard<ChangeLock> change(change_);
+  kv_->take_pages(copy, begin, end);
+  return {};
+}
+
+Status Session::weigh_again(const CancelFlag* cancel) {
+  const uint32_t page_tokens = kv_->shape().layout.page_tokens;
+  uint64_t begin = 0;
+  uint64_t end = 0;
+  do {
+    begin = end++;
+    while (end < kv_->n_tokens() && !starts_pass_[end]) ++end;
+  } while (end < kv_->n_tokens() && !LayerWeighing::is_long(begin, end - begin, page_tokens));
+  SequenceKv copy(*kv_);
+  const bool is_there = LayerWeighing::is_long(begin, end - begin, page_tokens);
+  if (is_there) {
+    copy.take_weights(nullptr);
+    if (copy.cut_point(begin) != begin || !copy.truncate(begin).ok()) LEOAM_RETURN_IF_ERROR(copy.truncate(0));
+    LEOAM_RETURN_IF_ERROR(compute_again(&copy, end, cancel));
+  }
+  const std::lock_guard<ChangeLock> change(change_);
+  kv_->take_weights(is_there ? &copy : nullptr);
+  return {};
+}
+
+Status Session::compute_again(SequenceKv* kv, uint64_t end, const CancelFlag* cancel) {
+  SequenceKv& copy = *kv;
   const uint32_t room = std::max(options_.piece_tokens, uint32_t{32});
   LEOAM_ASSIGN_OR_RETURN(ForwardCache::Lease forward,
                          engine_->forwards_->acquire(*model_, copy.shape().layout, room));
@@ -205,8 +235,6 @@ Status Session::repair_once(uint64_t damaged_token, const CancelFlag* cancel) {
     copy.commit();
     engine_->recomputed_tokens_.fetch_add(n, std::memory_order_relaxed);
   }
-  const std::lock_guard<ChangeLock> change(change_);
-  kv_->take_pages(copy, begin, end);
   return {};
 }
 

@@ -42,8 +42,7 @@ Status BlockSelection::choose(const float* q, uint32_t n_heads, float scale, con
       (budget - std::min(budget, options.n_fixed_tokens(n_before)) + page_tokens - 1) / page_tokens);
   n_blocks_ = query.n_blocks();
   reader_.emplace(*kv_.tiers_, selector.abstracts(layer_), holds_, cancel);
-  const uint32_t n_channels = options.channels_of(kv_.shape_.layout.head_dim);
-  Status status = selector.block_scores().choose(query, n_channels, *reader_, &chosen_);
+  Status status = selector.block_scores().choose(query, *reader_, &chosen_);
   if (status.ok() && options.estimates) status = estimate();
   if (status.kind() == ErrorKind::corrupt) {
     reader_.reset();

@@ -46,6 +46,8 @@ Status LayerSelection::summarize(SequenceKv& kv, uint32_t layer, Device& device,
   if (tops.kind() == ErrorKind::corrupt && abstracts.forget_damaged()) tops = {};
   if (tops.kind() == ErrorKind::no_space && kv.give_up_selecting()) return {};
   LEOAM_RETURN_IF_ERROR(std::move(tops));
+  if (abstracts.n_pages() == 0 && n_full > 0 && kv.lacks_weights_)
+    return Status(ErrorKind::corrupt, "the file does not say how much channels count");
   while (abstracts.n_pages() < n_full && !kv.selector_->has_given_up()) {
     const uint32_t begin = abstracts.n_pages();
     const uint32_t n =
@@ -62,10 +64,9 @@ Status LayerSelection::summarize(SequenceKv& kv, uint32_t layer, Device& device,
       jobs[i].page = kv.tiers_->data(*run[i].get());
       jobs[i].codec = kv.layers_[layer].refs[begin + i].codec;
     }
-    Status status = device.summarize(layout, jobs);
+    Status status = abstracts.make(device, jobs, kv.channel_weights(layer));
     kv.tiers_->unpin(run);
     LEOAM_RETURN_IF_ERROR(std::move(status));
-    abstracts.commit(n);
   }
   LayerMasses* const masses = kv.selector_->masses(layer);
   if (!masses) return {};

@@ -17,7 +17,7 @@ Result<std::unique_ptr<Selector>> Selector::create(Tiers& tiers, const PolicyOpt
   for (uint32_t i = options.n_dense_layers; i < n_layers; ++i) {
     if (windows[i] != 0) continue;
     selector->layers_[i] =
-        std::make_unique<LayerAbstracts>(tiers, means.kernels, layout,
+        std::make_unique<LayerAbstracts>(tiers, means.kernels, layout, options.channels_of(layout.head_dim),
                                          std::array{stream_number(PageKind::records, i, n_layers),
                                                     stream_number(PageKind::codes, i, n_layers)});
     if (selector->counts_masses()) selector->masses_[i] = std::make_unique<LayerMasses>(tiers, layout);

@@ -23,12 +23,15 @@ SequenceKv::SequenceKv(const SequenceKv& other)
     : tiers_(other.tiers_),
       shape_(other.shape_),
       selector_(other.selector_ ? std::make_unique<Selector>(*other.selector_) : nullptr),
+      weights_(other.weights_),
+      lacks_weights_(other.lacks_weights_),
       layers_(other.layers_),
       n_tokens_(other.n_tokens_),
       n_pages_(other.n_pages_),
       codec_(other.codec_),
       saved_bytes_(other.saved_bytes_),
       ahead_(static_cast<uint32_t>(other.layers_.size()), layers_ahead()) {
+  forget_weights(n_tokens_);
   for (size_t i = 0; i < layers_.size(); ++i) {
     layers_[i].pages.reserve(other.layers_[i].pages.capacity());
     layers_[i].refs.reserve(other.layers_[i].refs.capacity());
@@ -178,6 +181,7 @@ void SequenceKv::commit() {
 
 void SequenceKv::rollback() {
   n_reserved_ = 0;
+  forget_weights(n_tokens_);
   ahead_.next_pass();
   ahead_.forget_guesses(*tiers_);
   for (Layer& layer : layers_) cut(layer, n_tokens_);
@@ -217,6 +221,7 @@ Status SequenceKv::truncate(uint64_t n) {
                    i, window, n);
   }
   ahead_.forget_guesses(*tiers_);
+  forget_weights(n);
   for (Layer& layer : layers_) cut(layer, n);
   n_tokens_ = n;
   return {};

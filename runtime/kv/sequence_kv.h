@@ -11,6 +11,7 @@
 #include "kernels/page_codec/page_codec_layout.h"
 #include "runtime/base/cancel.h"
 #include "runtime/base/status.h"
+#include "runtime/kv/channel_weights.h"
 #include "runtime/kv/look_ahead.h"
 #include "runtime/kv/selector.h"
 #include "runtime/kv/tiers.h"
@@ -58,6 +59,17 @@ class SequenceKv {
   // A selector that knows this sequence, or a part of its beginning.
   void set_selector(std::unique_ptr<Selector> selector) { selector_ = std::move(selector); }
   std::unique_ptr<Selector> take_selector() { return std::move(selector_); }
+  // Of a layer's keys; empty: not known.
+  std::span<const float> channel_weights(uint32_t layer) const {
+    return weights_ ? weights_->of(layer) : std::span<const float>();
+  }
+  // A file did not have them: the pass that shows them is to be computed again before there are abstracts.
+  bool lacks_weights() const { return lacks_weights_; }
+  // Those of a copy in which that was done, or of none.
+  void take_weights(const SequenceKv* copy) {
+    weights_ = copy ? copy->weights_ : nullptr;
+    lacks_weights_ = false;
+  }
   // Whether the reserved tokens attend to a selection in this layer.
   bool selects(uint32_t layer) const {
     return selector_ &&
@@ -125,6 +137,7 @@ class SequenceKv {
   friend class BlockSelection;
   friend class LayerReader;
   friend class LayerSelection;
+  friend class LayerWeighing;
   struct Layer {
     std::vector<PageHandle> pages;
     std::vector<kernels::KvPageRef> refs;  // one a page; addresses hold while the page is pinned or in use
@@ -145,6 +158,10 @@ class SequenceKv {
   // Another page with the same tokens takes the place of a page.
   void replace(Layer& layer, size_t index, PageHandle page, kernels::PageCodec codec);
   Status try_open_layer(uint32_t layer, const Tiers::Wait& wait);
+  // Of tokens behind the first n nothing is known.
+  void forget_weights(uint64_t n) {
+    if (weights_ && weights_->end_token() > n) weights_.reset();
+  }
   // Drops a layer's pages behind the first n tokens and sets the token counts of the rest.
   void cut(Layer& layer, uint64_t n);
   void set_counts(Layer& layer, uint64_t first_changed_token, uint64_t n);
@@ -162,6 +179,7 @@ class SequenceKv {
   PageRecord find_compact(const SessionFile& file, uint32_t layer, uint32_t number,
                           kernels::PageCodec* codec) const;
   Status save_abstracts(const std::shared_ptr<SessionFile>& file, const Tiers::Wait& wait, Saved* saved);
+  Status adopt_decisions(const SessionFile& file);
   void adopt_abstracts(const std::shared_ptr<SessionFile>& file);
   // Runs `move`(pages -> Status) on the pages of a layer, some at a time, between which progress is told.
   // `done_bytes` grows by the bytes of the layer.
@@ -172,6 +190,8 @@ class SequenceKv {
   Tiers* tiers_;
   KvShape shape_;
   std::unique_ptr<Selector> selector_;
+  std::shared_ptr<ChannelWeights> weights_;  // null: not known
+  bool lacks_weights_ = false;
   std::vector<Layer> layers_;
   uint64_t n_tokens_ = 0;
   uint64_t n_reserved_ = 0;

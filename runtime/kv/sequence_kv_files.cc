@@ -8,9 +8,29 @@ namespace {
 
 // What is saved or evicted before the next word of progress.
 constexpr uint64_t kProgressStep_bytes = uint64_t{16} << 20;
-// Levels of abstract records (FORMAT.md): what is above a layer's pages; of layer 0, the shares of all.
+// Levels of abstract records (FORMAT.md): what is above a layer's pages; of layer 0, the shares of all, and
+// how much channels count.
 constexpr uint32_t kTopsLevel = 0;
 constexpr uint32_t kSharesLevel = 1;
+constexpr uint32_t kWeightsLevel = 2;
+
+// Unless the file has it.
+Status write_abstract(SessionFile& file, uint32_t layer, uint32_t level, const std::vector<uint8_t>& bytes) {
+  const Result<std::vector<uint8_t>> before = file.read_abstract(layer, level);
+  const bool is_there =
+      before.ok() ? *before == bytes : bytes.empty() && before.status().kind() == ErrorKind::not_found;
+  return is_there ? Status() : file.write_abstract(layer, level, bytes);
+}
+
+// Of all layers; nothing where it is damaged or was never written. A file that cannot be read now is to be
+// opened again: what was decided would be decided another way.
+Result<std::vector<uint8_t>> read_decisions(const SessionFile& file, uint32_t level) {
+  Result<std::vector<uint8_t>> bytes = file.read_abstract(0, level);
+  if (bytes.ok()) return bytes;
+  const ErrorKind kind = bytes.status().kind();
+  if (kind == ErrorKind::corrupt || kind == ErrorKind::not_found) return std::vector<uint8_t>();
+  return bytes;
+}
 
 }  // namespace
 
@@ -41,6 +61,12 @@ Status SequenceKv::save(const std::shared_ptr<SessionFile>& file, const Tiers::W
     describe(layers_[i].pages, *file, &saved->streams[i]);
   }
   if (has_compact_pages()) divide_by_codec(saved);
+  // What is no longer so is not to be found by a later session.
+  const std::vector<uint8_t> nothing;
+  LEOAM_RETURN_IF_ERROR(write_abstract(*file, 0, kWeightsLevel, weights_ ? weights_->encode() : nothing));
+  const bool has_shares = selector_ && !selector_->shares.empty();
+  LEOAM_RETURN_IF_ERROR(
+      write_abstract(*file, 0, kSharesLevel, has_shares ? selector_->shares.encode() : nothing));
   return save_abstracts(file, wait, saved);
 }
 
@@ -71,12 +97,6 @@ void SequenceKv::describe(std::span<const PageHandle> pages, const PageFile& fil
 Status SequenceKv::save_abstracts(const std::shared_ptr<SessionFile>& file, const Tiers::Wait& wait,
                                   Saved* saved) {
   if (!selector_) return {};
-  const auto write = [&file](uint32_t layer, uint32_t level, const std::vector<uint8_t>& bytes) -> Status {
-    const Result<std::vector<uint8_t>> before = file->read_abstract(layer, level);
-    return before.ok() && *before == bytes ? Status() : file->write_abstract(layer, level, bytes);
-  };
-  if (!selector_->shares.empty() || file->read_abstract(0, kSharesLevel).ok())
-    LEOAM_RETURN_IF_ERROR(write(0, kSharesLevel, selector_->shares.encode()));
   const auto n_layers = static_cast<uint32_t>(layers_.size());
   for (uint32_t layer = 0; layer < n_layers; ++layer) {
     if (!selector_->has_abstracts(layer)) continue;
@@ -89,39 +109,56 @@ Status SequenceKv::save_abstracts(const std::shared_ptr<SessionFile>& file, cons
       const PageKind kind = page_kind(part);
       LEOAM_RETURN_IF_ERROR(tiers_->save(abstracts.blocks(part), file, wait));
       saved->streams.resize(size_t{kPageKinds} * n_layers);
-      saved->page_bytes[static_cast<size_t>(kind)] = LayerAbstracts::block_bytes(shape_.layout, part);
+      saved->page_bytes[static_cast<size_t>(kind)] = abstracts.block_bytes(part);
       describe(abstracts.blocks(part), *file, &saved->streams[stream_number(kind, layer, n_layers)]);
     }
-    LEOAM_RETURN_IF_ERROR(write(layer, kTopsLevel, above));
+    LEOAM_RETURN_IF_ERROR(write_abstract(*file, layer, kTopsLevel, above));
   }
   return {};
 }
 
 void SequenceKv::adopt_abstracts(const std::shared_ptr<SessionFile>& file) {
-  if (selector_)
-    if (const auto shares = file->read_abstract(0, kSharesLevel); shares.ok())
-      (void)selector_->shares.decode(*shares, n_tokens_);
   const auto n_layers = static_cast<uint32_t>(layers_.size());
   if (file->streams().size() < size_t{kPageKinds} * n_layers) return;
   for (uint32_t layer = 0; layer < n_layers; ++layer) {
     // Handles in any case: what nobody takes is free again in the file.
     std::array<std::vector<PageHandle>, kAbstractParts> blocks;
-    bool fits = true;
+    const LayerAbstracts* const own =
+        selector_ && selector_->has_abstracts(layer) ? &selector_->abstracts(layer) : nullptr;
+    bool fits = own != nullptr;
     for (const AbstractPart part : {AbstractPart::records, AbstractPart::codes}) {
       const PageKind kind = page_kind(part);
       const uint32_t number = stream_number(kind, layer, n_layers);
       const StreamIndex& index = file->streams()[number];
       const uint32_t bytes = file->page_bytes(kind);
-      fits = fits && index.first_page == 0 && bytes == LayerAbstracts::block_bytes(shape_.layout, part);
+      fits = fits && index.first_page == 0 && bytes == own->block_bytes(part);
       for (uint32_t i = 0; i < index.pages.size(); ++i)
         blocks[static_cast<size_t>(part)].push_back(tiers_->adopt(
             LayerAbstracts::stream(number, part), index.first_page + i, bytes, file, index.pages[i]));
     }
-    if (!fits || !selector_ || !selector_->has_abstracts(layer)) continue;
+    if (!fits) continue;
     const Result<std::vector<uint8_t>> above = file->read_abstract(layer, kTopsLevel);
     const auto n_pages = static_cast<uint32_t>(n_tokens_ / shape_.layout.page_tokens);
     if (above.ok()) (void)selector_->abstracts(layer).adopt(*above, n_pages, {}, std::move(blocks)).ok();
   }
+}
+
+Status SequenceKv::adopt_decisions(const SessionFile& file) {
+  if (selector_) {
+    LEOAM_ASSIGN_OR_RETURN(const std::vector<uint8_t> shares, read_decisions(file, kSharesLevel));
+    (void)selector_->shares.decode(shares, n_tokens_);
+  }
+  const auto n_layers = static_cast<uint32_t>(layers_.size());
+  const uint32_t width = shape_.layout.n_kv_heads * shape_.layout.head_dim;
+  lacks_weights_ = n_tokens_ > 0;
+  LEOAM_ASSIGN_OR_RETURN(const std::vector<uint8_t> bytes, read_decisions(file, kWeightsLevel));
+  Result<ChannelWeights> weights = ChannelWeights::decode(bytes, n_layers, width, n_tokens_);
+  Result<TierShare> room = tiers_->share(ChannelWeights::bytes(n_layers, width), {});
+  if (!weights.ok() || !room.ok()) return {};
+  weights_ = std::make_shared<ChannelWeights>(std::move(weights).value());
+  weights_->keep_room(std::move(room).value());
+  lacks_weights_ = false;
+  return {};
 }
 
 PageRecord SequenceKv::find_compact(const SessionFile& file, uint32_t layer, uint32_t number,
@@ -169,7 +206,7 @@ Status SequenceKv::adopt(const std::shared_ptr<SessionFile>& file, uint64_t n_to
   }
   n_tokens_ = n_tokens;
   adopt_abstracts(file);
-  return {};
+  return adopt_decisions(*file);
 }
 
 Status SequenceKv::evict(const Tiers::Wait& wait, const KvProgress& on_progress) {

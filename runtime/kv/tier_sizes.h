@@ -30,10 +30,10 @@ inline uint64_t staging_bytes_of(uint64_t budget_bytes, uint64_t page_bytes, Rea
   return std::max(least_staging_bytes_of(page_bytes), std::min(share_bytes / unit * unit, kMost_bytes));
 }
 
-// Pages brought in before their use.
-inline uint64_t ahead_bytes_of(uint64_t budget_bytes) {
+// Pages brought in before their use. Where pages are chosen, those of the step before are the better guess.
+inline uint64_t ahead_bytes_of(uint64_t budget_bytes, Reads reads) {
   constexpr uint64_t kMost_bytes = uint64_t{16} << 20;
-  return std::min(budget_bytes / 3, kMost_bytes);
+  return std::min(budget_bytes / (reads == Reads::whole ? 3 : 12), kMost_bytes);
 }
 
 }  // namespace leoam

@@ -430,7 +430,7 @@ uint64_t Tiers::resident_bytes(std::span<const PageHandle> pages) const {
 
 uint64_t Tiers::ahead_bytes() const {
   Lock lock(mutex_);
-  return options_.looks_ahead ? ahead_bytes_of(top_->budget_bytes()) : 0;
+  return options_.looks_ahead ? ahead_bytes_of(top_->budget_bytes(), reads()) : 0;
 }
 
 bool Tiers::fails_to_move_down() const {

@@ -23,6 +23,7 @@
 #include "runtime/device/device.h"
 #include "runtime/kv/page.h"
 #include "runtime/kv/tier.h"
+#include "runtime/kv/tier_sizes.h"
 #include "runtime/store/page_transfer.h"
 
 namespace leoam {
@@ -311,8 +312,10 @@ class Tiers {
   };
   std::vector<SizeCount> size_counts_;
   uint32_t largest_page_bytes_ = 0;
-  uint64_t n_abstract_pages_ = 0;  // there are some while a sequence chooses
-  uint64_t epoch_ = 1;             // counts changes of where pages are
+  uint64_t n_abstract_pages_ = 0;
+  // There are abstracts while a sequence chooses.
+  Reads reads() const { return n_abstract_pages_ > 0 ? Reads::chosen : Reads::whole; }
+  uint64_t epoch_ = 1;  // counts changes of where pages are
   std::vector<const LayerUse*> uses_;
   uint32_t n_holds_ = 0;  // uses and groups of pins
   // A thread that found no room, with its part of n_holds_.

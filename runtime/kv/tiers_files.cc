@@ -23,8 +23,7 @@ bool Tiers::disk_has_room() const {
 }
 
 uint64_t Tiers::wanted_staging_bytes() const {
-  return staging_bytes_of(host_.budget_bytes(), std::max(largest_page_bytes_, 1u),
-                          n_abstract_pages_ > 0 ? Reads::chosen : Reads::whole);
+  return staging_bytes_of(host_.budget_bytes(), std::max(largest_page_bytes_, 1u), reads());
 }
 
 Status Tiers::prepare_transfer() {

@@ -90,7 +90,7 @@ void add_selection_options(CLI::App& command, CommonOptions& options) {
                   "Attend to more while less of some head's attention is certain to be selected")
       ->check(CLI::Range(0.0, 0.999999));
   command.add_option("--channels", options.n_channels,
-                     "Channels of a key whose codes the policy leoam reads; 0: three of eight");
+                     "Channels of a key that the policy leoam has codes of; 0: half of them");
   command
       .add_option("--breadth", options.breadth,
                   "The policy leoam reads codes of so many times the tokens that it attends to; default: 12")

@@ -61,7 +61,7 @@ struct Model {
   explicit Model(const Shape& s)
       : shape(s),
         kv{KvType::f16, s.n_kv_heads, s.head_dim, kPageTokens},
-        codes(key_code_layout(kv)),
+        codes(key_code_layout(kv, s.n_channels)),
         chunks{s.head_dim},
         n_pages(s.n_tokens / kPageTokens),
         n_blocks(n_pages / kCodeBlock_pages),
@@ -71,7 +71,6 @@ struct Model {
         blocks(size_t{s.n_layers} * n_blocks * codes.block_bytes()),
         records(size_t{n_heads} * n_pages * chunks.record_bytes()),
         q(size_t{s.n_kv_heads} * s.group * s.head_dim * 4),
-        range(size_t{s.head_dim} * 4),
         scores(size_t{s.group} * s.n_tokens * 4),
         sums(size_t{s.group} * n_granules * 4),
         mass(size_t{n_granules} * 4),
@@ -80,7 +79,7 @@ struct Model {
         totals(size_t{n_blocks} * s.group * 4),
         bounds(size_t{n_pages} * s.group * 4),
         partials(size_t{s.group} * attention_partial_floats(s.head_dim) * 4),
-        scratch(key_code_scratch_bytes(codes, s.group, s.n_channels)),
+        scratch(key_code_scratch_bytes(codes, s.group)),
         cold(size_t{64} << 20),
         channels(s.n_channels) {
     std::mt19937 random(1);
@@ -100,7 +99,7 @@ struct Model {
       std::memcpy(pages.data + l * bytes, pages.data, bytes);
     }
     for (size_t i = 0; i < q.bytes / 4; ++i) q.floats()[i] = 0.3f * normal(random);
-    for (uint32_t c = 0; c < s.head_dim; ++c) range.floats()[c] = 1 + 0.1f * static_cast<float>(c % 7);
+    for (uint32_t i = 0; i < s.n_channels; ++i) channels[i] = i * s.head_dim / s.n_channels;
     for (uint32_t p = 0; p < n_pages; ++p) page_order.push_back(p);
     std::shuffle(page_order.begin(), page_order.end(), random);
     for (uint32_t l = 0; l < s.n_layers; ++l) {
@@ -134,8 +133,8 @@ struct Model {
   KeyCodeLayout codes;
   ChunkLayout chunks;
   uint32_t n_pages, n_blocks, n_granules, n_heads;
-  Aligned pages, blocks, records, q, range, scores, sums, mass, rest, maximum, totals, bounds, partials,
-      scratch, cold;
+  Aligned pages, blocks, records, q, scores, sums, mass, rest, maximum, totals, bounds, partials, scratch,
+      cold;
   std::vector<uint32_t> channels, page_order;
   std::vector<KvPageRef> refs;
   std::vector<KeyCodeBlockRef> block_refs;
@@ -149,7 +148,9 @@ void encode(const CpuTable& table, Model& m, uint32_t layer, uint32_t kv_head) {
   for (uint32_t p = 0; p < m.n_pages; ++p) {
     uint8_t* block =
         m.blocks.data + (size_t{layer} * m.n_blocks + p / kCodeBlock_pages) * m.codes.block_bytes();
-    table.key_code_encode({m.kv, m.page(layer, p), block, p % kCodeBlock_pages}, kv_head);
+    table.key_code_encode(
+        {m.kv, m.page(layer, p), block, p % kCodeBlock_pages, m.channels.data(), m.shape.n_channels},
+        kv_head);
   }
 }
 
@@ -167,18 +168,12 @@ void merges(const CpuTable& table, Model& m, uint32_t layer, uint32_t kv_head) {
   }
 }
 
-void rank(const CpuTable& table, Model& m, uint32_t, uint32_t kv_head) {
-  table.key_channel_rank(m.query(kv_head), m.shape.group, m.shape.head_dim, m.range.floats(),
-                         m.shape.n_channels, m.channels.data());
-}
-
 void score(const CpuTable& table, Model& m, uint32_t layer, uint32_t kv_head) {
   KeyCodeScoreParams params;
   params.layout = m.codes;
   params.group = m.shape.group;
   params.q = m.query(kv_head);
   params.channels = m.channels.data();
-  params.n_channels = m.shape.n_channels;
   params.blocks = &m.block_refs[size_t{layer} * m.n_blocks];
   params.n_blocks = m.n_blocks;
   params.scores = m.scores.floats();
@@ -200,7 +195,6 @@ void masses(const CpuTable& table, Model& m, uint32_t, uint32_t) {
 }
 
 void choose(const CpuTable& table, Model& m, uint32_t layer, uint32_t kv_head) {
-  rank(table, m, layer, kv_head);
   score(table, m, layer, kv_head);
   sum(table, m, layer, kv_head);
   masses(table, m, layer, kv_head);
@@ -280,11 +274,10 @@ constexpr Step kSteps[] = {
     {"encode all pages", encode, true},
     {"abstracts of all pages", abstracts, true},
     {"merge by fours", merges, true},
-    {"rank channels", rank, false},
     {"score codes", score, true},
     {"sums of granules", sum, true},
     {"masses of granules", masses, false},
-    {"rank, score, sums, masses", choose, true},
+    {"score, sums, masses", choose, true},
     {"bounds of all pages", chunk_bounds, true},
     {"attend to all: decode", decode, true},
     {"attend to all: granules", all_granules, true},

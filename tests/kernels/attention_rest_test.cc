@@ -13,7 +13,7 @@ class AttentionRestTest : public KernelTest {
   // States that hold `held` tokens' worth of something are added to.
   void check(uint32_t dim, uint32_t group, uint32_t n_blocks, float size, float held) {
     const KvLayout kv{KvType::f16, 2, dim, 16};
-    const KeyCodeLayout layout = key_code_layout(kv);
+    const KeyCodeLayout layout = key_code_layout(kv, 0);
     std::vector<std::unique_ptr<ExactBuffer<uint8_t>>> memory;
     ExactBuffer<float> weights(size_t{n_blocks} * group * kPages + 1), log_units(group);
     fill(weights, 0, 3);
@@ -30,7 +30,7 @@ class AttentionRestTest : public KernelTest {
         }
         Page page(kv);
         fill_page(page, random_, 2);
-        table().key_code_encode({kv, page.data(), memory.back()->data(), slot}, 1);
+        table().key_code_encode({kv, page.data(), memory.back()->data(), slot, nullptr, 0}, 1);
       }
       blocks.push_back({memory.back()->data() + layout.head_offset(1), &weights[size_t{b} * group * kPages]});
     }

@@ -32,10 +32,11 @@ typedef struct leoam_session_options {
                              attention take more, a token at most half as much again */
   uint32_t budget_tokens; /* the same as a number of tokens; 0: by importance. A context that fits it has the
                              bytes of "exact" */
-  uint32_t n_channels; /* "leoam": channels of a key whose codes are read, the heaviest for each query: more
-                          cost time and find the right tokens more often; 0: three of eight */
-  double breadth;      /* "leoam": codes are read of so many times the tokens attended to, where bounds
-                          allow the most; above 0; 0: 12 */
+  uint32_t n_channels;    /* "leoam": channels of a key that have codes, those that count most in the first 64
+                             tokens or more that are read at once: more cost time and room and find the right
+                             tokens more often; 0: half of them */
+  double breadth;         /* "leoam": codes are read of so many times the tokens attended to, where bounds
+                             allow the most; above 0; 0: 12 */
   double page_spread; /* "leoam": what is attended to comes from at most so many pages as it would fill: fewer
                          bytes move where KV is not in place, and something is lost; 0: from any */
   double coverage_floor;     /* more is attended to, in the end everything, while the coverage of some head is

@@ -29,7 +29,10 @@ Status summarize(ThreadPool& pool, const kernels::CpuTable& kernels, const kerne
         kv = decoded;
         from = own;
       }
-      kernels.key_code_encode({kv, from, page.codes, page.slot}, head);
+      if (page.codes)
+        kernels.key_code_encode(
+            {kv, from, page.codes, page.slot, page.channels + size_t{head} * page.n_coded, page.n_coded},
+            head);
       kernels.chunk_of_page(kv, from, head, page.records + head * page.head_stride);
     }
   });

@@ -103,7 +103,7 @@ void attend_part(const Context& context, const AttentionParams& params, size_t s
     context.kernels.attention_estimates({step.kv.head_dim, group, params.scale, q, head.estimates.data(),
                                          static_cast<uint32_t>(head.estimates.size())},
                                         state);
-    context.kernels.attention_rest({kernels::key_code_layout(step.kv), group, head.rests.data(),
+    context.kernels.attention_rest({kernels::key_code_layout(step.kv, 0), group, head.rests.data(),
                                     static_cast<uint32_t>(head.rests.size()), head.log_units},
                                    state);
     return;

@@ -17,11 +17,10 @@ constexpr uint32_t kPages = kernels::kCodeBlock_pages;
 
 }  // namespace
 
-Status BlockScores::prepare(const BlockQuery& query, uint32_t n_channels, AbstractReader& reader) {
+Status BlockScores::prepare(const BlockQuery& query, AbstractReader& reader) {
   layout_ = reader.abstracts().code_layout();
   group_ = query.n_heads / layout_.n_kv_heads;
   page_granules_ = layout_.page_tokens / kernels::kGranule_tokens;
-  n_channels_ = n_channels;
   n_candidates_ = query.end_page - query.first_page;
   // Every page before the last token, so that a share is one of all that a query sees.
   const uint64_t n_full = (query.first_position + query.n_tokens) / layout_.page_tokens;
@@ -34,14 +33,11 @@ Status BlockScores::prepare(const BlockQuery& query, uint32_t n_channels, Abstra
   thread_floats_ = 0;
   const Rows end = rows_of(0);
   thread_floats_ = reinterpret_cast<uintptr_t>(end.scratch) / sizeof(float) +
-                   kernels::key_code_scratch_bytes(layout_, kRows, n_channels_) / sizeof(float);
+                   kernels::key_code_scratch_bytes(layout_, kRows) / sizeof(float);
   thread_floats_ = (thread_floats_ + 15) / 16 * 16;
   LEOAM_RETURN_IF_ERROR(reserve_floats(thread_floats_ * n_threads, &memory_));
   threads_.resize(n_threads);
-  for (Thread& thread : threads_) {
-    thread.channels.resize(n_channels_);
-    thread.blocks.resize(n_code_blocks_);
-  }
+  for (Thread& thread : threads_) thread.blocks.resize(n_code_blocks_);
   return {};
 }
 
@@ -68,9 +64,9 @@ BlockScores::Rows BlockScores::rows_of(int thread) const {
   return rows;
 }
 
-Status BlockScores::choose(const BlockQuery& query, uint32_t n_channels, AbstractReader& reader,
+Status BlockScores::choose(const BlockQuery& query, AbstractReader& reader,
                            std::vector<std::vector<uint32_t>>* out) {
-  LEOAM_RETURN_IF_ERROR(prepare(query, n_channels, reader));
+  LEOAM_RETURN_IF_ERROR(prepare(query, reader));
   const uint32_t n_heads = layout_.n_kv_heads;
   out->resize(size_t{query.n_blocks()} * n_heads);
   means_.pool.run([&](int thread) {
@@ -122,16 +118,13 @@ void BlockScores::score(const BlockQuery& query, uint32_t block, uint32_t kv_hea
 void BlockScores::add_rows(uint32_t kv_head, uint32_t n_rows, const LayerAbstracts& abstracts,
                            const Rows& rows, int thread) {
   Thread& own = threads_[static_cast<size_t>(thread)];
-  means_.kernels.key_channel_rank(rows.q, n_rows, layout_.head_dim, abstracts.ranges(kv_head).data(),
-                                  n_channels_, own.channels.data());
   const size_t block_sums = size_t{n_rows} * kPages * page_granules_;
   for (size_t b = 0; b < own.blocks.size(); b += kItemBlocks) {
     kernels::KeyCodeScoreParams params;
     params.layout = layout_;
     params.group = n_rows;
     params.q = rows.q;
-    params.channels = own.channels.data();
-    params.n_channels = n_channels_;
+    params.channels = abstracts.channels(kv_head).data();
     params.blocks = own.blocks.data() + b;
     params.n_blocks = static_cast<uint32_t>(std::min(kItemBlocks, own.blocks.size() - b));
     params.scores = rows.scores;

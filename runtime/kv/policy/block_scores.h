@@ -31,8 +31,7 @@ class BlockScores {
 
   // out: [n_blocks][n_kv_heads], candidates in ascending order. A function of the queries and the codes
   // alone. Fails as AbstractReader::hold does, and with out_of_memory.
-  Status choose(const BlockQuery& query, uint32_t n_channels, AbstractReader& reader,
-                std::vector<std::vector<uint32_t>>* out);
+  Status choose(const BlockQuery& query, AbstractReader& reader, std::vector<std::vector<uint32_t>>* out);
 
  private:
   // What a thread scores rows in, a row being one query head of one token.
@@ -47,7 +46,7 @@ class BlockScores {
     float* weights;  // [rows]
     float* scratch;  // of the kernel
   };
-  Status prepare(const BlockQuery& query, uint32_t n_channels, AbstractReader& reader);
+  Status prepare(const BlockQuery& query, AbstractReader& reader);
   Rows rows_of(int thread) const;
   // The mass of all pages before a block, summed over its rows.
   void score(const BlockQuery& query, uint32_t block, uint32_t kv_head, const LayerAbstracts& abstracts,
@@ -63,7 +62,6 @@ class BlockScores {
   kernels::KeyCodeLayout layout_;
   uint32_t group_ = 0;
   uint32_t page_granules_ = 0;
-  uint32_t n_channels_ = 0;
   size_t n_candidates_ = 0;
   size_t n_code_blocks_ = 0;
   std::vector<float> mass_;  // [n_blocks][n_kv_heads][candidates]
@@ -73,7 +71,6 @@ class BlockScores {
   };
   struct Thread {
     std::vector<kernels::KeyCodeBlockRef> blocks;
-    std::vector<uint32_t> channels;
     std::vector<Scored> order;
   };
   std::vector<Thread> threads_;

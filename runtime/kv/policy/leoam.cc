@@ -35,7 +35,7 @@ class Leoam final : public ChunkPolicy {
     budget_.begin(heads_.size());
     const uint64_t n_equal = query.n_granules * heads_.size();
     means_.pool.run([&](int thread) {
-      score(thread);
+      score(abstracts, thread);
       if (opens_all()) for_each(1, [&](uint32_t h) { heads_[h].search.advance(means_.kernels, reader); });
       means_.pool.barrier(thread);
       for_each(2, [&](uint32_t h) { weigh(query, h); });
@@ -64,7 +64,6 @@ class Leoam final : public ChunkPolicy {
  private:
   // Of one KV head; arrays of floats are 64-byte aligned. Blocks are those of which something is open.
   struct Scores {
-    std::vector<uint32_t> channels;
     std::vector<uint32_t> block_numbers;
     std::vector<kernels::KeyCodeBlockRef> blocks;
     float* sums = nullptr;       // [n_blocks][group][16 pages][page_granules]
@@ -87,7 +86,7 @@ class Leoam final : public ChunkPolicy {
     for (int64_t h = means_.pool.next_item(loop); h < n_heads; h = means_.pool.next_item(loop))
       work(static_cast<uint32_t>(h));
   }
-  void score(int thread);
+  void score(const LayerAbstracts& abstracts, int thread);
   size_t n_masses(const Scores& head) const {
     return head.blocks.size() * kernels::kCodeBlock_pages * page_granules_;
   }
@@ -115,10 +114,8 @@ class Leoam final : public ChunkPolicy {
 
 Status Leoam::prepare_scores(const SelectionQuery& query, AbstractReader& reader) {
   const LayerAbstracts& abstracts = reader.abstracts();
-  const uint32_t n_channels = options_.channels_of(layout_.head_dim);
   score_floats_ = size_t{group_} * kernels::kCodeBlock_pages * layout_.page_tokens;
-  scratch_bytes_ =
-      score_floats_ * sizeof(float) + kernels::key_code_scratch_bytes(layout_, group_, n_channels);
+  scratch_bytes_ = score_floats_ * sizeof(float) + kernels::key_code_scratch_bytes(layout_, group_);
   LEOAM_RETURN_IF_ERROR(reserve_floats(
       scratch_bytes_ / sizeof(float) * static_cast<size_t>(means_.pool.n_threads()), &scratch_));
   // Where a head's arrays are in memory, or would be in memory from 0; returns its end.
@@ -172,14 +169,11 @@ Status Leoam::prepare_scores(const SelectionQuery& query, AbstractReader& reader
     offset = place(head, offset);
     head.maxima.resize(group_);
     head.weights.resize(group_);
-    head.channels.resize(n_channels);
-    means_.kernels.key_channel_rank(heads_[h].q, group_, layout_.head_dim, abstracts.ranges(h).data(),
-                                    n_channels, head.channels.data());
   }
   return {};
 }
 
-void Leoam::score(int thread) {
+void Leoam::score(const LayerAbstracts& abstracts, int thread) {
   const auto n_items = [](const Scores& head) {
     return static_cast<int64_t>((head.blocks.size() + kItemBlocks - 1) / kItemBlocks);
   };
@@ -202,8 +196,7 @@ void Leoam::score(int thread) {
       const size_t next = item < end ? static_cast<size_t>(item - first) * kItemBlocks : n - 1;
       for (size_t i = begin; i < n; ++i) {
         params.q = heads_[h].q;
-        params.channels = head.channels.data();
-        params.n_channels = static_cast<uint32_t>(head.channels.size());
+        params.channels = abstracts.channels(h).data();
         params.blocks = &head.blocks[i];
         params.next_block = head.blocks[i + 1 < n ? i + 1 : next].block;
         params.maximum = head.maximum + i * group_;

@@ -30,7 +30,7 @@ struct PolicyOptions {
   // context.
   double importance = 0.1;
   uint32_t budget_tokens = 0;
-  // Channels of a key whose codes are read; 0: three of eight.
+  // Channels of a key that have codes; 0: half of them.
   uint32_t n_channels = 0;
   // Codes are read of at most so many times the tokens that are selected: those whose chunks may weigh most.
   double breadth = 12;
@@ -49,7 +49,7 @@ struct PolicyOptions {
 
   bool operator==(const PolicyOptions&) const = default;
   uint32_t channels_of(uint32_t head_dim) const {
-    return std::min(n_channels == 0 ? std::max(1u, head_dim * 3 / 8) : n_channels, head_dim);
+    return std::min(n_channels == 0 ? (head_dim + 1) / 2 : n_channels, head_dim);
   }
   uint64_t budget(uint64_t n_tokens) const {
     return budget_tokens > 0 ? budget_tokens

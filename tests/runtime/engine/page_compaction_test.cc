@@ -49,7 +49,12 @@ TEST_P(PageCompactionTest, PagesAreEncodedAndSummarized) {
 
   kernels::KvLayout decoded = layout_;
   decoded.type = kernels::KvType::f32;
-  const size_t block_bytes = kernels::key_code_layout(layout_).block_bytes();
+  // The last of each head.
+  const uint32_t n_coded = layout_.head_dim / 2;
+  std::vector<uint32_t> channels;
+  for (uint32_t i = 0; i < layout_.n_kv_heads * n_coded; ++i)
+    channels.push_back(layout_.head_dim - n_coded + i % n_coded);
+  const size_t block_bytes = kernels::key_code_layout(layout_, n_coded).block_bytes();
   const size_t record_bytes = kernels::ChunkLayout{layout_.head_dim}.record_bytes();
   for (size_t p = 0; p < kPages; ++p) {
     ASSERT_EQ(pages[p].encoded, p != 5) << p;
@@ -67,10 +72,11 @@ TEST_P(PageCompactionTest, PagesAreEncodedAndSummarized) {
     std::vector<uint8_t> records(layout_.n_kv_heads * record_bytes), wanted(records.size());
     for (uint32_t head = 0; head < layout_.n_kv_heads; ++head) {
       kernels::page_decode_scalar({decoded, kCodec, bytes, page}, head);
-      kernels_.key_code_encode({decoded, page, codes, 3}, head);
+      kernels_.key_code_encode({decoded, page, codes, 3, &channels[size_t{head} * n_coded], n_coded}, head);
       kernels_.chunk_of_page(decoded, page, head, wanted.data() + head * record_bytes);
     }
-    const PageAbstract abstract{pages[p].to, codes + block_bytes, 3, records.data(), record_bytes, kCodec};
+    const PageAbstract abstract{pages[p].to, codes + block_bytes, 3,      records.data(), record_bytes,
+                                kCodec,      channels.data(),     n_coded};
     ASSERT_TRUE(device_->summarize(layout_, {&abstract, 1}).ok());
     ASSERT_EQ(records, wanted) << p;
     ASSERT_EQ(std::memcmp(codes, codes + block_bytes, block_bytes), 0) << p;

@@ -202,6 +202,26 @@ TEST_F(PolicyTest, ACutAmongDecodedTokensGoesOnAsBefore) {
   EXPECT_TRUE(go_on(*s, kPrompt + 7, kPrompt + 30) == expected);
 }
 
+TEST_F(PolicyTest, WhatWasReadExactlyIsSelectedFromAsIfItHadBeenReadForThat) {
+  start(model());
+  auto whole = session(with("leoam", 0.2));
+  ASSERT_TRUE(whole->evaluate(tokens(kPrompt), {}).ok());
+  const Logits expected = go_on(*whole, kPrompt, kPrompt + 7);
+  whole.reset();
+  auto exact = session(with("exact", 1));
+  ASSERT_TRUE(exact->evaluate(tokens(kPrompt), {}).ok());
+  auto sharing = session(with("leoam", 0.2));
+  ASSERT_TRUE(sharing->evaluate(tokens(kPrompt), {}).ok());
+  EXPECT_TRUE(go_on(*sharing, kPrompt, kPrompt + 7) == expected);
+  sharing.reset();
+  const std::string path = state_.path() + "/exact.session";
+  ASSERT_TRUE(exact->save(path, nullptr, {}).ok());
+  exact.reset();
+  auto reopened = engine_->open_session(model_, path, nullptr, with("leoam", 0.2));
+  ASSERT_TRUE(reopened.ok()) << reopened.status().message();
+  EXPECT_TRUE(go_on(**reopened, kPrompt, kPrompt + 7) == expected);
+}
+
 TEST_F(PolicyTest, SuspendedAbstractsLeaveRamAndComeBack) {
   start(model());
   for (const std::string_view policy : policy_names()) {

@@ -19,8 +19,10 @@ class SelectionCheck {
  public:
   static constexpr uint32_t kGroup = 3;
 
-  explicit SelectionCheck(const kernels::KvLayout& layout)
+  // `n_coded`: channels with codes; 0: all.
+  explicit SelectionCheck(const kernels::KvLayout& layout, uint32_t n_coded = 0)
       : layout_(layout),
+        n_coded_(n_coded == 0 ? layout.head_dim : n_coded),
         threads_(std::move(ThreadPool::create(1)).value()),
         kernels_(kernels::cpu_table(kernels::best_cpu_level())),
         device_(create_cpu_device(*threads_, kernels_)),
@@ -29,11 +31,13 @@ class SelectionCheck {
     options.host_budget_bytes = uint64_t{256} << 20;
     options.scratch_folder = "/scratch";
     tiers_ = std::make_unique<Tiers>(*device_, disk_, account_, options);
-    abstracts_ = std::make_unique<LayerAbstracts>(*tiers_, kernels_, layout_, std::array<uint32_t, 2>{1, 2});
+    abstracts_ = std::make_unique<LayerAbstracts>(make_abstracts());
     masses_ = std::make_unique<LayerMasses>(*tiers_, layout_);
   }
 
   LayerAbstracts& abstracts() { return *abstracts_; }
+  // Others of the same shape.
+  LayerAbstracts make_abstracts() { return {*tiers_, kernels_, layout_, n_coded_, {1, 2}}; }
   const kernels::CpuTable& kernels() const { return kernels_; }
   Tiers& tiers() { return *tiers_; }
   PolicyMeans means() { return {*threads_, kernels_}; }
@@ -72,8 +76,7 @@ class SelectionCheck {
       std::vector<PageAbstract> jobs;
       ASSERT_TRUE(abstracts_->append(n, {}, &jobs).ok());
       for (uint32_t i = 0; i < n; ++i) jobs[i].page = pages_[begin + i].data();
-      ASSERT_TRUE(device_->summarize(layout_, jobs).ok());
-      abstracts_->commit(n);
+      ASSERT_TRUE(abstracts_->make(*device_, jobs, {}).ok());
     }
   }
   float key(uint32_t token, uint32_t kv_head, uint32_t channel) const {
@@ -188,6 +191,7 @@ class SelectionCheck {
   }
 
   kernels::KvLayout layout_;
+  const uint32_t n_coded_;
   std::unique_ptr<ThreadPool> threads_;
   const kernels::CpuTable& kernels_;
   SimulatedDisk disk_;

@@ -57,11 +57,9 @@ void set_masses(SelectionCheck& check, std::mt19937& random) {
       check.mass(head, token) = static_cast<float>(below(random, 100));
 }
 
-std::unique_ptr<Policy> make(SelectionCheck& check, std::string_view name, uint32_t n_channels = 0,
-                             double breadth = 12) {
+std::unique_ptr<Policy> make(SelectionCheck& check, std::string_view name, double breadth = 12) {
   PolicyOptions options;
   options.name = name;
-  options.n_channels = n_channels;
   options.breadth = breadth;
   return std::move(create_policy(options, check.means())).value();
 }
@@ -75,13 +73,12 @@ TEST(Selection, CoverageNeverExceedsTheTruth) {
   uint64_t n_useful = 0;
   while (n < kSelections) {
     for (const Data data : {Data::independent, Data::clustered, Data::outliers}) {
-      SelectionCheck check(kLayout);
+      SelectionCheck check(kLayout, 1 + below(random, 16));
       const uint32_t n_pages = 3 + below(random, 40);
       fill(check, data, n_pages, random);
       std::vector<std::unique_ptr<Policy>> policies;
       for (const std::string_view name : policy_names())
-        if (name != "exact")
-          policies.push_back(make(check, name, 1 + below(random, 16), 0.5 + below(random, 8)));
+        if (name != "exact") policies.push_back(make(check, name, 0.5 + below(random, 8)));
       for (int round = 0; round < 60; ++round) {
         check.ask(query(check, n_pages * kLayout.page_tokens, random));
         for (int budget = 0; budget < 10; ++budget) {
@@ -158,7 +155,7 @@ TEST(Selection, TheSearchOpensWhatLookingAtAllChunksWould) {
 
 TEST(LayerAbstractsTest, GoThroughBytesAndBack) {
   std::mt19937 random(4);
-  SelectionCheck check(kLayout);
+  SelectionCheck check(kLayout, 7);
   fill(check, Data::independent, 16 * 5 + 3, random);
   const LayerAbstracts& all = check.abstracts();
   const std::vector<uint8_t> bytes = all.encode();
@@ -168,7 +165,7 @@ TEST(LayerAbstractsTest, GoThroughBytesAndBack) {
       out[static_cast<size_t>(part)].assign(all.blocks(part).begin(), all.blocks(part).end());
     return out;
   };
-  LayerAbstracts back(check.tiers(), check.kernels(), kLayout, {1, 2});
+  LayerAbstracts back = check.make_abstracts();
   ASSERT_TRUE(back.adopt(bytes, 83, {}, blocks()).ok());
   EXPECT_EQ(back.n_pages(), 83u);
   const size_t record_bytes = all.chunk_layout().record_bytes();
@@ -178,17 +175,18 @@ TEST(LayerAbstractsTest, GoThroughBytesAndBack) {
         ASSERT_EQ(std::memcmp(all.record({level, i}, head), back.record({level, i}, head), record_bytes), 0)
             << level << ' ' << i;
   for (uint32_t head = 0; head < 2; ++head)
-    EXPECT_TRUE(std::ranges::equal(all.ranges(head), back.ranges(head)));
+    EXPECT_TRUE(std::ranges::equal(all.channels(head), back.channels(head)));
 
   // What does not fit is refused, and changes nothing.
-  LayerAbstracts other(check.tiers(), check.kernels(), kLayout, {1, 2});
+  LayerAbstracts other = check.make_abstracts();
   EXPECT_EQ(other.adopt(bytes, 82, {}, blocks()).kind(), ErrorKind::corrupt);
   for (size_t n = 0; n < bytes.size(); n += 1 + n / 3)
     EXPECT_EQ(other.adopt(std::span(bytes).first(n), 83, {}, blocks()).kind(), ErrorKind::corrupt) << n;
   auto fewer = blocks();
   fewer[1].pop_back();
   EXPECT_EQ(other.adopt(bytes, 83, {}, std::move(fewer)).kind(), ErrorKind::corrupt);
-  for (size_t i = 0; i < 16; ++i) {
+  // Its head, and the channels with codes.
+  for (size_t i = 0; i < 20 + 2 * 7 * sizeof(uint32_t); ++i) {
     std::vector<uint8_t> wrong = bytes;
     wrong[i] ^= 0x40;
     EXPECT_EQ(other.adopt(wrong, 1000, {}, blocks()).kind(), ErrorKind::corrupt) << i;
@@ -201,19 +199,18 @@ TEST(LayerAbstractsTest, ACopyAndACutKeepTheirOwn) {
   SelectionCheck check(kLayout);
   fill(check, Data::independent, 70, random);
   LayerAbstracts copy = check.abstracts();
-  const std::vector<float> ranges(copy.ranges(1).begin(), copy.ranges(1).end());
   check.abstracts().truncate(37);
   EXPECT_EQ(check.abstracts().n_pages(), 37u);
   check.summarize();
   EXPECT_EQ(copy.n_pages(), 70u);
-  EXPECT_TRUE(std::ranges::equal(copy.ranges(1), check.abstracts().ranges(1)));
+  EXPECT_TRUE(std::ranges::equal(copy.channels(1), check.abstracts().channels(1)));
   const size_t record_bytes = copy.chunk_layout().record_bytes();
   for (uint32_t level = 0; level <= 3; ++level)
     for (uint32_t i = 0; i < 70u >> (2 * level); ++i)
       ASSERT_EQ(
           std::memcmp(copy.record({level, i}, 1), check.abstracts().record({level, i}, 1), record_bytes), 0);
   check.abstracts().truncate(9);
-  EXPECT_EQ(check.abstracts().n_pages(), 0u);
+  EXPECT_EQ(check.abstracts().n_pages(), 9u);
 }
 
 }  // namespace
