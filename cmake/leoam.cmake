@@ -72,13 +72,17 @@ function(leoam_shared_library name)
   endif()
 endfunction()
 
-# leoam_time_limit(NAME SECONDS): of a test that is there; four times as much where builds are slow, in which scripts
+# leoam_time_limit(NAME SECONDS): of a test that is there; a multiple of it where builds are slow, in which scripts
 # wait longer too.
 function(leoam_time_limit name seconds)
-  if(LEOAM_SANITIZE OR CMAKE_BUILD_TYPE STREQUAL "Debug")
-    math(EXPR seconds "${seconds} * 4")
-    set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT "LEOAM_TEST_PATIENCE=4")
+  set(patience 1)
+  if(LEOAM_SANITIZE MATCHES "thread")
+    set(patience 16)
+  elseif(LEOAM_SANITIZE OR CMAKE_BUILD_TYPE STREQUAL "Debug")
+    set(patience 4)
   endif()
+  math(EXPR seconds "${seconds} * ${patience}")
+  set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT "LEOAM_TEST_PATIENCE=${patience}")
   set_tests_properties(${name} PROPERTIES TIMEOUT ${seconds})
 endfunction()
 

@@ -2,6 +2,7 @@
 #include <thread>
 
 #include "tests/c_api/fixture.h"
+#include "tests/support/sanitized.h"
 
 namespace leoam_test {
 namespace {
@@ -32,6 +33,7 @@ class Plan : public ::testing::Test {
 };
 
 TEST_F(Plan, SpeedsAreThereWhenAskedFor) {
+  if (leoam::testing::kThreadSanitized) GTEST_SKIP() << "it measures for minutes";
   const leoam_plan without = planned(0);
   EXPECT_EQ(1u, without.fits);
   EXPECT_EQ(0, without.prefill_tokens_per_second);

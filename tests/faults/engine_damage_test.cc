@@ -64,7 +64,7 @@ class EngineDamageTest : public ::testing::TestWithParam<int> {
 
 TEST_P(EngineDamageTest, changes_no_logit) {
   std::mt19937 random(static_cast<uint32_t>(GetParam()));
-  const int n_cases = (kThreadSanitized ? 10 : 50) * fault_rounds();
+  const int n_cases = 50 / kSampling * fault_rounds();
   int n_refused = 0;
   for (int i = 0; i < n_cases; ++i) {
     disk_->set_contents(path_, whole_);

@@ -5,7 +5,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <random>
 #include <thread>
 
@@ -49,7 +51,10 @@ class KillTest : public ::testing::TestWithParam<int> {
     prepare_scenario(GetParam(), *create_file_system(), path, &journal);
     Messages messages;
     const pid_t child = fork();
-    EXPECT_GE(child, 0);
+    if (child < 0) {
+      ADD_FAILURE() << "no child process: " << std::strerror(errno);
+      return false;
+    }
     if (child == 0) {
       (void)raise(SIGSTOP);
       work(GetParam(), path, at_step, journal, messages);

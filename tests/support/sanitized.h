@@ -21,6 +21,9 @@ inline constexpr bool kThreadSanitized = __has_feature(thread_sanitizer);
 inline constexpr bool kThreadSanitized = false;
 #endif
 
+// Of so many random cases of a long list ThreadSanitizer sees one.
+inline constexpr int kSampling = kThreadSanitized ? 5 : 1;
+
 // How often longer work may take than without one.
 inline constexpr double kSlowdown = kSanitized ? 20 : 1;
 

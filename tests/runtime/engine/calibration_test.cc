@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "tests/runtime/engine/engine_fixture.h"
+#include "tests/support/sanitized.h"
 
 namespace leoam {
 namespace {
@@ -108,6 +109,7 @@ TEST_F(CalibrationTest, IsMeasuredOnceAndKept) {
 }
 
 TEST_F(CalibrationTest, ADamagedFileIsMeasuredAgain) {
+  if (testing::kThreadSanitized) GTEST_SKIP() << "it measures for minutes";
   measure_once();
   keep_made_up_rates("x");
   start();
@@ -118,6 +120,7 @@ TEST_F(CalibrationTest, ADamagedFileIsMeasuredAgain) {
 }
 
 TEST_F(CalibrationTest, WithoutAFolderThereIsNoDiskAndNoFailure) {
+  if (testing::kThreadSanitized) GTEST_SKIP() << "it measures for minutes";
   EngineOptions options;
   options.state_folder = "/proc/nothing";
   start(with_tokenizer(), options);
