@@ -258,9 +258,11 @@ Status Tiers::stall(Lock& lock, const Wait& wait) {
   flush_jobs();
   const uint64_t seen_change = n_changes_;
   bool helped = false;
-  if (const std::shared_ptr<PageTransfer> transfer = transfer_) {
+  if (std::shared_ptr<PageTransfer> transfer = transfer_) {
     lock.unlock();
     helped = transfer->help();
+    // Where another thread has given it up meanwhile it ends here, and its own thread may wait for the lock.
+    transfer.reset();
     lock.lock();
   }
   Status status;
