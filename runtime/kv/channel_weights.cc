@@ -79,14 +79,18 @@ void add_queries(const float* q, uint32_t n_tokens, uint32_t n_heads, uint32_t n
     }
 }
 
-void add_reach(const kernels::ChunkLayout& layout, const uint8_t* record, std::span<float> sums) {
-  kernels::ChunkHeader header;
-  std::memcpy(&header, record, sizeof header);
-  if (header.spread_base == kernels::kUnboundedChunk) return;
-  for (uint32_t c = 0; c < layout.head_dim; ++c) {
-    const float reach = kernels::chunk_spread(header.spread_base, record[layout.above_offset() + c]) +
-                        kernels::chunk_spread(header.spread_base, record[layout.below_offset() + c]);
-    sums[c] += std::isfinite(reach) ? reach : 0.0f;
+void add_reach(const kernels::ChunkLayout& layout, const uint8_t* records, size_t head_stride,
+               std::span<float> sums) {
+  const uint8_t* record = records;
+  for (size_t first = 0; first < sums.size(); first += layout.head_dim, record += head_stride) {
+    kernels::ChunkHeader header;
+    std::memcpy(&header, record, sizeof header);
+    if (header.spread_base == kernels::kUnboundedChunk) continue;
+    for (uint32_t c = 0; c < layout.head_dim; ++c) {
+      const float reach = kernels::chunk_spread(header.spread_base, record[layout.above_offset() + c]) +
+                          kernels::chunk_spread(header.spread_base, record[layout.below_offset() + c]);
+      sums[first + c] += std::isfinite(reach) ? reach : 0.0f;
+    }
   }
 }
 

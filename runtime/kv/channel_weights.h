@@ -46,8 +46,10 @@ class ChannelWeights {
 // out.
 void add_queries(const float* q, uint32_t n_tokens, uint32_t n_heads, uint32_t n_kv_heads, uint32_t head_dim,
                  std::span<float> sums);
-// sums [head_dim] += how far the keys of a chunk reach; nothing where they have no bounds.
-void add_reach(const kernels::ChunkLayout& layout, const uint8_t* record, std::span<float> sums);
+// sums [n_kv_heads][head_dim] += how far the keys of a page reach; nothing where they have no bounds.
+// `records`: of KV head 0, head_stride bytes from one head's to the next one's.
+void add_reach(const kernels::ChunkLayout& layout, const uint8_t* records, size_t head_stride,
+               std::span<float> sums);
 // The heaviest channels [n], ascending; of equal ones the lower.
 void list_heaviest(std::span<const float> weights, std::span<uint32_t> channels);
 

@@ -109,9 +109,7 @@ Status LayerAbstracts::choose_channels(Device& device, const PageAbstract& first
     records_alone.codes = nullptr;
     LEOAM_RETURN_IF_ERROR(device.summarize(layout_, {&records_alone, 1}));
     reach.resize(size_t{codes_.n_kv_heads} * codes_.head_dim);
-    for (uint32_t head = 0; head < codes_.n_kv_heads; ++head)
-      add_reach(chunk_, first.records + head * first.head_stride,
-                std::span(reach).subspan(size_t{head} * codes_.head_dim, codes_.head_dim));
+    add_reach(chunk_, first.records, first.head_stride, reach);
     weights = reach;
   }
   channels_.resize(size_t{codes_.n_kv_heads} * codes_.n_coded);

@@ -53,10 +53,7 @@ Status LayerWeighing::run(SequenceKv& kv, uint32_t index, Device& device, const 
   kv.tiers_->unpin(pages);
   LEOAM_RETURN_IF_ERROR(std::move(status));
   std::vector<float> reach(width);
-  for (const PageAbstract& page : jobs)
-    for (uint32_t h = 0; h < layout.n_kv_heads; ++h)
-      add_reach(chunk, page.records + h * page.head_stride,
-                std::span(reach).subspan(size_t{h} * layout.head_dim, layout.head_dim));
+  for (const PageAbstract& page : jobs) add_reach(chunk, page.records, page.head_stride, reach);
   for (uint32_t i = 0; i < width; ++i) {
     const float weight = weights[i] * reach[i];
     weights[i] = std::isfinite(weight) ? weight : 0.0f;

@@ -40,6 +40,9 @@ struct AbstractRecord {
   uint32_t level = 0;
   BlobRecord blob;
 
+  bool is_of(uint32_t one_layer, uint32_t one_level) const {
+    return layer == one_layer && level == one_level;
+  }
   // It stands above abstract pages, and says nothing without them.
   bool needs_pages() const { return level == 0; }
 };

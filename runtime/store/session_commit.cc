@@ -180,7 +180,7 @@ class SessionFile::Commit {
                          [](const AbstractRecord& one) { return one.blob.present(); });
     for (const AbstractRecord& old : state_.manifest.abstracts) {
       const bool replaced = std::ranges::any_of(state_.new_abstracts, [&old](const AbstractRecord& one) {
-        return one.layer == old.layer && one.level == old.level;
+        return one.is_of(old.layer, old.level);
       });
       if (replaced || (old.needs_pages() && !manifest_.has_abstracts())) {
         drop(old.blob);
@@ -330,7 +330,7 @@ Status SessionFile::write_abstract(uint32_t layer, uint32_t level, std::span<con
     LEOAM_RETURN_IF_ERROR(Commit::write_blob(*this, RecordKind::abstract, abstract_identity(layer, level),
                                              bytes, &abstract.blob));
   std::erase_if(state_->new_abstracts, [&](const AbstractRecord& old) {
-    if (old.layer != layer || old.level != level) return false;
+    if (!old.is_of(layer, level)) return false;
     if (old.blob.present()) space_->free(old.blob.extent());
     return true;
   });

@@ -79,8 +79,8 @@ Result<std::vector<float>> SessionFile::read_logits() const {
 
 Result<std::vector<uint8_t>> SessionFile::read_abstract(uint32_t layer, uint32_t level) const {
   const auto find = [&](const std::vector<AbstractRecord>& list) {
-    const auto at = std::ranges::find_if(
-        list, [&](const AbstractRecord& one) { return one.layer == layer && one.level == level; });
+    const auto at =
+        std::ranges::find_if(list, [&](const AbstractRecord& one) { return one.is_of(layer, level); });
     return at == list.end() ? nullptr : &*at;
   };
   const AbstractRecord* record = find(state_->new_abstracts);
