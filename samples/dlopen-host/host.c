@@ -51,15 +51,15 @@ static int copy(const char* from, const char* to) {
 static void* play_rounds(void* argument) {
   round_thread* self = argument;
   char reason[512] = "";
-  plugin plugin;
+  plugin leoam;
   int i;
   self->failed = 1;
   for (i = 0; i < self->n_rounds; ++i) {
-    if (plugin_load(&plugin, self->file, self->model, self->folder, 0, reason)) break;
-    if (i % 2 ? plugin_leave_early(&plugin, &self->n_events, reason)
-              : plugin_generate(&plugin, 8, 4, &self->n_events, reason))
+    if (plugin_load(&leoam, self->file, self->model, self->folder, 0, reason)) break;
+    if (i % 2 ? plugin_leave_early(&leoam, &self->n_events, reason)
+              : plugin_generate(&leoam, 8, 4, &self->n_events, reason))
       break;
-    plugin_unload(&plugin);
+    plugin_unload(&leoam);
     if (is_mapped(self->file)) {
       snprintf(reason, sizeof reason, "it is still mapped");
       break;
@@ -104,13 +104,13 @@ static int failing_disk(const char* library, const char* model, const char* fold
   const uint64_t little_bytes =
       3u << 20; /* KV of the prompt does not fit: it goes to the disk and comes back */
   char reason[512] = "", state[512];
-  plugin plugin;
+  plugin leoam;
   long n, n_calls;
   int n_events = 0, n_failed = 0, n_played = 0;
   snprintf(state, sizeof state, "%s/failing", folder);
-  if (plugin_load(&plugin, library, model, state, little_bytes, reason)) goto broken;
+  if (plugin_load(&leoam, library, model, state, little_bytes, reason)) goto broken;
   faulty_disk_fail(0, 0, 0);
-  if (plugin_generate(&plugin, 200, 2, &n_events, reason)) goto broken;
+  if (plugin_generate(&leoam, 200, 2, &n_events, reason)) goto broken;
   n_calls = faulty_disk_calls();
   if (n_calls < 4) {
     snprintf(reason, sizeof reason, "only %ld calls to the disk", n_calls);
@@ -120,18 +120,18 @@ static int failing_disk(const char* library, const char* model, const char* fold
     /* Once, which the library gets over, or from then on. */
     const long n_more = n_played % 2 ? 1000000 : 0;
     faulty_disk_fail(n, kinds[n_played++ % 4], n_more);
-    n_failed += plugin_generate(&plugin, 200, 2, &n_events, reason) != 0;
+    n_failed += plugin_generate(&leoam, 200, 2, &n_events, reason) != 0;
     faulty_disk_fail(0, 0, 0);
-    if (plugin_generate(&plugin, 200, 2, &n_events, reason)) goto broken;
+    if (plugin_generate(&leoam, 200, 2, &n_events, reason)) goto broken;
   }
-  plugin_unload(&plugin);
+  plugin_unload(&leoam);
   printf(
       "%d times a disk that fails: %d answers failed with a reason (\"%s\"), and every one after them came\n",
       n_played, n_failed, reason);
   return n_failed == 0;
 broken:
   fprintf(stderr, "failing disk: %s\n", reason);
-  plugin_unload(&plugin);
+  plugin_unload(&leoam);
   return 1;
 }
 

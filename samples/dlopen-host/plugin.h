@@ -1,6 +1,5 @@
 /* plugin.h: the library as a plug-in of a host: loaded from a file of its own, used, detached, unloaded. */
-#ifndef PLUGIN_H
-#define PLUGIN_H
+#pragma once
 
 #include <leoam/leoam.h>
 
@@ -22,5 +21,3 @@ int plugin_generate(plugin* self, uint32_t n_prompt, uint32_t n_tokens, int* n_e
 int plugin_leave_early(plugin* self, int* n_events, char reason[512]);
 /* Gives everything back and unloads; the file's mapping is gone when nobody else has it loaded. */
 void plugin_unload(plugin* self);
-
-#endif
