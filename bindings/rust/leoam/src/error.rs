@@ -88,7 +88,7 @@ impl ErrorClass {
 }
 
 /// A failed call. Objects stay as they were and usable, unless the function says otherwise.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Error {
     class: ErrorClass,
     message: String,
@@ -154,6 +154,13 @@ impl From<sys::LoadError> for Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.class.name(), self.message)
+    }
+}
+
+/// The words of [`Display`](fmt::Display), for they are what a `main` that returns the error shows to people.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
