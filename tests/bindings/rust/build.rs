@@ -1,4 +1,5 @@
-//! Writes the lines of layout.golden as checks of the structs and constants of `leoam-sys`, for `layout_test.rs`.
+//! Writes the lines of layout.golden as checks of the structs and constants of `leoam-sys`, for
+//! `layout_test.rs`.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -19,35 +20,22 @@ fn main() {
             [name, "size", size] => writeln!(code, "    found.size::<{name}>(\"{name}\", {size});"),
             [name, "offset", offset, "size", size] => {
                 let (of, field) = name.split_once('.').expect("struct.field");
-                let numbers: (u64, u64) = (
-                    offset.parse().expect("a number"),
-                    size.parse().expect("a number"),
-                );
+                let numbers: (u64, u64) =
+                    (offset.parse().expect("a number"), size.parse().expect("a number"));
                 // A field lies at a multiple of its alignment, which is 8 at most.
-                if numbers.1 % 8 == 0
-                    && numbers.0 % 8 == 0
-                    && field != "message"
-                    && field != "model_name"
-                {
+                if numbers.1 % 8 == 0 && numbers.0 % 8 == 0 && field != "message" && field != "model_name" {
                     alignments.insert(of, 8);
                 }
                 let field = if field == "type" { "r#type" } else { field };
                 writeln!(code, "    field!(found, {of}, {field}, {offset}, {size});")
             }
-            [name, "=", value] => writeln!(
-                code,
-                "    found.constant(\"{name}\", {name} as i64, {value});"
-            ),
+            [name, "=", value] => writeln!(code, "    found.constant(\"{name}\", {name} as i64, {value});"),
             _ => panic!("layout.golden: {line}"),
         }
         .expect("a string takes everything");
     }
     for (name, alignment) in alignments {
-        writeln!(
-            code,
-            "    found.alignment::<{name}>(\"{name}\", {alignment});"
-        )
-        .expect("as above");
+        writeln!(code, "    found.alignment::<{name}>(\"{name}\", {alignment});").expect("as above");
     }
     code.push_str("}\n");
     let out = env::var_os("OUT_DIR").expect("set by cargo");

@@ -6,46 +6,31 @@ use std::sync::{mpsc, Arc, Mutex};
 use std::time::Duration;
 
 use leoam::{
-    Delivery, ErrorClass, EvaluateOptions, Event, FinishReason, Flow, InstanceOptions, LoadOptions,
-    LogLevel, Model, Request, RequestOptions, SuspendOptions,
+    Delivery, ErrorClass, EvaluateOptions, Event, FinishReason, Flow, InstanceOptions, LoadOptions, LogLevel,
+    Model, Request, RequestOptions, SuspendOptions,
 };
 use leoam_conformance::{
-    endless, expect_class, instance, instance_of, load, long_prompt, model_or_skip, panic_of,
-    path_or_skip, question, session,
+    endless, expect_class, instance, instance_of, load, long_prompt, model_or_skip, panic_of, path_or_skip,
+    question, session,
 };
 
 #[test]
 fn a_panic_in_a_call_goes_on_in_its_caller() {
     let path = path_or_skip!();
     let instance = instance();
-    let options = LoadOptions {
-        on_progress: Some(Box::new(|_, _| panic!("while loading"))),
-        ..Default::default()
-    };
-    assert_eq!(
-        "while loading",
-        panic_of(|| Model::load(&instance, &path, options))
-    );
+    let options =
+        LoadOptions { on_progress: Some(Box::new(|_, _| panic!("while loading"))), ..Default::default() };
+    assert_eq!("while loading", panic_of(|| Model::load(&instance, &path, options)));
 
     let model = load(&instance, &path);
     let mut session = session(&model);
     let tokens = long_prompt(&model, 600);
-    let options = EvaluateOptions {
-        on_progress: Some(Box::new(|_, _| panic!("while reading"))),
-        ..Default::default()
-    };
-    assert_eq!(
-        "while reading",
-        panic_of(|| session.evaluate(&tokens, options))
-    );
-    let options = EvaluateOptions {
-        on_logits: Some(Box::new(|_, _| panic!("with logits"))),
-        ..Default::default()
-    };
-    assert_eq!(
-        "with logits",
-        panic_of(|| session.evaluate(&tokens[..4], options))
-    );
+    let options =
+        EvaluateOptions { on_progress: Some(Box::new(|_, _| panic!("while reading"))), ..Default::default() };
+    assert_eq!("while reading", panic_of(|| session.evaluate(&tokens, options)));
+    let options =
+        EvaluateOptions { on_logits: Some(Box::new(|_, _| panic!("with logits"))), ..Default::default() };
+    assert_eq!("with logits", panic_of(|| session.evaluate(&tokens[..4], options)));
 
     // Nothing is the worse for it.
     session.truncate(0).unwrap();
@@ -67,18 +52,10 @@ fn a_panic_in_an_event_ends_the_request_and_goes_on_where_its_end_is_asked_for()
         Event::Token { .. } => panic!("with a token"),
         _ => Flow::Continue,
     }));
-    let request = session
-        .submit(RequestOptions {
-            delivery,
-            ..endless(&model)
-        })
-        .unwrap();
+    let request = session.submit(RequestOptions { delivery, ..endless(&model) }).unwrap();
     assert!(request.wait(None).unwrap());
     assert_eq!("with a token", panic_of(|| request.finish_reason()));
-    assert_eq!(
-        Some(FinishReason::Cancelled),
-        request.finish_reason().unwrap()
-    );
+    assert_eq!(Some(FinishReason::Cancelled), request.finish_reason().unwrap());
     drop(request);
     session.truncate(0).unwrap();
 }
@@ -89,11 +66,7 @@ fn a_panic_with_logits_goes_on_in_the_one_who_takes_events() {
     for delivery in [Delivery::Poll, Delivery::Step] {
         let mut session = session(&model);
         let on_logits: leoam::ChangeLogits = Box::new(|_| panic!("with logits"));
-        let options = RequestOptions {
-            delivery,
-            on_logits: Some(on_logits),
-            ..endless(&model)
-        };
+        let options = RequestOptions { delivery, on_logits: Some(on_logits), ..endless(&model) };
         let mut request = session.submit(options).unwrap();
         assert_eq!("with logits", panic_of(|| request.text()));
         drop(request);
@@ -136,18 +109,13 @@ fn a_log_gets_messages_until_the_instance_is_detached() {
     let (sender, receiver) = mpsc::channel();
     // The receiver is there as long as the test.
     let log = move |level: LogLevel, text: &str| drop(sender.send((level, text.to_string())));
-    let options = InstanceOptions {
-        log: Some(Box::new(log)),
-        log_level: Some(LogLevel::Debug),
-        ..Default::default()
-    };
+    let options =
+        InstanceOptions { log: Some(Box::new(log)), log_level: Some(LogLevel::Debug), ..Default::default() };
     let instance = instance_of(options);
     let model = load(&instance, &path);
     let messages: Vec<_> = receiver.try_iter().collect();
     assert!(!messages.is_empty());
-    assert!(messages
-        .iter()
-        .all(|(level, text)| !matches!(level, LogLevel::Other(_)) && !text.is_empty()));
+    assert!(messages.iter().all(|(level, text)| !matches!(level, LogLevel::Other(_)) && !text.is_empty()));
     instance.detach().unwrap();
     while receiver.try_recv().is_ok() {}
     drop(model);
@@ -174,25 +142,15 @@ fn a_request_may_be_dropped_inside_its_own_callback() {
         Flow::Continue
     };
     let delivery = Delivery::Callback(Box::new(deliver));
-    let request = session
-        .submit(RequestOptions {
-            delivery,
-            ..endless(&model)
-        })
-        .unwrap();
+    let request = session.submit(RequestOptions { delivery, ..endless(&model) }).unwrap();
     *slot.lock().unwrap() = Some(request);
     receiver.recv_timeout(Duration::from_secs(60)).unwrap();
     // The closure goes with its sender, once the callback has ended.
-    assert_eq!(
-        Err(mpsc::RecvTimeoutError::Disconnected),
-        receiver.recv_timeout(Duration::from_secs(60))
-    );
+    assert_eq!(Err(mpsc::RecvTimeoutError::Disconnected), receiver.recv_timeout(Duration::from_secs(60)));
     // The cancelled request ends soon.
     for _ in 0..600 {
         match session.truncate(0) {
-            Err(error) if error.class() == ErrorClass::Busy => {
-                std::thread::sleep(Duration::from_millis(100))
-            }
+            Err(error) if error.class() == ErrorClass::Busy => std::thread::sleep(Duration::from_millis(100)),
             result => return result.unwrap(),
         }
     }
@@ -208,11 +166,9 @@ fn inside_a_callback_getters_work_and_what_computes_is_refused() {
     let deliver = move |_: Event| {
         if !told {
             told = true;
-            let refused = Model::load(inside.instance(), "x.gguf", LoadOptions::default())
-                .unwrap_err()
-                .class();
-            let allowed =
-                inside.tokenize("🙂", Default::default()).is_ok() && inside.info().is_ok();
+            let refused =
+                Model::load(inside.instance(), "x.gguf", LoadOptions::default()).unwrap_err().class();
+            let allowed = inside.tokenize("🙂", Default::default()).is_ok() && inside.info().is_ok();
             sender.send((refused, allowed)).unwrap();
         }
         Flow::Stop
@@ -225,10 +181,7 @@ fn inside_a_callback_getters_work_and_what_computes_is_refused() {
     };
     let request = session.submit(options).unwrap();
     assert!(request.wait(None).unwrap());
-    assert_eq!(
-        Some(FinishReason::Cancelled),
-        request.finish_reason().unwrap()
-    );
+    assert_eq!(Some(FinishReason::Cancelled), request.finish_reason().unwrap());
     assert_eq!((ErrorClass::Busy, true), receiver.recv().unwrap());
 }
 
@@ -246,12 +199,7 @@ fn no_callback_runs_once_its_request_is_dropped() {
             Flow::Continue
         };
         let delivery = Delivery::Callback(Box::new(deliver));
-        let request = session
-            .submit(RequestOptions {
-                delivery,
-                ..endless(&model)
-            })
-            .unwrap();
+        let request = session.submit(RequestOptions { delivery, ..endless(&model) }).unwrap();
         std::thread::sleep(Duration::from_millis(60));
         drop(request);
         gone.store(true, Ordering::SeqCst);
@@ -268,9 +216,6 @@ fn errors_of_the_class_that_a_callback_asked_for() {
     let model = model_or_skip!();
     let mut session = session(&model);
     let tokens = long_prompt(&model, 600);
-    let options = EvaluateOptions {
-        on_progress: Some(Box::new(|_, _| Flow::Stop)),
-        ..Default::default()
-    };
+    let options = EvaluateOptions { on_progress: Some(Box::new(|_, _| Flow::Stop)), ..Default::default() };
     expect_class(ErrorClass::Cancelled, session.evaluate(&tokens, options));
 }

@@ -1,4 +1,5 @@
-//! What the Rust binding promises, against a built library (`LEOAM_LIBRARY`) and a real model (`LEOAM_MODELS`).
+//! What the Rust binding promises, against a built library (`LEOAM_LIBRARY`) and a real model
+//! (`LEOAM_MODELS`).
 
 mod budget_test;
 mod callback_test;

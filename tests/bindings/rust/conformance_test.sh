@@ -23,4 +23,4 @@ else
   echo "SKIPPED: cargo-clippy is not installed, the Rust files are not linted"
 fi
 RUSTDOCFLAGS="-D warnings" cargo doc --offline --quiet --no-deps -p leoam -p leoam-sys
-RUSTFLAGS="-D warnings" cargo test --offline --workspace
+cargo test --offline --workspace

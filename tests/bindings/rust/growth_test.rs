@@ -14,10 +14,7 @@ const N_CYCLES: usize = 200;
 /// The first number of a line of /proc/self/status.
 fn status(name: &str) -> u64 {
     let text = fs::read_to_string("/proc/self/status").unwrap();
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix(name))
-        .unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
     line.split_whitespace().next().unwrap().parse().unwrap()
 }
 
@@ -26,9 +23,7 @@ fn n_files() -> usize {
 }
 
 fn is_mapped(path: &Path) -> bool {
-    fs::read_to_string("/proc/self/maps")
-        .unwrap()
-        .contains(path.to_str().unwrap())
+    fs::read_to_string("/proc/self/maps").unwrap().contains(path.to_str().unwrap())
 }
 
 fn cycle(library: &Library, path: &Path, state_folder: PathBuf, header_only: bool) {
@@ -39,10 +34,7 @@ fn cycle(library: &Library, path: &Path, state_folder: PathBuf, header_only: boo
         ..Default::default()
     };
     let instance = Instance::new(library, options).unwrap();
-    let options = LoadOptions {
-        header_only,
-        ..Default::default()
-    };
+    let options = LoadOptions { header_only, ..Default::default() };
     let model = Model::load(&instance, path, options).unwrap();
     assert!(Model::load(&instance, "/absent", LoadOptions::default()).is_err());
     model.metadata().unwrap();
@@ -80,12 +72,7 @@ fn two_hundred_cycles_keep_nothing() {
         }
     }
     let after = (status("VmRSS:"), n_files(), status("Threads:"));
-    assert!(
-        after.0 < before.0 + 2048,
-        "{} kB, and {} kB before",
-        after.0,
-        before.0
-    );
+    assert!(after.0 < before.0 + 2048, "{} kB, and {} kB before", after.0, before.0);
     assert_eq!((before.1, before.2), (after.1, after.2));
 
     // Nothing of the objects keeps the library either.

@@ -1,4 +1,5 @@
-//! The declarations have the layout and the values that the C interface promises: every line of layout.golden.
+//! The declarations have the layout and the values that the C interface promises: every line of
+//! layout.golden.
 
 use std::mem::{align_of, size_of, MaybeUninit};
 use std::ptr::addr_of;
@@ -15,8 +16,7 @@ impl Found {
     fn expect<T: PartialEq + std::fmt::Debug>(&mut self, what: String, found: T, expected: T) {
         self.n_checked += 1;
         if found != expected {
-            self.wrong
-                .push(format!("{what}: {found:?}, promised {expected:?}"));
+            self.wrong.push(format!("{what}: {found:?}, promised {expected:?}"));
         }
     }
 
@@ -45,11 +45,7 @@ macro_rules! field {
         let field = unsafe { addr_of!((*begin).$field) };
         let offset = field as usize - begin as usize;
         let name = concat!(stringify!($of), ".", stringify!($field));
-        $found.expect(
-            name.to_string(),
-            (offset, size_of_target(field)),
-            ($offset, $size),
-        );
+        $found.expect(name.to_string(), (offset, size_of_target(field)), ($offset, $size));
     };
 }
 
@@ -65,14 +61,8 @@ fn every_promised_line_holds() {
 
 #[test]
 fn new_structs_have_their_size() {
-    assert_eq!(
-        size_of::<leoam_error>() as u32,
-        leoam_error::default().struct_size
-    );
-    assert_eq!(
-        size_of::<leoam_plan>() as u32,
-        leoam_plan::default().struct_size
-    );
+    assert_eq!(size_of::<leoam_error>() as u32, leoam_error::default().struct_size);
+    assert_eq!(size_of::<leoam_plan>() as u32, leoam_plan::default().struct_size);
     let options = leoam_request_options::default();
     assert!(options.on_event.is_none() && options.prompt.is_null());
 }

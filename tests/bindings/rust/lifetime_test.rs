@@ -9,17 +9,9 @@ fn children_keep_their_parents() {
     let (mut session, prompt) = {
         let instance = instance();
         let model = load(&instance, &path);
-        (
-            session(&model),
-            question(&model, "How many days are in a week?"),
-        )
+        (session(&model), question(&model, "How many days are in a week?"))
     };
-    let mut request = session
-        .submit(RequestOptions {
-            prompt,
-            ..Default::default()
-        })
-        .unwrap();
+    let mut request = session.submit(RequestOptions { prompt, ..Default::default() }).unwrap();
     drop(session);
     assert!(!request.text().unwrap().is_empty());
 }
@@ -64,10 +56,7 @@ fn two_instances_share_nothing() {
 fn a_flag_serves_many_calls() {
     let model = model_or_skip!();
     let flag = CancelFlag::new(model.instance()).unwrap();
-    let options = || leoam::EvaluateOptions {
-        cancel: Some(flag.clone()),
-        ..Default::default()
-    };
+    let options = || leoam::EvaluateOptions { cancel: Some(flag.clone()), ..Default::default() };
     let mut session = session(&model);
     flag.set();
     for _ in 0..2 {

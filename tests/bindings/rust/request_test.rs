@@ -4,9 +4,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use leoam::{
-    Delivery, ErrorClass, Event, FinishReason, Flow, RequestOptions, SamplerOptions, SaveOptions,
-};
+use leoam::{Delivery, ErrorClass, Event, FinishReason, Flow, RequestOptions, SamplerOptions, SaveOptions};
 use leoam_conformance::{
     endless, expect_class, expect_within, long_prompt, model_or_skip, question, session,
 };
@@ -17,12 +15,7 @@ fn a_model_answers_a_question() {
     let mut session = session(&model);
     let prompt = question(&model, "How many days are in a week?");
     let n_prompt = prompt.len() as u64;
-    let mut request = session
-        .submit(RequestOptions {
-            prompt,
-            ..Default::default()
-        })
-        .unwrap();
+    let mut request = session.submit(RequestOptions { prompt, ..Default::default() }).unwrap();
     let text = request.text().unwrap();
     assert!(text.contains('7') || text.contains("seven"), "{text}");
     assert_eq!(Some(FinishReason::Stop), request.finish_reason().unwrap());
@@ -49,15 +42,10 @@ fn the_three_deliveries_give_the_same() {
     for event in &mut request {
         events.push(event.unwrap());
     }
-    assert!(
-        request.next_event().unwrap().is_none(),
-        "there is nothing behind the last event"
-    );
+    assert!(request.next_event().unwrap().is_none(), "there is nothing behind the last event");
     assert!(matches!(events.last(), Some(Event::Finished { .. })));
-    assert!(events.iter().any(
-        |event| matches!(event, Event::Prefill { done_tokens, total_tokens, .. }
-        if done_tokens == total_tokens)
-    ));
+    assert!(events.iter().any(|event| matches!(event, Event::Prefill { done_tokens, total_tokens, .. }
+        if done_tokens == total_tokens)));
     let tokens = |events: &[Event]| -> Vec<i32> {
         let token = |event: &Event| match event {
             Event::Token { token, .. } => Some(*token),
@@ -90,9 +78,7 @@ fn the_three_deliveries_give_the_same() {
         Err(_) => Flow::Stop,
     };
     let mut called = session(&model);
-    let mut request = called
-        .submit(options(Delivery::Callback(Box::new(deliver))))
-        .unwrap();
+    let mut request = called.submit(options(Delivery::Callback(Box::new(deliver)))).unwrap();
     assert!(request.wait(None).unwrap());
     expect_class(ErrorClass::InvalidArgument, request.poll());
     drop(request);
@@ -106,40 +92,20 @@ fn stop_strings_and_lengths_end_a_generation() {
     let model = model_or_skip!();
     let mut session = session(&model);
     let prompt = question(&model, "How many days are in a week?");
-    let options = RequestOptions {
-        prompt: prompt.clone(),
-        stop: vec!["days".into()],
-        ..Default::default()
-    };
+    let options = RequestOptions { prompt: prompt.clone(), stop: vec!["days".into()], ..Default::default() };
     let mut request = session.submit(options).unwrap();
     assert!(!request.text().unwrap().contains("days"));
     assert_eq!(Some(FinishReason::Stop), request.finish_reason().unwrap());
     drop(request);
 
     session.truncate(0).unwrap();
-    let options = RequestOptions {
-        prompt,
-        prefill_only: true,
-        max_tokens: 9,
-        ..Default::default()
-    };
+    let options = RequestOptions { prompt, prefill_only: true, max_tokens: 9, ..Default::default() };
     let mut request = session.submit(options).unwrap();
     assert_eq!("", request.text().unwrap());
     drop(request);
     // Goes on from the logits that the session has.
-    let mut request = session
-        .submit(RequestOptions {
-            max_tokens: 2,
-            ..Default::default()
-        })
-        .unwrap();
-    assert_eq!(
-        2,
-        request
-            .events()
-            .filter(|event| matches!(event, Ok(Event::Token { .. })))
-            .count()
-    );
+    let mut request = session.submit(RequestOptions { max_tokens: 2, ..Default::default() }).unwrap();
+    assert_eq!(2, request.events().filter(|event| matches!(event, Ok(Event::Token { .. }))).count());
     assert_eq!(Some(FinishReason::Length), request.finish_reason().unwrap());
 }
 
@@ -147,13 +113,7 @@ fn stop_strings_and_lengths_end_a_generation() {
 fn the_same_seed_draws_the_same() {
     let model = model_or_skip!();
     let draw = |seed| {
-        let sampler = SamplerOptions {
-            temperature: 1.2,
-            top_k: 50,
-            top_p: 0.95,
-            seed,
-            ..Default::default()
-        };
+        let sampler = SamplerOptions { temperature: 1.2, top_k: 50, top_p: 0.95, seed, ..Default::default() };
         let options = RequestOptions {
             prompt: question(&model, "Invent a name."),
             max_tokens: 12,
@@ -173,16 +133,10 @@ fn a_cancelled_request_ends_within_100_ms() {
     let model = model_or_skip!();
     let mut session = session(&model);
     // In the middle of a prompt, and in the middle of an answer.
-    for prompt in [
-        long_prompt(&model, 1500),
-        question(&model, "Tell me a long story."),
-    ] {
+    for prompt in [long_prompt(&model, 1500), question(&model, "Tell me a long story.")] {
         expect_within(Duration::from_millis(100), || {
             session.truncate(0).unwrap();
-            let options = RequestOptions {
-                prompt: prompt.clone(),
-                ..endless(&model)
-            };
+            let options = RequestOptions { prompt: prompt.clone(), ..endless(&model) };
             let request = session.submit(options).unwrap();
             thread::sleep(Duration::from_millis(200));
             assert_eq!(None, request.finish_reason().unwrap());
@@ -190,19 +144,12 @@ fn a_cancelled_request_ends_within_100_ms() {
             request.cancel();
             assert!(request.wait(None).unwrap());
             let took = begin.elapsed();
-            assert_eq!(
-                Some(FinishReason::Cancelled),
-                request.finish_reason().unwrap()
-            );
+            assert_eq!(Some(FinishReason::Cancelled), request.finish_reason().unwrap());
             took
         });
     }
     // The session is as good as before.
-    let options = RequestOptions {
-        prompt: question(&model, "Hello"),
-        max_tokens: 2,
-        ..Default::default()
-    };
+    let options = RequestOptions { prompt: question(&model, "Hello"), max_tokens: 2, ..Default::default() };
     session.submit(options).unwrap().text().unwrap();
 }
 
@@ -218,16 +165,7 @@ fn another_thread_may_cancel_while_events_are_taken() {
         canceller
     });
     let last = request.events().last().unwrap().unwrap();
-    assert!(
-        matches!(
-            last,
-            Event::Finished {
-                reason: FinishReason::Cancelled,
-                ..
-            }
-        ),
-        "{last:?}"
-    );
+    assert!(matches!(last, Event::Finished { reason: FinishReason::Cancelled, .. }), "{last:?}");
     let canceller = stopper.join().unwrap();
     drop(request);
     // Its request is gone.
@@ -258,11 +196,7 @@ fn a_session_is_busy_while_its_request_runs() {
     expect_class(ErrorClass::Busy, session.evaluate(&[1], Default::default()));
     expect_class(ErrorClass::Busy, session.truncate(0));
     expect_class(ErrorClass::Busy, session.fork());
-    let options = SaveOptions {
-        path: Some("/absent/file".into()),
-        plaintext: true,
-        ..Default::default()
-    };
+    let options = SaveOptions { path: Some("/absent/file".into()), plaintext: true, ..Default::default() };
     expect_class(ErrorClass::Busy, session.save(options));
     expect_class(ErrorClass::Busy, session.suspend(Default::default()));
     assert!(session.info().is_ok());

@@ -5,18 +5,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use leoam::{
-    ErrorClass, FileOptions, Flow, Key, KvType, Model, SaveOptions, Session, SessionFile,
-    SessionKey, SessionOptions,
+    ErrorClass, FileOptions, Flow, Key, KvType, Model, SaveOptions, Session, SessionFile, SessionKey,
+    SessionOptions,
 };
 use leoam_conformance::{expect_class, long_prompt, model_or_skip, panic_of, session, Folder};
 
 fn key(first: u8) -> Key {
-    Key::fill(|bytes| {
-        bytes
-            .iter_mut()
-            .zip(first..)
-            .for_each(|(byte, value)| *byte = value)
-    })
+    Key::fill(|bytes| bytes.iter_mut().zip(first..).for_each(|(byte, value)| *byte = value))
 }
 
 fn saved(model: &Model, path: &Path, key: &Key) -> (Vec<i32>, Vec<f32>) {
@@ -24,11 +19,7 @@ fn saved(model: &Model, path: &Path, key: &Key) -> (Vec<i32>, Vec<f32>) {
     let mut session = session(model);
     session.evaluate(&tokens, Default::default()).unwrap();
     session
-        .save(SaveOptions {
-            path: Some(path.into()),
-            key: SessionKey::Key(key),
-            ..Default::default()
-        })
+        .save(SaveOptions { path: Some(path.into()), key: SessionKey::Key(key), ..Default::default() })
         .unwrap();
     session.evaluate(&tokens[..1], Default::default()).unwrap();
     (tokens, session.logits().unwrap())
@@ -41,19 +32,9 @@ fn a_saved_session_goes_on_where_it_was() {
     let path = folder.path("session");
     let key = key(1);
     let (tokens, logits) = saved(&model, &path, &key);
-    assert_eq!(
-        0o600,
-        fs::metadata(&path).unwrap().permissions().mode() & 0o777
-    );
+    assert_eq!(0o600, fs::metadata(&path).unwrap().permissions().mode() & 0o777);
 
-    let open = |key| {
-        Session::open(
-            &model,
-            &path,
-            FileOptions::with_key(key),
-            &SessionOptions::default(),
-        )
-    };
+    let open = |key| Session::open(&model, &path, FileOptions::with_key(key), &SessionOptions::default());
     let mut session = open(SessionKey::Key(&key)).unwrap();
     assert_eq!(150, session.n_tokens().unwrap());
     assert!(session.info().unwrap().has_file());
@@ -71,13 +52,7 @@ fn a_saved_session_goes_on_where_it_was() {
         bytes.copy_from_slice(key.bytes());
         Flow::Continue
     };
-    assert_eq!(
-        151,
-        open(SessionKey::Ask(Box::new(asked)))
-            .unwrap()
-            .n_tokens()
-            .unwrap()
-    );
+    assert_eq!(151, open(SessionKey::Ask(Box::new(asked))).unwrap().n_tokens().unwrap());
 }
 
 #[test]
@@ -86,28 +61,15 @@ fn wrong_keys_are_told_apart_from_damage() {
     let folder = Folder::new();
     let path = folder.path("session");
     saved(&model, &path, &key(1));
-    let open = |key| {
-        Session::open(
-            &model,
-            &path,
-            FileOptions::with_key(key),
-            &SessionOptions::default(),
-        )
-    };
+    let open = |key| Session::open(&model, &path, FileOptions::with_key(key), &SessionOptions::default());
     let wrong = key(2);
     expect_class(ErrorClass::InvalidArgument, open(SessionKey::Key(&wrong)));
     expect_class(ErrorClass::InvalidArgument, open(SessionKey::None));
-    expect_class(
-        ErrorClass::Cancelled,
-        open(SessionKey::Ask(Box::new(|_| Flow::Stop))),
-    );
+    expect_class(ErrorClass::Cancelled, open(SessionKey::Ask(Box::new(|_| Flow::Stop))));
     let panics = SessionKey::Ask(Box::new(|_| panic!("no key")));
     assert_eq!("no key", panic_of(|| open(panics)));
     expect_class(ErrorClass::InvalidArgument, Key::from_slice(&[0; 31]));
-    assert_eq!(
-        key(1).bytes(),
-        Key::from_slice(key(1).bytes()).unwrap().bytes()
-    );
+    assert_eq!(key(1).bytes(), Key::from_slice(key(1).bytes()).unwrap().bytes());
     assert_eq!("Key", format!("{:?}", key(1)));
 }
 
@@ -118,61 +80,25 @@ fn saving_wants_a_path_and_a_key_or_the_word_plaintext() {
     let key = key(1);
     let mut session = session(&model);
     session.evaluate(&[1, 2, 3], Default::default()).unwrap();
-    expect_class(
-        ErrorClass::InvalidArgument,
-        session.save(SaveOptions::default()),
-    );
-    let options = |name: &str| SaveOptions {
-        path: Some(folder.path(name)),
-        ..Default::default()
-    };
+    expect_class(ErrorClass::InvalidArgument, session.save(SaveOptions::default()));
+    let options = |name: &str| SaveOptions { path: Some(folder.path(name)), ..Default::default() };
     expect_class(ErrorClass::InvalidArgument, session.save(options("a")));
-    let both = SaveOptions {
-        key: SessionKey::Key(&key),
-        plaintext: true,
-        ..options("a")
-    };
+    let both = SaveOptions { key: SessionKey::Key(&key), plaintext: true, ..options("a") };
     expect_class(ErrorClass::InvalidArgument, session.save(both));
-    expect_class(
-        ErrorClass::NotFound,
-        session.save(SaveOptions {
-            plaintext: true,
-            ..options("none/a")
-        }),
-    );
-    let stopped = SaveOptions {
-        plaintext: true,
-        on_progress: Some(Box::new(|_, _| Flow::Stop)),
-        ..options("a")
-    };
+    expect_class(ErrorClass::NotFound, session.save(SaveOptions { plaintext: true, ..options("none/a") }));
+    let stopped =
+        SaveOptions { plaintext: true, on_progress: Some(Box::new(|_, _| Flow::Stop)), ..options("a") };
     expect_class(ErrorClass::Cancelled, session.save(stopped));
     assert!(session.file_info().unwrap().is_none());
-    session
-        .save(SaveOptions {
-            plaintext: true,
-            ..options("a")
-        })
-        .unwrap();
+    session.save(SaveOptions { plaintext: true, ..options("a") }).unwrap();
     assert!(!session.file_info().unwrap().unwrap().is_encrypted());
     expect_class(ErrorClass::InvalidArgument, session.save(options("b")));
 
     let mut second = leoam_conformance::session(&model);
     second.evaluate(&[4], Default::default()).unwrap();
-    expect_class(
-        ErrorClass::Busy,
-        second.save(SaveOptions {
-            plaintext: true,
-            ..options("a")
-        }),
-    );
+    expect_class(ErrorClass::Busy, second.save(SaveOptions { plaintext: true, ..options("a") }));
     fs::set_permissions(folder.path(""), fs::Permissions::from_mode(0o777)).unwrap();
-    expect_class(
-        ErrorClass::Unsupported,
-        second.save(SaveOptions {
-            plaintext: true,
-            ..options("c")
-        }),
-    );
+    expect_class(ErrorClass::Unsupported, second.save(SaveOptions { plaintext: true, ..options("c") }));
 }
 
 #[test]
@@ -187,10 +113,7 @@ fn a_file_can_be_looked_at_checked_and_removed_without_its_model() {
     assert_eq!(path, file.path());
     let info = file.info(with_key()).unwrap();
     assert!(info.is_encrypted() && !info.index_lost() && !info.model_name.is_empty());
-    assert_eq!(
-        (150, 30, 49152, KvType::F16),
-        (info.n_tokens, info.n_layers, info.n_vocab, info.kv_type)
-    );
+    assert_eq!((150, 30, 49152, KvType::F16), (info.n_tokens, info.n_layers, info.n_vocab, info.kv_type));
     assert_ne!([0; 16], info.model);
     assert_eq!(tokens, file.tokens(with_key()).unwrap());
     let mut pages = (0, 0);
@@ -206,10 +129,7 @@ fn a_file_can_be_looked_at_checked_and_removed_without_its_model() {
     assert!(pages.1 > 0 && pages.0 == pages.1);
     file.compact(with_key()).unwrap();
     assert_eq!(tokens, file.tokens(with_key()).unwrap());
-    expect_class(
-        ErrorClass::InvalidArgument,
-        file.info(FileOptions::default()),
-    );
+    expect_class(ErrorClass::InvalidArgument, file.info(FileOptions::default()));
 
     let session = Session::open(&model, &path, with_key(), &SessionOptions::default()).unwrap();
     expect_class(ErrorClass::Busy, file.info(with_key()));
@@ -237,10 +157,7 @@ fn damage_is_found_and_repaired_or_refused() {
     fs::write(&path, &damaged).unwrap();
     let file = SessionFile::new(model.instance(), &path);
     let (verdict, findings) = file.verify(with_key()).unwrap();
-    assert!(
-        !verdict.whole && verdict.n_bad_pages > 0 && !findings.is_empty(),
-        "{verdict:?}"
-    );
+    assert!(!verdict.whole && verdict.n_bad_pages > 0 && !findings.is_empty(), "{verdict:?}");
     let mut session = Session::open(&model, &path, with_key(), &SessionOptions::default()).unwrap();
     session.evaluate(&tokens[..1], Default::default()).unwrap();
     assert_eq!(logits, session.logits().unwrap());
@@ -263,10 +180,7 @@ fn forks_part_where_they_are_changed() {
     assert_eq!(logits, second.logits().unwrap());
     second.evaluate(&tokens[..5], Default::default()).unwrap();
     first.truncate(70).unwrap();
-    assert_eq!(
-        (70, 85),
-        (first.n_tokens().unwrap(), second.n_tokens().unwrap())
-    );
+    assert_eq!((70, 85), (first.n_tokens().unwrap(), second.n_tokens().unwrap()));
     drop(first);
     assert_eq!(tokens, second.tokens(0..80).unwrap());
 }

@@ -11,20 +11,15 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use leoam::{
-    ChatMessage, Error, ErrorClass, Instance, InstanceOptions, Library, LoadOptions, Model,
-};
+use leoam::{ChatMessage, Error, ErrorClass, Instance, InstanceOptions, Library, LoadOptions, Model};
 use leoam::{RequestOptions, Session, SessionOptions};
 
 const SMOL_LM2: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
 
-/// Says in the form that the tests' summary looks for that the running test was skipped. Past the harness, which would
-/// keep it to itself.
+/// Says in the form that the tests' summary looks for that the running test was skipped. Past the harness,
+/// which would keep it to itself.
 pub fn skip(reason: &str) {
-    let test = thread::current()
-        .name()
-        .unwrap_or("main")
-        .replace("::", ".");
+    let test = thread::current().name().unwrap_or("main").replace("::", ".");
     let line = format!("\n[  SKIPPED ] rust.{test} ({reason})\n");
     // Nobody is there to be told that the message cannot be written.
     let _ = std::io::stderr().write_all(line.as_bytes());
@@ -32,15 +27,11 @@ pub fn skip(reason: &str) {
 
 /// A file of the folder that `LEOAM_MODELS` names, else of `models` of the source tree.
 pub fn model_path(name: &str) -> Option<PathBuf> {
-    let folder = env::var_os("LEOAM_MODELS").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../models"),
-        PathBuf::from,
-    );
+    let folder = env::var_os("LEOAM_MODELS")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../models"), PathBuf::from);
     let path = folder.join(name);
     if !path.exists() {
-        skip(&format!(
-            "{name} is not in LEOAM_MODELS or models/; run scripts/models.sh"
-        ));
+        skip(&format!("{name} is not in LEOAM_MODELS or models/; run scripts/models.sh"));
         return None;
     }
     Some(path)
@@ -61,33 +52,16 @@ pub fn instance() -> Instance {
 
 /// An instance of two threads with a state folder of its own.
 pub fn instance_of(options: InstanceOptions) -> Instance {
-    let state_folder = options
-        .state_folder
-        .clone()
-        .or_else(|| Some(shared_folder()));
-    Instance::new(
-        &library(),
-        InstanceOptions {
-            n_threads: 2,
-            state_folder,
-            ..options
-        },
-    )
-    .expect("an instance")
+    let state_folder = options.state_folder.clone().or_else(|| Some(shared_folder()));
+    Instance::new(&library(), InstanceOptions { n_threads: 2, state_folder, ..options }).expect("an instance")
 }
 
 /// One model for the tests that need no instance of their own.
 pub fn shared_model() -> Option<Model> {
     static SHARED: Mutex<Option<Model>> = Mutex::new(None);
     let path = smol_path()?;
-    let mut shared = SHARED
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
-    Some(
-        shared
-            .get_or_insert_with(|| load(&instance(), &path))
-            .clone(),
-    )
+    let mut shared = SHARED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    Some(shared.get_or_insert_with(|| load(&instance(), &path)).clone())
 }
 
 pub fn load(instance: &Instance, path: &Path) -> Model {
@@ -121,15 +95,13 @@ pub fn session(model: &Model) -> Session {
 }
 
 pub fn question(model: &Model, text: &str) -> Vec<i32> {
-    model
-        .tokenize_chat(&[ChatMessage::user(text)], &Default::default())
-        .expect("a prompt")
+    model.tokenize_chat(&[ChatMessage::user(text)], &Default::default()).expect("a prompt")
 }
 
 /// So many tokens of running text.
 pub fn long_prompt(model: &Model, n_tokens: usize) -> Vec<i32> {
-    let text = "The river ran past the mill and the children counted boats until it was dark. "
-        .repeat(n_tokens / 8);
+    let text =
+        "The river ran past the mill and the children counted boats until it was dark. ".repeat(n_tokens / 8);
     let mut tokens = model.tokenize(&text, Default::default()).expect("tokens");
     assert!(tokens.len() >= n_tokens);
     tokens.truncate(n_tokens);
@@ -161,18 +133,14 @@ pub fn expect_class<T>(class: ErrorClass, result: Result<T, Error>) -> Error {
 pub fn panic_of<T>(function: impl FnOnce() -> T) -> String {
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(function)) {
         Ok(_) => panic!("a panic was expected"),
-        Err(payload) => payload
-            .downcast_ref::<&str>()
-            .map_or_else(String::new, ToString::to_string),
+        Err(payload) => payload.downcast_ref::<&str>().map_or_else(String::new, ToString::to_string),
     }
 }
 
-/// A number of times that something is tried whose time other processes may lengthen: `measure` gives the time.
+/// A number of times that something is tried whose time other processes may lengthen: `measure` gives the
+/// time.
 pub fn expect_within(limit: Duration, mut measure: impl FnMut() -> Duration) {
-    let patience: u32 = env::var("LEOAM_TEST_PATIENCE")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(1);
+    let patience: u32 = env::var("LEOAM_TEST_PATIENCE").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
     let mut measured = Vec::new();
     for _ in 0..8 {
         measured.push(measure());
@@ -195,16 +163,9 @@ pub struct Folder(PathBuf);
 impl Folder {
     pub fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!(
-            "leoam-rust-{}-{}",
-            process::id(),
-            COUNT.fetch_add(1, Ordering::Relaxed)
-        );
+        let name = format!("leoam-rust-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let path = env::temp_dir().join(name);
-        DirBuilder::new()
-            .mode(0o700)
-            .create(&path)
-            .expect("a folder");
+        DirBuilder::new().mode(0o700).create(&path).expect("a folder");
         Self(path)
     }
 
@@ -226,9 +187,8 @@ impl Drop for Folder {
     }
 }
 
-/// The state folder of instances: beside the test, not that of the user. KV that leaves memory has no name in it.
+/// The state folder of instances: beside the test, not that of the user. KV that leaves memory has no name in
+/// it.
 fn shared_folder() -> PathBuf {
-    env::current_exe()
-        .expect("a path of the test")
-        .with_file_name("leoam-state")
+    env::current_exe().expect("a path of the test").with_file_name("leoam-state")
 }

@@ -9,18 +9,13 @@ use leoam_conformance::{expect_class, model_or_skip, question, session};
 fn two_threads_use_one_model() {
     let model = model_or_skip!();
     let answer = |mut session: Session, text: &str| {
-        let options = RequestOptions {
-            prompt: question(session.model(), text),
-            max_tokens: 10,
-            ..Default::default()
-        };
+        let options =
+            RequestOptions { prompt: question(session.model(), text), max_tokens: 10, ..Default::default() };
         let mut request = session.submit(options)?;
         request.text()
     };
-    let alone: Vec<String> = ["Hello", "What is rain?"]
-        .iter()
-        .map(|text| answer(session(&model), text).unwrap())
-        .collect();
+    let alone: Vec<String> =
+        ["Hello", "What is rain?"].iter().map(|text| answer(session(&model), text).unwrap()).collect();
     let together: Vec<String> = thread::scope(|scope| {
         let threads: Vec<_> = ["Hello", "What is rain?"]
             .iter()
@@ -30,10 +25,7 @@ fn two_threads_use_one_model() {
                 scope.spawn(move || answer(session, text).unwrap())
             })
             .collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .collect()
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert_eq!(alone, together);
 }

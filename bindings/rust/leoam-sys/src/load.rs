@@ -11,8 +11,8 @@ use std::ptr::{self, NonNull};
 
 use crate::system;
 use crate::{
-    leoam_api, leoam_build_info, leoam_get_api_function, leoam_get_build_info_function, LEOAM_API_VERSION,
-    LEOAM_OK,
+    leoam_api, leoam_build_info, leoam_get_api_function, leoam_get_build_info_function, leoam_string,
+    LEOAM_API_VERSION, LEOAM_OK, LEOAM_VERSION_MAJOR, LEOAM_VERSION_MINOR, LEOAM_VERSION_PATCH,
 };
 
 /// The name of the library's file.
@@ -23,8 +23,8 @@ pub const LIBRARY_VARIABLE: &str = "LEOAM_LIBRARY";
 const GET_API: &[u8] = b"leoam_get_api\0";
 const GET_BUILD_INFO: &[u8] = b"leoam_get_build_info\0";
 
-/// A loaded library. It stays loaded when this is dropped, unless [`Library::close`] is called: threads of the
-/// library may run on for a moment after its last handle was released.
+/// A loaded library. It stays loaded when this is dropped, unless [`Library::close`] is called: threads of
+/// the library may run on for a moment after its last handle was released.
 #[derive(Debug)]
 pub struct Library {
     // None: linked.
@@ -33,8 +33,8 @@ pub struct Library {
     path: PathBuf,
 }
 
-// SAFETY: the table is constant, its functions keep their own thread rules, and the loader may be called from any
-// thread.
+// SAFETY: the table is constant, its functions keep their own thread rules, and the loader may be called from
+// any thread.
 unsafe impl Send for Library {}
 // SAFETY: as above.
 unsafe impl Sync for Library {}
@@ -56,7 +56,8 @@ impl Library {
         Self::first_of(beside.into_iter().chain(Some(searched)).collect())
     }
 
-    /// Loads the library at `path`, and no other. A name without a slash is searched for by the system's loader.
+    /// Loads the library at `path`, and no other. A name without a slash is searched for by the system's
+    /// loader.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, LoadError> {
         Self::first_of(vec![(Origin::Argument, path.as_ref().as_os_str().to_owned())])
     }
@@ -84,8 +85,8 @@ impl Library {
     ///
     /// # Safety
     ///
-    /// Every handle of the library was released, none of them for the last time inside one of its callbacks, and
-    /// no pointer, string or function of it is used any more.
+    /// Every handle of the library was released, none of them for the last time inside one of its callbacks,
+    /// and no pointer, string or function of it is used any more.
     pub unsafe fn close(self) {
         if let Some(library) = self.library {
             // SAFETY: opened by first_of(); the rest is the caller's promise.
@@ -96,8 +97,8 @@ impl Library {
     fn first_of(candidates: Vec<(Origin, OsString)>) -> Result<Self, LoadError> {
         let mut attempts = Vec::new();
         for (origin, name) in candidates {
-            // SAFETY: what lies at the path is a shared library of LeoAM, which does nothing when it is loaded, or
-            // what the program, its environment or its folder has put there instead.
+            // SAFETY: what lies at the path is a shared library of LeoAM, which does nothing when it is
+            // loaded, or what the program, its environment or its folder has put there instead.
             match unsafe { system::open(&name) } {
                 Ok(library) => return Self::of_open(library, &name),
                 Err(reason) => attempts.push(Attempt { origin, path: name.into(), reason }),
@@ -171,7 +172,7 @@ unsafe fn table(
     // SAFETY: an initialised struct, and no detail wanted.
     if found.map(|get| unsafe { get(&mut info, ptr::null_mut()) }) == Some(LEOAM_OK) {
         // SAFETY: the strings live as long as the library is loaded, which it still is.
-        let text = |view: crate::leoam_string| String::from_utf8_lossy(unsafe { view.bytes() }).into_owned();
+        let text = |view: leoam_string| String::from_utf8_lossy(unsafe { view.bytes() }).into_owned();
         let file_path = text(info.file_path);
         error = LoadError::TooOld {
             path: if file_path.is_empty() { path.to_owned() } else { file_path.into() },
@@ -191,8 +192,8 @@ unsafe fn table(
 unsafe fn is_complete(api: NonNull<leoam_api>) -> bool {
     let words = size_of::<leoam_api>() / size_of::<usize>();
     let first = api.as_ptr().cast::<usize>();
-    // SAFETY: struct_size is the first member of every table, and says how far the others go. The first word holds
-    // the two numbers, every further one a function.
+    // SAFETY: struct_size is the first member of every table, and says how far the others go. The first word
+    // holds the two numbers, every further one a function.
     unsafe {
         let size = ptr::read(api.as_ptr().cast::<u32>()) as usize;
         size >= size_of::<leoam_api>() && (1..words).all(|word| ptr::read(first.add(word)) != 0)
@@ -255,31 +256,23 @@ impl fmt::Display for LoadError {
                     };
                     write!(f, "\n  {} ({}): {}", attempt.path.display(), origin, attempt.reason)?;
                 }
-                write!(
-                    f,
-                    "\nPut {LIBRARY_NAME} beside the program, install LeoAM where the system's loader looks, or name \
-                     the file in {LIBRARY_VARIABLE}."
-                )
+                write!(f, "\nPut {LIBRARY_NAME} beside the program, install LeoAM where the system's ")?;
+                write!(f, "loader looks, or name the file in {LIBRARY_VARIABLE}.")
             }
-            Self::NotLeoAm { path, reason } => write!(
-                f,
-                "{} is not the LeoAM library: {reason}\nName the right {LIBRARY_NAME} in {LIBRARY_VARIABLE}, or \
-                 remove that file.",
-                path.display()
-            ),
+            Self::NotLeoAm { path, reason } => {
+                writeln!(f, "{} is not the LeoAM library: {reason}", path.display())?;
+                write!(f, "Name the right {LIBRARY_NAME} in {LIBRARY_VARIABLE}, or remove that file.")
+            }
             Self::TooOld { path, version, api_version } => {
                 let version = if version.is_empty() { "of an unknown version" } else { version };
-                write!(
-                    f,
-                    "the LeoAM library {} is too old: it is {version} with function table {api_version}, and this \
-                     program needs function table {LEOAM_API_VERSION}\nReplace that file by LeoAM {}.{}.{} or \
-                     newer, or name a newer one in {LIBRARY_VARIABLE}.",
-                    if path.as_os_str().is_empty() { Path::new("that the program is linked with") } else { path }
-                        .display(),
-                    crate::LEOAM_VERSION_MAJOR,
-                    crate::LEOAM_VERSION_MINOR,
-                    crate::LEOAM_VERSION_PATCH
-                )
+                let linked = Path::new("that the program is linked with");
+                let path = if path.as_os_str().is_empty() { linked } else { path };
+                let (major, minor, patch) = (LEOAM_VERSION_MAJOR, LEOAM_VERSION_MINOR, LEOAM_VERSION_PATCH);
+                write!(f, "the LeoAM library {} is too old: ", path.display())?;
+                write!(f, "it is {version} with function table {api_version}, ")?;
+                writeln!(f, "and this program needs function table {LEOAM_API_VERSION}")?;
+                write!(f, "Replace that file by LeoAM {major}.{minor}.{patch} or newer, ")?;
+                write!(f, "or name a newer one in {LIBRARY_VARIABLE}.")
             }
         }
     }

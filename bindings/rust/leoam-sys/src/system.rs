@@ -1,5 +1,5 @@
-//! The system's loader of shared libraries. `dlerror` is asked at once, on the same thread: it is the only place
-//! that says why a library was refused.
+//! The system's loader of shared libraries. `dlerror` is asked at once, on the same thread: it is the only
+//! place that says why a library was refused.
 
 use core::ffi::c_void;
 use std::ffi::{CStr, CString, OsStr};

@@ -1,5 +1,5 @@
-//! A conversation whose answers appear as they are drawn, with their figures; an empty line ends it. Another thread ends
-//! an answer that takes too long. usage: stream MODEL.gguf [SECONDS]
+//! A conversation whose answers appear as they are drawn, with their figures; an empty line ends it. Another
+//! thread ends an answer that takes too long. usage: stream MODEL.gguf [SECONDS]
 
 use std::env;
 use std::io::{self, BufRead, Write};
@@ -9,8 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use leoam::{
-    ChatMessage, Event, Instance, InstanceOptions, Library, LoadOptions, Model, RequestOptions, SamplerOptions,
-    Session, SessionOptions,
+    ChatMessage, Event, Instance, InstanceOptions, Library, LoadOptions, Model, RequestOptions,
+    SamplerOptions, Session, SessionOptions,
 };
 
 fn converse(path: &str, patience: Duration) -> Result<(), Box<dyn std::error::Error>> {

@@ -1,5 +1,5 @@
-//! Closures inside callbacks of the library. A panic must not cross C: it stops the work, and goes on where the
-//! program waits for the call.
+//! Closures inside callbacks of the library. A panic must not cross C: it stops the work, and goes on where
+//! the program waits for the call.
 
 use std::any::Any;
 use std::mem;
@@ -14,8 +14,8 @@ use leoam_sys as sys;
 pub enum Flow {
     /// The work goes on.
     Continue,
-    /// The work stops: the call fails with [`ErrorClass::Cancelled`](crate::ErrorClass::Cancelled), or the request
-    /// ends with [`FinishReason::Cancelled`](crate::FinishReason::Cancelled).
+    /// The work stops: the call fails with [`ErrorClass::Cancelled`](crate::ErrorClass::Cancelled), or the
+    /// request ends with [`FinishReason::Cancelled`](crate::FinishReason::Cancelled).
     Stop,
 }
 
@@ -39,7 +39,8 @@ pub(crate) struct Panic {
     payload: Option<Payload>,
 }
 
-/// Runs a closure inside a callback. What it has left half done by a panic is seen by nobody before the panic goes on.
+/// Runs a closure inside a callback. What it has left half done by a panic is seen by nobody before the panic
+/// goes on.
 pub(crate) fn attempt(function: impl FnOnce() -> Flow) -> thread::Result<Flow> {
     catch_unwind(AssertUnwindSafe(function))
 }
@@ -81,8 +82,8 @@ fn discard(payload: Payload) {
     mem::forget(payload);
 }
 
-/// The closures of one call on the calling thread, `user_data` of all its callbacks. Each callback of a call gets its
-/// own field, for they may not be borrowed together.
+/// The closures of one call on the calling thread, `user_data` of all its callbacks. Each callback of a call
+/// gets its own field, for they may not be borrowed together.
 pub(crate) struct Call<'a, E = ()> {
     pub(crate) on_progress: Option<Progress<'a>>,
     /// What else the call has.
@@ -114,8 +115,8 @@ impl<'a, E> Call<'a, E> {
     ///
     /// # Safety
     ///
-    /// `user_data` is of [`Call::user_data`], during the call that it was made for. Callbacks of one call never
-    /// overlap, so nobody else has a reference meanwhile.
+    /// `user_data` is of [`Call::user_data`], during the call that it was made for. Callbacks of one call
+    /// never overlap, so nobody else has a reference meanwhile.
     pub(crate) unsafe fn run(
         user_data: *mut c_void,
         function: impl FnOnce(&mut Option<Progress<'a>>, &mut E) -> Flow,

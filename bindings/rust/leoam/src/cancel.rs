@@ -9,9 +9,9 @@ use crate::error::Result;
 use crate::ffi::Handle;
 use crate::instance::Instance;
 
-/// A flag that long calls watch: they end with [`ErrorClass::Cancelled`](crate::ErrorClass::Cancelled) within 100 ms
-/// of [`CancelFlag::set`], as do later ones until it is cleared. One flag may serve many calls. Clones are the same
-/// flag. Any thread.
+/// A flag that long calls watch: they end with [`ErrorClass::Cancelled`](crate::ErrorClass::Cancelled) within
+/// 100 ms of [`CancelFlag::set`], as do later ones until it is cleared. One flag may serve many calls. Clones
+/// are the same flag. Any thread.
 #[derive(Clone, Debug)]
 pub struct CancelFlag {
     handle: Arc<Handle<sys::leoam_cancel_flag>>,

@@ -101,8 +101,8 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// `Unsupported` (no template, or one that the library cannot read: line and construct), `InvalidArgument` (the
-    /// template refuses, with its words), `NoSpace` (a limit of the interpreter).
+    /// `Unsupported` (no template, or one that the library cannot read: line and construct),
+    /// `InvalidArgument` (the template refuses, with its words), `NoSpace` (a limit of the interpreter).
     pub fn render_chat(&self, messages: &[ChatMessage], options: &ChatOptions) -> Result<String> {
         let chat = Chat::new(messages, options);
         let (api, c) = (self.api(), chat.to_c());
@@ -114,8 +114,8 @@ impl Model {
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
     }
 
-    /// The conversation as tokens: control tokens of the template become tokens, those spelt out in messages stay text.
-    /// Begins with `bos_token` where the file asks for it. Fails as [`Model::render_chat`].
+    /// The conversation as tokens: control tokens of the template become tokens, those spelt out in messages
+    /// stay text. Begins with `bos_token` where the file asks for it. Fails as [`Model::render_chat`].
     pub fn tokenize_chat(&self, messages: &[ChatMessage], options: &ChatOptions) -> Result<Vec<i32>> {
         let chat = Chat::new(messages, options);
         let (api, c) = (self.api(), chat.to_c());

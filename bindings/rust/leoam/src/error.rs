@@ -11,7 +11,8 @@ use crate::ffi::count;
 /// The result of a call.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// The class of an [`Error`]: what a program may want to tell apart. Classes are never renamed; new ones may come.
+/// The class of an [`Error`]: what a program may want to tell apart. Classes are never renamed; new ones may
+/// come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorClass {
@@ -27,12 +28,13 @@ pub enum ErrorClass {
     Corrupt,
     /// The system refused memory.
     OutOfMemory,
-    /// A budget is too small, or the disk; [`Error::needed_bytes`] and [`Error::available_bytes`] say by how much.
+    /// A budget is too small, or the disk; [`Error::needed_bytes`] and [`Error::available_bytes`] say by how
+    /// much.
     NoSpace,
     /// The operating system failed a file operation.
     Io,
-    /// Another thread uses the object, a request of the session runs, a file is open elsewhere, or the call was
-    /// made inside a callback that does not allow it.
+    /// Another thread uses the object, a request of the session runs, a file is open elsewhere, or the call
+    /// was made inside a callback that does not allow it.
     Busy,
     /// The caller asked to stop, by a flag or a callback.
     Cancelled,

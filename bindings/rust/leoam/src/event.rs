@@ -109,8 +109,8 @@ impl Event {
     }
 }
 
-/// Receives the events of a request on a thread of the library, in order, one at a time. Be short: the thread computes
-/// nothing meanwhile.
+/// Receives the events of a request on a thread of the library, in order, one at a time. Be short: the thread
+/// computes nothing meanwhile.
 pub type OnEvent = Box<dyn FnMut(Event) -> Flow + Send>;
 
 /// How a request runs, and how its events are received.

@@ -38,7 +38,8 @@ pub(crate) struct Handle<T: Object> {
     library: Library,
 }
 
-// SAFETY: a handle is a number, which any thread may use; functions with a narrower rule refuse a second thread.
+// SAFETY: a handle is a number, which any thread may use; functions with a narrower rule refuse a second
+// thread.
 unsafe impl<T: Object> Send for Handle<T> {}
 // SAFETY: as above.
 unsafe impl<T: Object> Sync for Handle<T> {}
@@ -135,7 +136,8 @@ pub(crate) unsafe fn slice_mut<'a, T>(data: *mut T, size: u64) -> &'a mut [T] {
     unsafe { std::slice::from_raw_parts_mut(data, count(size)) }
 }
 
-/// A list from a function that fills a buffer and reports the count. `guess` saves a second call where it is enough.
+/// A list from a function that fills a buffer and reports the count. `guess` saves a second call where it is
+/// enough.
 pub(crate) fn collect<T: Copy + Default>(
     guess: usize,
     mut fill: impl FnMut(*mut T, u64, *mut u64, *mut sys::leoam_error) -> sys::leoam_status,
@@ -229,6 +231,7 @@ macro_rules! enumeration {
                 }
             }
 
+            // Some are only ever received.
             #[allow(dead_code)]
             pub(crate) fn number(self) -> i32 {
                 match self {

@@ -30,8 +30,8 @@ enumeration! {
     }
 }
 
-/// Receives messages of the log, from any thread of the library and from threads inside its calls, one at a time. It
-/// must not call the library, which may then wait for itself. A panic in it is dropped.
+/// Receives messages of the log, from any thread of the library and from threads inside its calls, one at a
+/// time. It must not call the library, which may then wait for itself. A panic in it is dropped.
 pub type Log = Box<dyn FnMut(LogLevel, &str) + Send>;
 
 /// How an [`Instance`] is made.
@@ -47,13 +47,13 @@ pub struct InstanceOptions {
     pub log: Option<Log>,
     /// Messages up to this level; none: warnings and errors.
     pub log_level: Option<LogLevel>,
-    /// Most bytes of KV in files, scratch and open session files; 0: half of what is free on the disk of the state
-    /// folder.
+    /// Most bytes of KV in files, scratch and open session files; 0: half of what is free on the disk of the
+    /// state folder.
     pub disk_kv_budget_bytes: u64,
     /// Most bytes that the instance may write in its life; 0: no cap.
     pub disk_write_cap_bytes: u64,
-    /// Absolute; for KV that leaves memory. None: `$XDG_STATE_HOME/leoam`, else `$HOME/.local/state/leoam`. Made when
-    /// it is first needed.
+    /// Absolute; for KV that leaves memory. None: `$XDG_STATE_HOME/leoam`, else `$HOME/.local/state/leoam`.
+    /// Made when it is first needed.
     pub state_folder: Option<PathBuf>,
     /// Most bytes of KV in the memory of a device that has its own; 0: half of it.
     pub device_kv_budget_bytes: u64,
@@ -92,9 +92,9 @@ impl fmt::Debug for BudgetOptions<'_> {
     }
 }
 
-/// Threads, device, budgets, files and log of some models. Instances share nothing, and any number may live in one
-/// process. Clones are the same instance, which ends with the last of them and of its models, sessions, requests and
-/// flags. Any thread, also inside callbacks of requests.
+/// Threads, device, budgets, files and log of some models. Instances share nothing, and any number may live
+/// in one process. Clones are the same instance, which ends with the last of them and of its models,
+/// sessions, requests and flags. Any thread, also inside callbacks of requests.
 #[derive(Clone)]
 pub struct Instance {
     state: Arc<State>,
@@ -118,8 +118,8 @@ impl Drop for State {
 /// `user_data` is the log of an instance that has not been detached.
 unsafe extern "C" fn on_log(level: i32, data: *const c_char, size: u64, user_data: *mut c_void) {
     run_alone(|| {
-        // SAFETY: made by Arc::as_ptr in new(), and kept by State until the instance is detached. This call keeps it to
-        // its own end: a log that breaks its rule may drop the last instance.
+        // SAFETY: made by Arc::as_ptr in new(), and kept by State until the instance is detached. This call
+        // keeps it to its own end: a log that breaks its rule may drop the last instance.
         let log = unsafe {
             Arc::increment_strong_count(user_data as *const Mutex<Log>);
             Arc::from_raw(user_data as *const Mutex<Log>)
@@ -163,8 +163,8 @@ impl Instance {
             c.log_user_data = Arc::as_ptr(log) as *mut c_void;
         }
         let handle = Handle::create(library, |api, out, error| {
-            // SAFETY: the struct and what it points at live during the call; `log` until State has detached it, or to
-            // the end of this function when there is no instance.
+            // SAFETY: the struct and what it points at live during the call; `log` until State has detached
+            // it, or to the end of this function when there is no instance.
             unsafe { (api.instance_create)(&c, out, error) }
         })?;
         Ok(Self { state: Arc::new(State { handle, log }) })
@@ -175,8 +175,8 @@ impl Instance {
         self.state.handle.library()
     }
 
-    /// Changes the most bytes in memory that KV may cause, while requests go on. Returns when it holds: what is too
-    /// much has moved to files, which changes no answer.
+    /// Changes the most bytes in memory that KV may cause, while requests go on. Returns when it holds: what
+    /// is too much has moved to files, which changes no answer.
     ///
     /// # Errors
     ///
@@ -188,8 +188,8 @@ impl Instance {
             .call(|api, handle, error| unsafe { (api.instance_set_host_kv_budget)(handle, bytes, error) })
     }
 
-    /// [`Instance::set_host_kv_budget`] with progress and a way to stop: fails with `Cancelled` too, within 100 ms of
-    /// work and one transfer of 16 MiB. A panic of the callback goes on in the caller.
+    /// [`Instance::set_host_kv_budget`] with progress and a way to stop: fails with `Cancelled` too, within
+    /// 100 ms of work and one transfer of 16 MiB. A panic of the callback goes on in the caller.
     pub fn change_host_kv_budget(&self, bytes: u64, options: BudgetOptions<'_>) -> Result<()> {
         self.change(options, |api, c, error| {
             // SAFETY: a live handle, and options that live during the call.
@@ -224,7 +224,8 @@ impl Instance {
         call.finish(result)
     }
 
-    /// Most bytes of scratch and open session files. A budget below what is used stops growth and drops nothing.
+    /// Most bytes of scratch and open session files. A budget below what is used stops growth and drops
+    /// nothing.
     pub fn set_disk_kv_budget(&self, bytes: u64) -> Result<()> {
         // SAFETY: a live handle.
         self.state
@@ -232,8 +233,8 @@ impl Instance {
             .call(|api, handle, error| unsafe { (api.instance_set_disk_kv_budget)(handle, bytes, error) })
     }
 
-    /// Most bytes that the instance writes in its life, those before included; `u64::MAX`: no cap. What would pass it
-    /// fails with `NoSpace` and writes nothing.
+    /// Most bytes that the instance writes in its life, those before included; `u64::MAX`: no cap. What would
+    /// pass it fails with `NoSpace` and writes nothing.
     pub fn set_disk_write_cap(&self, bytes: u64) -> Result<()> {
         // SAFETY: a live handle.
         self.state
@@ -252,8 +253,8 @@ impl Instance {
         Ok(unsafe { InstanceStatistics::from_c(c) })
     }
 
-    /// A diagnosis for people: dotted key ("cpu.chosen") and value in words. As of the first call, which may take some
-    /// milliseconds.
+    /// A diagnosis for people: dotted key ("cpu.chosen") and value in words. As of the first call, which may
+    /// take some milliseconds.
     pub fn describe(&self) -> Result<Vec<(String, String)>> {
         let mut facts = Vec::new();
         loop {
@@ -279,8 +280,9 @@ impl Instance {
         }
     }
 
-    /// Cancels all requests of the instance and drops its log. When it returns, no callback of a request or of the log
-    /// is running and none will start. Inside a callback it does not wait for that one, which is the last.
+    /// Cancels all requests of the instance and drops its log. When it returns, no callback of a request or
+    /// of the log is running and none will start. Inside a callback it does not wait for that one, which is
+    /// the last.
     pub fn detach(&self) -> Result<()> {
         // SAFETY: a live handle.
         self.state.handle.call(|api, handle, error| unsafe { (api.instance_detach)(handle, error) })

@@ -14,8 +14,8 @@ use crate::ffi::slice_mut;
 /// Bytes of a key.
 pub const KEY_BYTES: usize = sys::LEOAM_KEY_BYTES as usize;
 
-/// The key of encrypted session files. Its bytes stay at one place in memory and are wiped when it is dropped; the
-/// library wipes its own copies. How a passphrase becomes a key is the program's affair.
+/// The key of encrypted session files. Its bytes stay at one place in memory and are wiped when it is
+/// dropped; the library wipes its own copies. How a passphrase becomes a key is the program's affair.
 pub struct Key {
     bytes: Box<[u8; KEY_BYTES]>,
 }
@@ -28,7 +28,8 @@ impl Key {
         key
     }
 
-    /// A copy of [`KEY_BYTES`] bytes, which the caller wipes. Fails with `InvalidArgument` for another number of them.
+    /// A copy of [`KEY_BYTES`] bytes, which the caller wipes. Fails with `InvalidArgument` for another number
+    /// of them.
     pub fn from_slice(bytes: &[u8]) -> Result<Self> {
         if bytes.len() != KEY_BYTES {
             let message = format!("key: {} bytes, and a key has {KEY_BYTES}", bytes.len());
@@ -64,7 +65,8 @@ fn wipe(bytes: &mut [u8]) {
     compiler_fence(Ordering::SeqCst);
 }
 
-/// Asks for a key: fills it, or says [`Flow::Stop`] when there is none. Called at most once by a call, on its thread.
+/// Asks for a key: fills it, or says [`Flow::Stop`] when there is none. Called at most once by a call, on its
+/// thread.
 pub type AskKey<'a> = Box<dyn FnMut(&mut [u8; KEY_BYTES]) -> Flow + 'a>;
 
 /// How a session file is opened.
@@ -75,8 +77,8 @@ pub enum SessionKey<'a> {
     None,
     /// With this key.
     Key(&'a Key),
-    /// With the key that the function fills in, in memory of the library that it wipes. A call whose function stops
-    /// fails with `Cancelled`.
+    /// With the key that the function fills in, in memory of the library that it wipes. A call whose function
+    /// stops fails with `Cancelled`.
     Ask(AskKey<'a>),
 }
 
@@ -130,5 +132,18 @@ impl<'a> KeyedCall<'a> {
                 }
             })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wiped_key_is_zero() {
+        let mut key = Key::fill(|bytes| bytes.fill(7));
+        assert_eq!(&[7; KEY_BYTES], key.bytes());
+        wipe(key.bytes.as_mut_slice());
+        assert_eq!(&[0; KEY_BYTES], key.bytes());
     }
 }

@@ -7,7 +7,8 @@
 //! let instance = Instance::new(&Library::load()?, InstanceOptions::default())?;
 //! let model = Model::load(&instance, "model.gguf", LoadOptions::default())?;
 //! let mut session = Session::new(&model, &Default::default())?;
-//! let prompt = model.tokenize_chat(&[ChatMessage::user("How many days are in a week?")], &Default::default())?;
+//! let question = [ChatMessage::user("How many days are in a week?")];
+//! let prompt = model.tokenize_chat(&question, &Default::default())?;
 //! let mut request = session.submit(RequestOptions { prompt, ..Default::default() })?;
 //! for text in request.texts() {
 //!     print!("{}", text?);
@@ -16,17 +17,19 @@
 //! # }
 //! ```
 //!
-//! - An [`Instance`] is the root: threads, budgets, files, log. It has [`Model`]s, a model [`Session`]s, a session one
-//!   running [`Request`] at a time. Children keep their parents, so there are no lifetimes, and objects are given back
-//!   by dropping them, in any order.
-//! - The library is loaded at run time ([`Library::load`]); nothing of it is needed to build a program. With the
-//!   feature `link` it is linked instead (`Library::linked`).
+//! - An [`Instance`] is the root: threads, budgets, files, log. It has [`Model`]s, a model [`Session`]s, a
+//!   session one running [`Request`] at a time. Children keep their parents, so there are no lifetimes, and
+//!   objects are given back by dropping them, in any order.
+//! - The library is loaded at run time ([`Library::load`]); nothing of it is needed to build a program. With
+//!   the feature `link` it is linked instead (`Library::linked`).
 //! - Failures are [`Error`]s: a class to decide by, a message for people. The library never ends the process.
-//! - Callbacks are closures. A panic in one stops the work, never crosses into the library, and goes on in the call
-//!   that waits for the work. Inside a callback, functions of the same instance that compute, read files or wait fail
-//!   with [`ErrorClass::Busy`].
-//! - [`Model`], [`Instance`], [`CancelFlag`] and [`Request`] may be used by any threads, a [`Session`] by one at a time.
-//! - Text is UTF-8. Sizes are bytes unless the name says `_tokens`. In options, zero and none mean the default.
+//! - Callbacks are closures. A panic in one stops the work, never crosses into the library, and goes on in
+//!   the call that waits for the work. Inside a callback, functions of the same instance that compute, read
+//!   files or wait fail with [`ErrorClass::Busy`].
+//! - [`Model`], [`Instance`], [`CancelFlag`] and [`Request`] may be used by any threads, a [`Session`] by one
+//!   at a time.
+//! - Text is UTF-8. Sizes are bytes unless the name says `_tokens`. In options, zero and none mean the
+//!   default.
 
 #![warn(missing_docs)]
 #![warn(missing_debug_implementations)]

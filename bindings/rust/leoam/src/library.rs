@@ -32,14 +32,14 @@ pub struct Library {
 }
 
 impl Library {
-    /// Loads the library: the file that the environment variable `LEOAM_LIBRARY` names, and no other where it is
-    /// set; else `libleoam.so.0` beside the executable, else the one that the system's loader finds.
+    /// Loads the library: the file that the environment variable `LEOAM_LIBRARY` names, and no other where it
+    /// is set; else `libleoam.so.0` beside the executable, else the one that the system's loader finds.
     ///
     /// # Errors
     ///
     /// [`ErrorClass::NotFound`](crate::ErrorClass::NotFound): the message has every path that was tried, the
-    /// loader's own reason, and what to do. [`ErrorClass::Version`](crate::ErrorClass::Version): what was found is
-    /// too old; the message says which version lies where.
+    /// loader's own reason, and what to do. [`ErrorClass::Version`](crate::ErrorClass::Version): what was
+    /// found is too old; the message says which version lies where.
     pub fn load() -> Result<Self> {
         Ok(Self { library: Arc::new(sys::Library::load()?) })
     }
@@ -75,13 +75,13 @@ impl Library {
         (version >> 16, version >> 8 & 0xff, version & 0xff)
     }
 
-    /// Unloads the library. Else it stays loaded for the life of the process, which costs nothing but its memory.
-    /// Gives the library back when objects made with it, or clones, are still there.
+    /// Unloads the library. Else it stays loaded for the life of the process, which costs nothing but its
+    /// memory. Gives the library back when objects made with it, or clones, are still there.
     ///
     /// # Safety
     ///
-    /// The last object of each instance was not dropped inside one of the instance's callbacks: its threads may
-    /// then run on for a moment.
+    /// The last object of each instance was not dropped inside one of the instance's callbacks: its threads
+    /// may then run on for a moment.
     pub unsafe fn unload(self) -> std::result::Result<(), Self> {
         let library = Arc::try_unwrap(self.library).map_err(|library| Self { library })?;
         // SAFETY: every object holds a clone, so there is none; the rest is the caller's promise.

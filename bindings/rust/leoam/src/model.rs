@@ -22,13 +22,14 @@ enumeration! {
         F16 = LEOAM_KV_F16,
         /// 32 bits.
         F32 = LEOAM_KV_F32,
-        /// 8 bits and scales, a little more than half the bytes of F16, every token encoded when it is computed.
+        /// 8 bits and scales, a little more than half the bytes of F16, every token encoded when it is
+        /// computed.
         Int8 = LEOAM_KV_INT8,
-        /// F16, whose old pages become what is expected to be fastest of the codecs that lose little enough, decided
-        /// anew while the session runs; see [`Session::kv_choice`](crate::Session::kv_choice).
+        /// F16, whose old pages become what is expected to be fastest of the codecs that lose little enough,
+        /// decided anew while the session runs; see [`Session::kv_choice`](crate::Session::kv_choice).
         Auto = LEOAM_KV_AUTO,
-        /// F16, of which pages behind the 128 newest tokens and the first 32 are encoded in 8 bits for a key and 8 for
-        /// a value.
+        /// F16, of which pages behind the 128 newest tokens and the first 32 are encoded in 8 bits for a key
+        /// and 8 for a value.
         K8V8 = LEOAM_KV_K8V8,
         /// Likewise, 8 and 4 bits.
         K8V4 = LEOAM_KV_K8V4,
@@ -195,7 +196,8 @@ impl ModelInfo {
     }
 }
 
-/// A loaded model. Immutable; clones are the same one, which lives until they and its sessions are gone. Any thread.
+/// A loaded model. Immutable; clones are the same one, which lives until they and its sessions are gone. Any
+/// thread.
 #[derive(Clone)]
 pub struct Model {
     state: Arc<State>,
@@ -216,13 +218,13 @@ pub(crate) struct Shape {
 }
 
 impl Model {
-    /// Loads a GGUF file on the calling thread and the instance's. Not inside callbacks. A panic of the progress
-    /// callback stops loading and goes on in the caller.
+    /// Loads a GGUF file on the calling thread and the instance's. Not inside callbacks. A panic of the
+    /// progress callback stops loading and goes on in the caller.
     ///
     /// # Errors
     ///
-    /// `InvalidArgument`, `NotFound`, `Io`, `Corrupt`, `Unsupported`, `OutOfMemory`, `Cancelled` (by the flag or the
-    /// callback), `Busy` (inside a callback).
+    /// `InvalidArgument`, `NotFound`, `Io`, `Corrupt`, `Unsupported`, `OutOfMemory`, `Cancelled` (by the flag
+    /// or the callback), `Busy` (inside a callback).
     pub fn load(instance: &Instance, path: impl AsRef<Path>, options: LoadOptions<'_>) -> Result<Self> {
         let path = path.as_ref().as_os_str().as_bytes();
         let mut c = options.to_c();

@@ -63,8 +63,8 @@ record! {
         disk_written_bytes: u64,
         /// From disk, for the next token.
         token_read_bytes: u64,
-        /// Expected, from the first token to the last; this and the next two 0 without speeds, and where the context
-        /// does not fit.
+        /// Expected, from the first token to the last; this and the next two 0 without speeds, and where the
+        /// context does not fit.
         prefill_tokens_per_second: f64,
         /// Expected at `context_tokens`.
         decode_tokens_per_second: f64,
@@ -78,8 +78,8 @@ record! {
 }
 
 impl Model {
-    /// What a model and a context will need, from the header of the file: nothing is loaded. Of `load` the overrides
-    /// count. Any thread. Fails as [`Model::load`].
+    /// What a model and a context will need, from the header of the file: nothing is loaded. Of `load` the
+    /// overrides count. Any thread. Fails as [`Model::load`].
     pub fn plan(
         instance: &Instance,
         path: impl AsRef<Path>,

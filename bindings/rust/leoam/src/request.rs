@@ -18,8 +18,8 @@ use crate::session::{Session, SessionState};
 use crate::statistics::RequestStatistics;
 use crate::wait;
 
-/// How tokens are drawn. The stages run in this order: penalty, temperature, top-k, top-p, min-p, draw. All zero: the
-/// likeliest token.
+/// How tokens are drawn. The stages run in this order: penalty, temperature, top-k, top-p, min-p, draw. All
+/// zero: the likeliest token.
 #[derive(Clone, Debug, Default)]
 pub struct SamplerOptions {
     /// 0: greedy, the lowest id among equals; the stages below are off.
@@ -75,8 +75,8 @@ impl fmt::Debug for RequestOptions {
     }
 }
 
-/// One generation. Dropping it cancels it, and returns when its session is free; inside a callback of the instance at
-/// once. While it is there, its session lives.
+/// One generation. Dropping it cancels it, and returns when its session is free; inside a callback of the
+/// instance at once. While it is there, its session lives.
 pub struct Request {
     // Declared first: when it is released no callback runs any more, and the closures may go.
     handle: Handle<sys::leoam_request>,
@@ -106,7 +106,8 @@ impl Callbacks {
     /// `user_data` is of [`Arc::as_ptr`], and the request was not released before this callback began.
     unsafe fn run(user_data: *mut c_void, function: impl FnOnce(&Self) -> Flow) -> i32 {
         let this = user_data as *const Self;
-        // SAFETY: the request keeps them until it is released, which waits for this callback or happens inside it.
+        // SAFETY: the request keeps them until it is released, which waits for this callback or happens
+        // inside it.
         let callbacks = unsafe {
             Arc::increment_strong_count(this);
             Arc::from_raw(this)
@@ -142,13 +143,13 @@ unsafe extern "C" fn on_logits(logits: *mut f32, n_vocab: u64, user_data: *mut c
 }
 
 impl Session {
-    /// Starts a generation. The session is busy until the request has finished. With [`Delivery::Callback`] events may
-    /// come before this returns. Not inside callbacks.
+    /// Starts a generation. The session is busy until the request has finished. With [`Delivery::Callback`]
+    /// events may come before this returns. Not inside callbacks.
     ///
     /// # Errors
     ///
-    /// `InvalidArgument` (an option, a token id, a prompt that the context cannot hold, an empty one without logits),
-    /// `Busy`.
+    /// `InvalidArgument` (an option, a token id, a prompt that the context cannot hold, an empty one without
+    /// logits), `Busy`.
     pub fn submit(&mut self, options: RequestOptions) -> Result<Request> {
         let sampler = sys::leoam_sampler_options {
             temperature: options.sampler.temperature,
@@ -186,8 +187,8 @@ impl Session {
         });
         c.user_data = Arc::as_ptr(&callbacks) as *mut c_void;
         let handle = Handle::create(self.handle().library(), |api, out, error| {
-            // SAFETY: a live handle; the library copies the options and what they point at, but for `callbacks`, which
-            // the request keeps until it is released.
+            // SAFETY: a live handle; the library copies the options and what they point at, but for
+            // `callbacks`, which the request keeps until it is released.
             unsafe { (api.session_submit)(self.handle().get(), &c, out, error) }
         })?;
         let steps = delivery == sys::LEOAM_DELIVERY_STEP;
@@ -196,8 +197,8 @@ impl Session {
 }
 
 impl Request {
-    /// The events, as they come: waits for them, or steps. A failed request gives its error behind the last event; a
-    /// panic of a callback goes on there. Not inside callbacks; fails with `InvalidArgument` with
+    /// The events, as they come: waits for them, or steps. A failed request gives its error behind the last
+    /// event; a panic of a callback goes on there. Not inside callbacks; fails with `InvalidArgument` with
     /// [`Delivery::Callback`].
     pub fn events(&mut self) -> Events<'_> {
         Events::of(self)
@@ -234,8 +235,9 @@ impl Request {
     /// [`Delivery::Callback`].
     pub fn poll(&mut self) -> Result<Option<Event>> {
         // SAFETY: a live handle and an initialised struct.
-        let c: sys::leoam_event =
-            self.handle.filled(|api, handle, out, error| unsafe { (api.request_poll)(handle, out, error) })?;
+        let c: sys::leoam_event = self
+            .handle
+            .filled(|api, handle, out, error| unsafe { (api.request_poll)(handle, out, error) })?;
         // SAFETY: the text is valid until the next poll, for which this must be borrowed again.
         let event = unsafe { Event::from_c(&c) };
         self.ended |= matches!(event, Some(Event::Finished { .. }));
@@ -247,14 +249,16 @@ impl Request {
     pub fn event_fd(&self) -> Result<BorrowedFd<'_>> {
         let mut fd = -1;
         // SAFETY: a live handle and an out parameter.
-        self.handle.call(|api, handle, error| unsafe { (api.request_get_event_fd)(handle, &mut fd, error) })?;
+        self.handle
+            .call(|api, handle, error| unsafe { (api.request_get_event_fd)(handle, &mut fd, error) })?;
         // SAFETY: the descriptor is open as long as the request is there, and not -1 behind a success.
         Ok(unsafe { BorrowedFd::borrow_raw(fd) })
     }
 
-    /// Advances the work on the calling thread and the instance's for about `budget` (zero: one indivisible piece); the
-    /// overrun is at most one layer of one piece. True when the request has finished. A panic of the logits callback
-    /// goes on in the caller. Not inside callbacks. Fails with `InvalidArgument` but for [`Delivery::Step`].
+    /// Advances the work on the calling thread and the instance's for about `budget` (zero: one indivisible
+    /// piece); the overrun is at most one layer of one piece. True when the request has finished. A panic of
+    /// the logits callback goes on in the caller. Not inside callbacks. Fails with `InvalidArgument` but for
+    /// [`Delivery::Step`].
     pub fn step(&mut self, budget: Duration) -> Result<bool> {
         let mut finished = 0;
         // SAFETY: a live handle and an out parameter.
@@ -265,7 +269,8 @@ impl Request {
         result.map(|()| finished != 0)
     }
 
-    /// The request finishes within 100 ms of work; events up to then stay. Takes no lock: allowed in a signal handler.
+    /// The request finishes within 100 ms of work; events up to then stay. Takes no lock: allowed in a signal
+    /// handler.
     pub fn cancel(&self) {
         cancel(self.handle.library(), self.handle.get());
     }
@@ -275,9 +280,9 @@ impl Request {
         Canceller { library: self.handle.library().clone(), handle: self.handle.get() as usize }
     }
 
-    /// Waits until the request has finished; its events are still to be taken then. False when `timeout` is over first
-    /// (or inside a callback); without a timeout it fails with `Busy` inside a callback. A stepped request finishes
-    /// inside [`Request::step`] only.
+    /// Waits until the request has finished; its events are still to be taken then. False when `timeout` is
+    /// over first (or inside a callback); without a timeout it fails with `Busy` inside a callback. A stepped
+    /// request finishes inside [`Request::step`] only.
     pub fn wait(&self, timeout: Option<Duration>) -> Result<bool> {
         let timeout_us = timeout.map_or(u64::MAX, microseconds);
         // SAFETY: a live handle.
@@ -289,15 +294,15 @@ impl Request {
         }
     }
 
-    /// Cancels, and when it returns no callback of the request is running and none will start. Inside a callback it
-    /// returns at once and that callback is the last.
+    /// Cancels, and when it returns no callback of the request is running and none will start. Inside a
+    /// callback it returns at once and that callback is the last.
     pub fn detach(&self) -> Result<()> {
         // SAFETY: a live handle.
         self.handle.call(|api, handle, error| unsafe { (api.request_detach)(handle, error) })
     }
 
-    /// Why the request has finished; none before. Fails as a failed request has; a panic of a callback goes on here,
-    /// once.
+    /// Why the request has finished; none before. Fails as a failed request has; a panic of a callback goes
+    /// on here, once.
     pub fn finish_reason(&self) -> Result<Option<FinishReason>> {
         let mut reason = sys::LEOAM_FINISH_NONE;
         // SAFETY: a live handle and an out parameter.

@@ -25,8 +25,8 @@ pub type OnLogits<'a> = Box<dyn FnMut(u64, &[f32]) -> Flow + 'a>;
 pub struct EvaluateOptions<'a> {
     /// Logits of every position, not only the last.
     pub all_logits: bool,
-    /// Steps of one token that attend to a selection also compute which share of each head's attention it has captured
-    /// (see [`Session::attention`]), from all KV: slow. No logits change.
+    /// Steps of one token that attend to a selection also compute which share of each head's attention it has
+    /// captured (see [`Session::attention`]), from all KV: slow. No logits change.
     pub audit: bool,
     /// In ascending order of positions, on the calling thread.
     pub on_logits: Option<OnLogits<'a>>,
@@ -45,8 +45,8 @@ impl fmt::Debug for EvaluateOptions<'_> {
     }
 }
 
-/// A sequence of tokens with its KV cache. One thread at a time; it may move between threads. While one of its requests
-/// runs, everything that changes it or looks at its tokens fails with `Busy`.
+/// A sequence of tokens with its KV cache. One thread at a time; it may move between threads. While one of
+/// its requests runs, everything that changes it or looks at its tokens fails with `Busy`.
 ///
 /// A session that is dropped while its request runs lives on until the request is gone.
 pub struct Session {
@@ -109,13 +109,14 @@ impl Session {
         Ok(self.info()?.n_tokens)
     }
 
-    /// Appends tokens and computes their KV on the calling thread and the instance's, in pieces. Not inside callbacks. A
-    /// panic of a callback stops the work and goes on in the caller.
+    /// Appends tokens and computes their KV on the calling thread and the instance's, in pieces. Not inside
+    /// callbacks. A panic of a callback stops the work and goes on in the caller.
     ///
     /// # Errors
     ///
-    /// `InvalidArgument` (a token id, the context is full), `NoSpace` (the KV budget), `Cancelled`, `Busy`. After
-    /// `NoSpace` and `Cancelled` the session keeps the whole pieces before; [`Session::n_tokens`] says how many tokens.
+    /// `InvalidArgument` (a token id, the context is full), `NoSpace` (the KV budget), `Cancelled`, `Busy`.
+    /// After `NoSpace` and `Cancelled` the session keeps the whole pieces before; [`Session::n_tokens`] says
+    /// how many tokens.
     pub fn evaluate(&mut self, tokens: &[i32], options: EvaluateOptions<'_>) -> Result<()> {
         let mut call = Call::new(options.on_progress, options.on_logits);
         let mut c = sys::leoam_evaluate_options::default();
@@ -136,8 +137,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// `InvalidArgument` beyond the end; `Unsupported` for models with sliding layers when their window before
-    /// `n_tokens` is gone (0 always works); `Busy`.
+    /// `InvalidArgument` beyond the end; `Unsupported` for models with sliding layers when their window
+    /// before `n_tokens` is gone (0 always works); `Busy`.
     pub fn truncate(&mut self, n_tokens: u64) -> Result<()> {
         // SAFETY: a live handle.
         self.handle().call(|api, handle, error| unsafe { (api.session_truncate)(handle, n_tokens, error) })
@@ -158,8 +159,8 @@ impl Session {
         Ok(tokens)
     }
 
-    /// Logits `[n_vocab]` of the newest token. Fails with `InvalidArgument` when there are none: the session is empty,
-    /// was truncated, or its newest token was drawn by a request and has no KV yet; with `Busy`.
+    /// Logits `[n_vocab]` of the newest token. Fails with `InvalidArgument` when there are none: the session
+    /// is empty, was truncated, or its newest token was drawn by a request and has no KV yet; with `Busy`.
     pub fn logits(&self) -> Result<Vec<f32>> {
         let mut logits = vec![0.0; self.info()?.n_vocab as usize];
         // SAFETY: a live handle and a buffer of so many numbers.
@@ -169,8 +170,8 @@ impl Session {
         Ok(logits)
     }
 
-    /// Coverage of the newest step, `[n_layers][n_heads]`: a lower bound, which holds for certain, of the share of a
-    /// head's attention that lies in the tokens it attended to; 1 where these were all tokens.
+    /// Coverage of the newest step, `[n_layers][n_heads]`: a lower bound, which holds for certain, of the
+    /// share of a head's attention that lies in the tokens it attended to; 1 where these were all tokens.
     pub fn coverage(&self) -> Result<Vec<f32>> {
         let shape = self.model().shape();
         let mut coverage = vec![0.0; shape.n_layers * shape.n_heads];
@@ -214,8 +215,8 @@ impl Session {
         Ok(unsafe { KvChoice::from_c(c) })
     }
 
-    /// A second session with the same tokens, KV and logits. KV is shared until one of the two changes it; the new one
-    /// has no file of its own. Fails with `Busy`.
+    /// A second session with the same tokens, KV and logits. KV is shared until one of the two changes it;
+    /// the new one has no file of its own. Fails with `Busy`.
     pub fn fork(&self) -> Result<Self> {
         Self::create(self.model(), |api, out, error| {
             // SAFETY: a live handle and an out parameter.
@@ -232,7 +233,12 @@ impl Session {
     }
 }
 
-unsafe extern "C" fn on_logits(position: u64, logits: *const f32, n_vocab: u64, user_data: *mut c_void) -> i32 {
+unsafe extern "C" fn on_logits(
+    position: u64,
+    logits: *const f32,
+    n_vocab: u64,
+    user_data: *mut c_void,
+) -> i32 {
     // SAFETY: the library gives user_data back, inside the call, and logits that are valid during this one.
     unsafe {
         Call::<'_, Option<OnLogits<'_>>>::run(user_data, |_, on_logits| match on_logits {

@@ -130,9 +130,9 @@ record! {
     }
 }
 
-/// A file that no session has open. Its functions fail as [`Session::open`](crate::Session::open) does, but for the
-/// model, and with `Busy` while a session has the file. Any thread; not inside callbacks. A panic of a callback goes on
-/// in the caller.
+/// A file that no session has open. Its functions fail as [`Session::open`](crate::Session::open) does, but
+/// for the model, and with `Busy` while a session has the file. Any thread; not inside callbacks. A panic of
+/// a callback goes on in the caller.
 #[derive(Clone, Debug)]
 pub struct SessionFile {
     instance: Instance,
@@ -177,8 +177,8 @@ impl SessionFile {
         call.finish(tokens)
     }
 
-    /// Reads and checks everything in the file and changes nothing. The sentences, in English, are for people; at most
-    /// 32.
+    /// Reads and checks everything in the file and changes nothing. The sentences, in English, are for
+    /// people; at most 32.
     pub fn verify(&self, options: FileOptions<'_>) -> Result<(SessionVerdict, Vec<String>)> {
         let mut verdict = sys::leoam_session_verdict::default();
         let findings = self.call(options, |api, (data, size), on_finding, c, error| {
@@ -237,8 +237,10 @@ impl SessionFile {
         let cancel = options.cancel;
         let mut call = KeyedCall::with_key(options.on_progress, options.key);
         let c = FileOptions::to_c(&mut call, &cancel);
-        let result =
-            self.instance.library().call(|api, error| function(api, self.view(), Some(on_finding), &c, error));
+        let result = self
+            .instance
+            .library()
+            .call(|api, error| function(api, self.view(), Some(on_finding), &c, error));
         call.finish(result)?;
         Ok(call.extra.findings)
     }

@@ -10,18 +10,19 @@ use crate::model::KvType;
 pub struct SessionOptions {
     /// What KV is kept as.
     pub kv_type: KvType,
-    /// Which KV a drawn token attends to: "exact" (empty means it), "leoam", "quest", "window", "h2o". Prompts attend to
-    /// everything, unless `sparse_prefill_tokens` says otherwise.
+    /// Which KV a drawn token attends to: "exact" (empty means it), "leoam", "quest", "window", "h2o".
+    /// Prompts attend to everything, unless `sparse_prefill_tokens` says otherwise.
     pub policy: String,
     /// 16, 32, 64 or 128; 0: 32.
     pub page_tokens: u32,
     /// Most tokens the session may hold; 0: the model's context.
     pub context_tokens: u32,
-    /// Tokens of a prefill piece; 0: 256, or what [`Plan`](crate::Plan) says where the context does not fit memory and
-    /// the speed of the machine was measured. Logits are byte-identical for one number, whatever the budgets.
+    /// Tokens of a prefill piece; 0: 256, or what [`Plan`](crate::Plan) says where the context does not fit
+    /// memory and the speed of the machine was measured. Logits are byte-identical for one number, whatever
+    /// the budgets.
     pub piece_tokens: u32,
-    /// Share of the context that a policy attends to in a layer, on average over its KV heads: above 0, at most 1; 0:
-    /// 0.1.
+    /// Share of the context that a policy attends to in a layer, on average over its KV heads: above 0, at
+    /// most 1; 0: 0.1.
     pub importance: f64,
     /// The same as a number of tokens; 0: by importance.
     pub budget_tokens: u32,
@@ -31,13 +32,13 @@ pub struct SessionOptions {
     pub breadth: f64,
     /// "leoam": what is attended to comes from at most so many pages as it would fill; 0: from any.
     pub page_spread: f64,
-    /// More is attended to, in the end everything, while the coverage of some head is below: at least 0 (no floor),
-    /// below 1.
+    /// More is attended to, in the end everything, while the coverage of some head is below: at least 0 (no
+    /// floor), below 1.
     pub coverage_floor: f64,
     /// [`KvType::Auto`]: divergence (KL) of what is drawn, from F16, that a codec may cost; 0: 0.0005.
     pub most_kv_divergence: f64,
-    /// "leoam" and "quest": pieces of a prompt with so many tokens before them or more attend to a selection too; 0:
-    /// prompts attend to everything.
+    /// "leoam" and "quest": pieces of a prompt with so many tokens before them or more attend to a selection
+    /// too; 0: prompts attend to everything.
     pub sparse_prefill_tokens: u64,
 }
 
@@ -63,7 +64,8 @@ impl SessionOptions {
 }
 
 record! {
-    /// A session, now. The numbers about selections are summed over tokens and the layers that select; 0 with "exact".
+    /// A session, now. The numbers about selections are summed over tokens and the layers that select; 0 with
+    /// "exact".
     SessionInfo from leoam_session_info {
         /// What KV is kept as.
         kv_type: KvType,

@@ -59,8 +59,8 @@ record! {
         record_read_bytes: u64,
         /// Of `disk_read_bytes`: codes of keys.
         code_read_bytes: u64,
-        /// Something was on its way from files so long; what of it `stall_us` does not have was hidden behind the
-        /// compute.
+        /// Something was on its way from files so long; what of it `stall_us` does not have was hidden behind
+        /// the compute.
         reading_us: u64,
     }
 }
@@ -100,8 +100,8 @@ record! {
 }
 
 record! {
-    /// One layer of the newest step, which sequences of several sessions may have shared. Times are in microseconds
-    /// since the step began.
+    /// One layer of the newest step, which sequences of several sessions may have shared. Times are in
+    /// microseconds since the step began.
     LayerTimes from leoam_layer_times {
         /// From 0.
         layer: u32,
@@ -125,9 +125,9 @@ record! {
 }
 
 record! {
-    /// Why old pages become what they do with [`KvType::Auto`](crate::KvType::Auto): expectations for the next token
-    /// when it was decided last; zeros where nothing was to be decided yet. Arrays are in the order F16, K8V8, K8V4,
-    /// K4V4; 0: not looked at.
+    /// Why old pages become what they do with [`KvType::Auto`](crate::KvType::Auto): expectations for the
+    /// next token when it was decided last; zeros where nothing was to be decided yet. Arrays are in the
+    /// order F16, K8V8, K8V4, K4V4; 0: not looked at.
     KvChoice from leoam_kv_choice {
         /// F16, K8V8, K8V4 or K4V4.
         kv_type: crate::model::KvType,

@@ -57,16 +57,16 @@ impl fmt::Debug for SaveOptions<'_> {
 }
 
 impl Session {
-    /// The saved session, on the model that it was made with. Reads the index, not the KV: pages come when they are
-    /// attended to. What `options` says of KV, pages and pieces is default or as in the file. Not inside callbacks. A
-    /// panic of the key callback goes on in the caller.
+    /// The saved session, on the model that it was made with. Reads the index, not the KV: pages come when
+    /// they are attended to. What `options` says of KV, pages and pieces is default or as in the file. Not
+    /// inside callbacks. A panic of the key callback goes on in the caller.
     ///
     /// # Errors
     ///
-    /// `NotFound`, `Busy` (open elsewhere, within 100 ms), `Version` (a newer format), `InvalidArgument` (a wrong key,
-    /// none for an encrypted file, one for a plaintext file, an option), `Unsupported` (another model, or not a private
-    /// file), `Corrupt` (no copy of the tokens is whole), `NoSpace` (the disk budget), `Io`, `Cancelled` (by the key
-    /// callback); the file is untouched then.
+    /// `NotFound`, `Busy` (open elsewhere, within 100 ms), `Version` (a newer format), `InvalidArgument` (a
+    /// wrong key, none for an encrypted file, one for a plaintext file, an option), `Unsupported` (another
+    /// model, or not a private file), `Corrupt` (no copy of the tokens is whole), `NoSpace` (the disk
+    /// budget), `Io`, `Cancelled` (by the key callback); the file is untouched then.
     pub fn open(
         model: &Model,
         path: impl AsRef<Path>,
@@ -86,13 +86,13 @@ impl Session {
         call.finish(opened)
     }
 
-    /// All KV leaves memory, but for what forks hold in use. The next use brings back what it needs. Not inside
-    /// callbacks. A panic of the callback goes on in the caller.
+    /// All KV leaves memory, but for what forks hold in use. The next use brings back what it needs. Not
+    /// inside callbacks. A panic of the callback goes on in the caller.
     ///
     /// # Errors
     ///
-    /// `Busy`, `NoSpace` (a disk budget, the write cap, the disk), `Io`, `Cancelled`; then the session is as good as
-    /// before, with a part of it in files.
+    /// `Busy`, `NoSpace` (a disk budget, the write cap, the disk), `Io`, `Cancelled`; then the session is as
+    /// good as before, with a part of it in files.
     pub fn suspend(&mut self, options: SuspendOptions<'_>) -> Result<()> {
         let mut call = Call::new(options.on_progress, ());
         let mut c = sys::leoam_suspend_options::default();
@@ -105,15 +105,15 @@ impl Session {
         call.finish(result)
     }
 
-    /// Makes the session durable: it is on the disk when this returns. The first time into a new file, which the session
-    /// then has; needs a path, and a key or `plaintext`. Later into the same one, where only what is new is written. Not
-    /// inside callbacks. A panic of a callback goes on in the caller.
+    /// Makes the session durable: it is on the disk when this returns. The first time into a new file, which
+    /// the session then has; needs a path, and a key or `plaintext`. Later into the same one, where only what
+    /// is new is written. Not inside callbacks. A panic of a callback goes on in the caller.
     ///
     /// # Errors
     ///
-    /// `InvalidArgument` (no path, another path, neither key nor `plaintext`, or both), `Busy` (the session, or the file
-    /// exists or is open), `NotFound` (the folder), `NoSpace`, `Unsupported` (a folder that others may write to), `Io`,
-    /// `Cancelled`; then the last save stands.
+    /// `InvalidArgument` (no path, another path, neither key nor `plaintext`, or both), `Busy` (the session,
+    /// or the file exists or is open), `NotFound` (the folder), `NoSpace`, `Unsupported` (a folder that
+    /// others may write to), `Io`, `Cancelled`; then the last save stands.
     pub fn save(&mut self, options: SaveOptions<'_>) -> Result<()> {
         let path = options.path.unwrap_or_default();
         let mut call = KeyedCall::with_key(options.on_progress, options.key);
@@ -126,7 +126,8 @@ impl Session {
         c.on_progress = call.progress_function();
         c.user_data = call.user_data();
         // SAFETY: a live handle; the options, with what they point at, live during the call.
-        let result = self.handle().call(|api, handle, error| unsafe { (api.session_save)(handle, &c, error) });
+        let result =
+            self.handle().call(|api, handle, error| unsafe { (api.session_save)(handle, &c, error) });
         call.finish(result)
     }
 

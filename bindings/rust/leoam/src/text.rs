@@ -34,7 +34,8 @@ pub struct TokenInfo {
     pub ends_generation: bool,
     /// Its spelling in the file, for display.
     pub piece: String,
-    /// What it stands for in running text: any bytes, perhaps a part of a code point; empty for control tokens.
+    /// What it stands for in running text: any bytes, perhaps a part of a code point; empty for control
+    /// tokens.
     pub bytes: Vec<u8>,
 }
 
@@ -57,7 +58,8 @@ pub struct DetokenizeOptions {
 }
 
 impl Model {
-    /// One token of the vocabulary. Fails with `InvalidArgument` (no such token), `Unsupported` (no tokenizer).
+    /// One token of the vocabulary. Fails with `InvalidArgument` (no such token), `Unsupported` (no
+    /// tokenizer).
     pub fn token(&self, token: i32) -> Result<TokenInfo> {
         // SAFETY: a live handle and an initialised struct.
         let c: sys::leoam_token_info = self
@@ -97,13 +99,22 @@ impl Model {
         collect(text.len() + 16, |tokens, capacity, n_tokens, error| {
             // SAFETY: a live handle; text and buffer live during the call.
             unsafe {
-                (api.model_tokenize)(self.handle().get(), data, size, flags, tokens, capacity, n_tokens, error)
+                (api.model_tokenize)(
+                    self.handle().get(),
+                    data,
+                    size,
+                    flags,
+                    tokens,
+                    capacity,
+                    n_tokens,
+                    error,
+                )
             }
         })
     }
 
-    /// The bytes of tokens. Those of tokens that were cut from a longer sequence may begin or end inside a code point.
-    /// Fails with `InvalidArgument` (no such token).
+    /// The bytes of tokens. Those of tokens that were cut from a longer sequence may begin or end inside a
+    /// code point. Fails with `InvalidArgument` (no such token).
     pub fn detokenize(&self, tokens: &[i32], options: DetokenizeOptions) -> Result<Vec<u8>> {
         let flags = flag(options.special, sys::LEOAM_DETOKENIZE_SPECIAL)
             | flag(options.continues, sys::LEOAM_DETOKENIZE_CONTINUE);
