@@ -1,7 +1,13 @@
 //! Objects may be dropped in any order, at any time.
 
-use leoam::{CancelFlag, RequestOptions};
-use leoam_conformance::{endless, instance, load, model_or_skip, path_or_skip, question, session};
+use std::sync::{mpsc, Arc, Mutex};
+use std::time::Duration;
+
+use leoam::{CancelFlag, Delivery, Event, Flow, Instance, InstanceOptions, LogLevel, Model};
+use leoam::{Request, RequestOptions, Session};
+use leoam_conformance::{
+    endless, instance, instance_of, load, model_or_skip, path_or_skip, question, session,
+};
 
 #[test]
 fn children_keep_their_parents() {
@@ -32,6 +38,37 @@ fn everything_may_be_dropped_while_a_request_runs() {
             _ => drop((session, flag, request, instance, model)),
         }
     }
+}
+
+type Everything = (Instance, Model, Session, Request);
+
+#[test]
+fn everything_may_be_dropped_inside_a_callback() {
+    let path = path_or_skip!();
+    let (log_end, log_ended) = mpsc::channel();
+    let log = move |_: LogLevel, text: &str| drop(log_end.send(text.to_string()));
+    let instance = instance_of(InstanceOptions { log: Some(Box::new(log)), ..Default::default() });
+    let model = load(&instance, &path);
+    let mut session = session(&model);
+    let slot: Arc<Mutex<Option<Everything>>> = Arc::default();
+    let inside = slot.clone();
+    let (dropped, was_dropped) = mpsc::channel();
+    let deliver = move |_: Event| {
+        let everything = inside.lock().unwrap().take();
+        if everything.is_some() {
+            drop(everything);
+            dropped.send(()).unwrap();
+        }
+        Flow::Continue
+    };
+    let delivery = Delivery::Callback(Box::new(deliver));
+    let request = session.submit(RequestOptions { delivery, ..endless(&model) }).unwrap();
+    *slot.lock().unwrap() = Some((instance, model, session, request));
+    let patience = Duration::from_secs(60);
+    was_dropped.recv_timeout(patience).unwrap();
+    // Both closures go: that of the request when its last call has ended, the log with the instance.
+    assert_eq!(Err(mpsc::RecvTimeoutError::Disconnected), was_dropped.recv_timeout(patience));
+    while log_ended.recv_timeout(patience) != Err(mpsc::RecvTimeoutError::Disconnected) {}
 }
 
 #[test]

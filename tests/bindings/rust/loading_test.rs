@@ -5,13 +5,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use leoam::{ErrorClass, Library};
-use leoam_conformance::{expect_class, library, Folder};
+use leoam::{ErrorClass, Instance, InstanceOptions, Library};
+use leoam_conformance::{expect_class, library, smol_path, Folder};
 
 /// What cargo has built beside this test.
 fn built(name: &str) -> PathBuf {
-    let folder = env::current_exe().unwrap();
-    folder.parent().unwrap().parent().unwrap().join("examples").join(name)
+    let test = env::current_exe().unwrap();
+    let path = test.parent().unwrap().parent().unwrap().join("examples").join(name);
+    assert!(path.exists(), "{} is built by `cargo build --examples`", path.display());
+    path
 }
 
 fn real_library() -> PathBuf {
@@ -124,5 +126,34 @@ fn an_old_library_says_which_version_lies_where() {
         let variables: [(&str, &Path); 2] = [("LEOAM_LIBRARY", &old), ("LEOAM_TEST_TABLE", Path::new(table))];
         let (found, said) = program.run(&variables);
         assert!(!found && said.starts_with("version: "), "{table}: {said}");
+    }
+}
+
+#[test]
+fn two_copies_of_the_library_share_nothing() {
+    let folder = Folder::new();
+    let path = folder.path("second.so");
+    fs::copy(real_library(), &path).unwrap();
+    let (first, second) = (library(), Library::open(&path).unwrap());
+    let options = || InstanceOptions { n_threads: 1, ..Default::default() };
+    let one = Instance::new(&first, options()).unwrap();
+    let two = Instance::new(&second, options()).unwrap();
+    one.set_host_kv_budget(64 << 20).unwrap();
+    assert_ne!(64 << 20, two.statistics().unwrap().host_kv_budget_bytes);
+    assert_ne!(first.build_info().unwrap().file_path, second.build_info().unwrap().file_path);
+    drop(one);
+    two.set_host_kv_budget(32 << 20).unwrap();
+}
+
+#[test]
+fn a_program_may_end_without_giving_anything_back() {
+    let model = match smol_path() {
+        Some(path) => path,
+        None => return,
+    };
+    for way in ["exit", "return"] {
+        let output = Command::new(built("abrupt_end")).arg(&model).arg(way).output().unwrap();
+        assert_eq!(Some(7), output.status.code(), "{way}: {output:?}");
+        assert!(output.stderr.is_empty(), "{way}: {output:?}");
     }
 }

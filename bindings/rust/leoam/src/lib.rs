@@ -75,3 +75,18 @@ pub use session_options::{SessionInfo, SessionOptions};
 pub use statistics::{HeadAttention, InstanceStatistics, KvChoice, LayerTimes, RequestStatistics};
 pub use store::{SaveOptions, SuspendOptions};
 pub use text::{DetokenizeOptions, TokenInfo, TokenType, TokenizeOptions};
+
+/// The thread rules that the documentation promises.
+const _: fn() = || {
+    fn any_thread<T: Send + Sync>() {}
+    fn one_at_a_time<T: Send>() {}
+    any_thread::<Library>();
+    any_thread::<Instance>();
+    any_thread::<CancelFlag>();
+    any_thread::<Model>();
+    any_thread::<Request>();
+    any_thread::<Canceller>();
+    any_thread::<SessionFile>();
+    any_thread::<Error>();
+    one_at_a_time::<Session>();
+};

@@ -376,14 +376,3 @@ fn cancel(library: &Library, handle: *mut sys::leoam_request) {
 fn microseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
-
-const _: fn() = || {
-    fn any_thread<T: Send + Sync>() {}
-    fn may_move<T: Send>() {}
-    any_thread::<crate::Model>();
-    any_thread::<crate::Instance>();
-    any_thread::<crate::CancelFlag>();
-    any_thread::<Canceller>();
-    any_thread::<Request>();
-    may_move::<Session>();
-};

@@ -161,7 +161,7 @@ impl SessionFile {
         Ok(unsafe { SessionFileInfo::from_c(info) })
     }
 
-    /// The token log.
+    /// The token log. A key function is asked twice when it has more than 4096 tokens.
     pub fn tokens(&self, options: FileOptions<'_>) -> Result<Vec<i32>> {
         let cancel = options.cancel;
         let mut call = KeyedCall::with_key(options.on_progress, options.key);
