@@ -40,7 +40,7 @@ impl CancelFlag {
     }
 
     /// For a field of options; the flag must outlive the call.
-    pub(crate) fn of(flag: &Option<Self>) -> *mut sys::leoam_cancel_flag {
-        flag.as_ref().map_or(ptr::null_mut(), |flag| flag.handle.get())
+    pub(crate) fn of(flag: Option<&Self>) -> *mut sys::leoam_cancel_flag {
+        flag.map_or(ptr::null_mut(), |flag| flag.handle.get())
     }
 }

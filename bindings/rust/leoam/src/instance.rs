@@ -219,7 +219,7 @@ impl Instance {
         let mut c = sys::leoam_budget_options::default();
         c.on_progress = call.progress_function();
         c.user_data = call.user_data();
-        c.cancel = CancelFlag::of(&options.cancel);
+        c.cancel = CancelFlag::of(options.cancel.as_ref());
         let result = self.library().call(|api, error| function(api, &c, error));
         call.finish(result)
     }

@@ -35,6 +35,7 @@
 #![warn(missing_debug_implementations)]
 #![warn(rust_2018_idioms)]
 #![deny(unsafe_op_in_unsafe_fn)]
+#![warn(clippy::undocumented_unsafe_blocks)]
 // Structs of C are made by default() and then filled, as in C.
 #![allow(clippy::field_reassign_with_default)]
 
@@ -50,6 +51,7 @@ mod library;
 mod model;
 mod plan;
 mod request;
+mod request_options;
 mod session;
 mod session_file;
 mod session_options;
@@ -68,7 +70,8 @@ pub use key::{AskKey, Key, SessionKey, KEY_BYTES};
 pub use library::{BuildInfo, Library};
 pub use model::{KvType, LoadOptions, Model, ModelInfo, RopeScaling};
 pub use plan::{Plan, PlanOptions};
-pub use request::{Canceller, ChangeLogits, Request, RequestOptions, SamplerOptions};
+pub use request::{Canceller, Request};
+pub use request_options::{ChangeLogits, RequestOptions, SamplerOptions};
 pub use session::{EvaluateOptions, OnLogits, Session};
 pub use session_file::{FileOptions, SessionFile, SessionFileInfo, SessionVerdict};
 pub use session_options::{SessionInfo, SessionOptions};

@@ -231,7 +231,7 @@ impl Model {
         let mut call = Call::new(options.on_progress, ());
         c.on_progress = call.progress_function();
         c.user_data = call.user_data();
-        c.cancel = CancelFlag::of(&options.cancel);
+        c.cancel = CancelFlag::of(options.cancel.as_ref());
         let loaded = Handle::create(instance.library(), |api, out, error| {
             // SAFETY: a live handle; path and options, with what they point at, live during the call.
             unsafe {

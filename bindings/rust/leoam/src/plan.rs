@@ -94,7 +94,7 @@ impl Model {
         c.host_kv_budget_bytes = options.host_kv_budget_bytes;
         c.disk_kv_budget_bytes = options.disk_kv_budget_bytes;
         c.flags = flag(options.speed, sys::LEOAM_PLAN_SPEED) | flag(options.saved, sys::LEOAM_PLAN_SAVED);
-        c.cancel = CancelFlag::of(&options.cancel);
+        c.cancel = CancelFlag::of(options.cancel.as_ref());
         let c_load = load.to_c();
         let mut plan = sys::leoam_plan::default();
         instance.library().call(|api, error| {

@@ -125,7 +125,7 @@ impl Session {
         c.on_logits = call.extra.as_ref().map(|_| on_logits as _);
         c.on_progress = call.progress_function();
         c.user_data = call.user_data();
-        c.cancel = CancelFlag::of(&options.cancel);
+        c.cancel = CancelFlag::of(options.cancel.as_ref());
         // SAFETY: a live handle; tokens and options, with what they point at, live during the call.
         let result = self.handle().call(|api, handle, error| unsafe {
             (api.session_evaluate)(handle, tokens.as_ptr(), tokens.len() as u64, &c, error)

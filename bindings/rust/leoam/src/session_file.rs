@@ -35,7 +35,7 @@ impl<'a> FileOptions<'a> {
     /// Points into both arguments.
     pub(crate) fn to_c(
         call: &mut KeyedCall<'a>,
-        cancel: &Option<CancelFlag>,
+        cancel: Option<&CancelFlag>,
     ) -> sys::leoam_session_file_options {
         let mut c = sys::leoam_session_file_options::default();
         (c.key, c.key_size) = call.key_bytes();
@@ -165,7 +165,7 @@ impl SessionFile {
     pub fn tokens(&self, options: FileOptions<'_>) -> Result<Vec<i32>> {
         let cancel = options.cancel;
         let mut call = KeyedCall::with_key(options.on_progress, options.key);
-        let c = FileOptions::to_c(&mut call, &cancel);
+        let c = FileOptions::to_c(&mut call, cancel.as_ref());
         let (api, instance, (data, size)) =
             (self.instance.library().api(), self.instance.handle(), self.view());
         let tokens = collect(4096, |tokens, capacity, n_tokens, error| {
@@ -236,7 +236,7 @@ impl SessionFile {
     ) -> Result<Vec<String>> {
         let cancel = options.cancel;
         let mut call = KeyedCall::with_key(options.on_progress, options.key);
-        let c = FileOptions::to_c(&mut call, &cancel);
+        let c = FileOptions::to_c(&mut call, cancel.as_ref());
         let result = self
             .instance
             .library()

@@ -77,7 +77,7 @@ impl Session {
         let c = options.to_c();
         let cancel = file.cancel;
         let mut call = KeyedCall::with_key(file.on_progress, file.key);
-        let c_file = FileOptions::to_c(&mut call, &cancel);
+        let c_file = FileOptions::to_c(&mut call, cancel.as_ref());
         let opened = Self::create(model, |api, out, error| {
             let (handle, data, size) = (model.handle().get(), path.as_ptr().cast(), path.len() as u64);
             // SAFETY: a live handle; path and options, with what they point at, live during the call.
@@ -96,7 +96,7 @@ impl Session {
     pub fn suspend(&mut self, options: SuspendOptions<'_>) -> Result<()> {
         let mut call = Call::new(options.on_progress, ());
         let mut c = sys::leoam_suspend_options::default();
-        c.cancel = CancelFlag::of(&options.cancel);
+        c.cancel = CancelFlag::of(options.cancel.as_ref());
         c.on_progress = call.progress_function();
         c.user_data = call.user_data();
         // SAFETY: a live handle; the options, with what they point at, live during the call.
@@ -122,7 +122,7 @@ impl Session {
         c.path = sys::leoam_string::view(path.as_os_str().as_bytes());
         (c.key, c.key_size) = call.key_bytes();
         c.on_key = call.key_function();
-        c.cancel = CancelFlag::of(&options.cancel);
+        c.cancel = CancelFlag::of(options.cancel.as_ref());
         c.on_progress = call.progress_function();
         c.user_data = call.user_data();
         // SAFETY: a live handle; the options, with what they point at, live during the call.
