@@ -24,8 +24,9 @@
 //!   the feature `link` it is linked instead (`Library::linked`).
 //! - Failures are [`Error`]s: a class to decide by, a message for people. The library never ends the process.
 //! - Callbacks are closures. A panic in one stops the work, never crosses into the library, and goes on in
-//!   the call that waits for the work. Inside a callback, functions of the same instance that compute, read
-//!   files or wait fail with [`ErrorClass::Busy`].
+//!   the call that waits for the work (in programs built with `panic = "abort"` it ends them, as any panic
+//!   does). Inside a callback, functions of the same instance that compute, read files or wait fail with
+//!   [`ErrorClass::Busy`].
 //! - [`Model`], [`Instance`], [`CancelFlag`] and [`Request`] may be used by any threads, a [`Session`] by one
 //!   at a time.
 //! - Text is UTF-8. Sizes are bytes unless the name says `_tokens`. In options, zero and none mean the
