@@ -559,7 +559,9 @@ pub struct leoam_session_options {
     pub context_tokens: u32,
     /// tokens of a prefill piece; 0: 256, or what leoam_plan says where the context does not fit RAM and the
     /// speed of the machine was measured (LEOAM_PLAN_SPEED, once). Logits are byte-identical for one number,
-    /// whatever the budgets, and agree within 1e-3 in log-probability between numbers
+    /// whatever the budgets. Between numbers they agree within 1e-3 in log-probability where weights are
+    /// floats; quantised ones meet activations of 8 bits, whose rounding may fall either way: there they differ
+    /// by as much as such activations cost
     pub piece_tokens: u32,
     pub reserved: u32,
     /// share of the context that a policy attends to in a layer, the first and the most recent tokens counted,
