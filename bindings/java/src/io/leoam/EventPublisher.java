@@ -33,7 +33,12 @@ final class EventPublisher implements Flow.Publisher<Event> {
       return;
     }
     Delivered delivered = new Delivered(subscriber, request);
-    subscriber.onSubscribe(delivered);
+    try {
+      subscriber.onSubscribe(delivered);
+    } catch (RuntimeException | Error failure) {
+      request.close();
+      throw failure;
+    }
     try {
       executor.execute(delivered);
     } catch (RejectedExecutionException exception) {

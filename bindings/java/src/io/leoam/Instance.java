@@ -176,7 +176,13 @@ public final class Instance extends NativeObject {
    */
   public Map<String, String> describe() {
     Map<String, String> facts = new LinkedHashMap<>();
-    for (long index = 0; Facts.put(facts, this, Native::instanceDescribe, index); ++index) {}
+    // Its texts end with the native instance.
+    state.acquire();
+    try {
+      for (long index = 0; Facts.put(facts, this, Native::instanceDescribe, index); ++index) {}
+    } finally {
+      state.release();
+    }
     return facts;
   }
 

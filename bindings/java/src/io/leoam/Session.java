@@ -204,10 +204,15 @@ public final class Session extends NativeObject {
    *     without logits), Busy
    */
   public Request submit(RequestOptions options) {
-    Callbacks listener = Callbacks.of(options.functions());
+    return submit(options, options.delivery(), options.functions());
+  }
+
+  private Request submit(RequestOptions options, Delivery delivery, Callbacks.Functions functions) {
+    Callbacks listener = Callbacks.of(functions);
     Utf8.Texts stop = Utf8.Texts.of(options.stop(), "stop");
     try (CRequestOptions c = options.toC();
         CSamplerOptions sampler = options.sampler().toC()) {
+      c.setDelivery(delivery.number());
       long request =
           call(
               (session, error) ->
@@ -217,7 +222,7 @@ public final class Session extends NativeObject {
           state,
           request,
           Native::requestRelease,
-          (handle, instance) -> new Request(handle, instance, options.delivery(), listener));
+          (handle, instance) -> new Request(handle, instance, delivery, listener));
     } catch (RuntimeException | Error failure) {
       if (listener != null) {
         listener.end();
@@ -226,9 +231,19 @@ public final class Session extends NativeObject {
     }
   }
 
-  /** A whole generation, by polling. Driver. Interrupting the thread cancels it, and it ends early. */
+  /** By polling, whatever the options say; their events go to nobody else. */
+  private Request submitPolled(RequestOptions options) {
+    Callbacks.Functions functions = options.functions();
+    functions.event = null;
+    return submit(options, Delivery.POLL, functions);
+  }
+
+  /**
+   * A whole generation. This and the next two poll: delivery and onEvent of the options do not count. Interrupting the
+   * thread cancels it, and it ends early. Driver.
+   */
   public Generation generate(RequestOptions options) {
-    try (Request request = submit(options.delivery(Delivery.POLL))) {
+    try (Request request = submitPolled(options)) {
       return request.drain();
     }
   }
@@ -245,7 +260,7 @@ public final class Session extends NativeObject {
   public CompletableFuture<Generation> generateAsync(RequestOptions options, Executor executor) {
     Request request;
     try {
-      request = submit(options.delivery(Delivery.POLL));
+      request = submitPolled(options);
     } catch (LeoamException exception) {
       return CompletableFuture.failedFuture(exception);
     }
@@ -253,8 +268,8 @@ public final class Session extends NativeObject {
   }
 
   /**
-   * The events of a generation, which begins when somebody subscribes: one subscriber, who gets as many as he asks for;
-   * generation waits while 256 are untaken. Cancelling the subscription cancels it.
+   * The events of a generation, which begins, and takes the options, when somebody subscribes: one subscriber, who gets
+   * as many as he asks for; generation waits while 256 are untaken. Cancelling the subscription cancels it.
    */
   public Flow.Publisher<Event> publish(RequestOptions options) {
     return publish(options, Background.THREADS);
@@ -262,6 +277,6 @@ public final class Session extends NativeObject {
 
   /** The same on a thread of {@code executor}, which waits while it goes on. */
   public Flow.Publisher<Event> publish(RequestOptions options, Executor executor) {
-    return new EventPublisher(() -> submit(options.delivery(Delivery.POLL)), executor);
+    return new EventPublisher(() -> submitPolled(options), executor);
   }
 }

@@ -7,6 +7,8 @@ import static io.leoam.Cases.fails;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
@@ -22,6 +24,7 @@ final class CallbackCases {
     cases.add("callback: false stops", () -> stop(fixture));
     cases.add("callback: functions that compute are busy inside, getters and closing work", () -> inside(fixture));
     cases.add("callback: survives the collector while the library may call it", () -> pinned(fixture));
+    cases.add("callback: a thread of the library is attached once, as a daemon, until it ends", () -> attached(fixture));
     cases.add("callback: detach means no more", () -> detach(fixture));
     cases.add("callback: many events leave no references behind", () -> references(fixture));
   }
@@ -228,6 +231,25 @@ final class CallbackCases {
       instance.load(fixture.modelFile.toString(), new LoadOptions().headerOnly(true)).close();
       System.gc();
     }
+  }
+
+  private static void attached(Fixture fixture) throws Exception {
+    Set<Thread> threads = ConcurrentHashMap.newKeySet();
+    try (Instance instance = new Instance(fixture.options());
+        Model model = instance.load(fixture.modelFile);
+        Session session = model.createSession();
+        Request request =
+            session.submit(
+                new RequestOptions(fixture.prompt())
+                    .maxTokens(5)
+                    .onLogits(logits -> threads.add(Thread.currentThread()) || true)
+                    .onEvent(event -> threads.add(Thread.currentThread()) || true))) {
+      check(request.await(60L * Cases.patience(), TimeUnit.SECONDS), "finished");
+      equal(1, threads.size());
+      check(threads.iterator().next().isDaemon(), "a daemon");
+      check(threads.iterator().next() != Thread.currentThread(), "of the library");
+    }
+    Cases.eventually("it has ended", () -> !threads.iterator().next().isAlive());
   }
 
   private static void detach(Fixture fixture) throws Exception {

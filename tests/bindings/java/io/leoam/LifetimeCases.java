@@ -158,6 +158,24 @@ final class LifetimeCases {
       model.close();
       reader.get(30L * Cases.patience(), TimeUnit.SECONDS);
     }
+    for (int round = 0; round < 20; ++round) {
+      Instance instance = new Instance(fixture.options());
+      CompletableFuture<Void> reader =
+          CompletableFuture.runAsync(
+              () -> {
+                try {
+                  for (; ; ) {
+                    check(!instance.describe().get("cpu.chosen").isEmpty(), "a fact");
+                  }
+                } catch (LeoamException.Closed closed) {
+                  // Sooner or later.
+                }
+              },
+              Background.THREADS);
+      Thread.sleep(round);
+      instance.close();
+      reader.get(30L * Cases.patience(), TimeUnit.SECONDS);
+    }
   }
 
   private static void log(Fixture fixture) {

@@ -112,7 +112,13 @@ final class LoadingCases {
     Child child = Child.start(List.of("-Dleoam.cache.path=" + cache), Map.of("XDG_CACHE_HOME", other.toString()), "load");
     equal(0, child.exitCode());
     contains(child.output(), "library " + other);
-    // So is a link.
+    // Nor one below a folder that others may write to.
+    Path shared = Files.createDirectory(folder.resolve("shared"));
+    Files.setPosixFilePermissions(shared, PosixFilePermissions.fromString("rwxrwxrwx"));
+    child = Child.start(List.of("-Dleoam.cache.path=" + shared), Map.of("XDG_CACHE_HOME", other.toString()), "load");
+    equal(0, child.exitCode());
+    contains(child.output(), "library " + other);
+    // Nor a link.
     Path moved = folder.resolve("moved");
     Files.setPosixFilePermissions(copies, PosixFilePermissions.fromString("rwx------"));
     Files.move(copies, moved);

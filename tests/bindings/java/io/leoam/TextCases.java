@@ -150,6 +150,8 @@ final class TextCases {
       Native.modelRenderChat(fixture.model.handle.get(), new byte[5], new int[] {9, -1}, null, null, 0, null, error);
       equal(Native.LEOAM_ERROR_INVALID_ARGUMENT, error.getCode());
     }
+    // An exception of C++ in the wrapper is one of Java.
+    fails(OutOfMemoryError.class, () -> new CLayers(-1));
     fails(NullPointerException.class, () -> Native.modelGetInfo(fixture.model.handle.get(), null, null));
   }
 }
