@@ -1,6 +1,7 @@
 package io.leoam;
 
 import java.lang.reflect.UndeclaredThrowableException;
+import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 
@@ -130,7 +131,7 @@ final class Callbacks extends Listener {
     try {
       return answer(functions.key.fill(key) && room.write(key));
     } finally {
-      java.util.Arrays.fill(key, (byte) 0);
+      Arrays.fill(key, (byte) 0);
     }
   }
 

@@ -27,9 +27,9 @@ import java.util.Set;
 /**
  * The native files in the jar, and their copies on the disk.
  *
- * <p>The resource {@code SHA256SUMS} beside them lists them. They are copied into a folder that only this user can enter
- * and that is named by the hash of that list. Files are put there whole, by renaming: JVMs that do so at the same time
- * do no harm to each other, nor to one that has mapped the file before.
+ * <p>The resource {@code SHA256SUMS} beside them lists them. They are copied into a folder that only this user can
+ * enter and that is named by the hash of that list. Files are put there whole, by renaming: JVMs that do so at the
+ * same time do no harm to each other, nor to one that has mapped the file before.
  */
 final class NativeFiles {
   private static final String LIST = "SHA256SUMS";

@@ -81,8 +81,8 @@ public final class Session extends NativeObject {
   /**
    * Logits [nVocab] of the newest token. Driver.
    *
-   * @throws LeoamException.InvalidArgument when there are none: the session is empty, was truncated, or its newest token
-   *     was drawn by a request and has no KV yet
+   * @throws LeoamException.InvalidArgument when there are none: the session is empty, was truncated, or its newest
+   *     token was drawn by a request and has no KV yet
    */
   public float[] logits() {
     float[] out = new float[info().nVocab()];
@@ -147,7 +147,8 @@ public final class Session extends NativeObject {
   }
 
   /**
-   * All KV of the session leaves memory, but for what forks hold in use; the next use brings back what it needs. Driver.
+   * All KV of the session leaves memory, but for what forks hold in use; the next use brings back what it needs.
+   * Driver.
    *
    * @throws LeoamException NoSpace, Io, Cancelled; then the session is as good as before
    */
@@ -168,9 +169,9 @@ public final class Session extends NativeObject {
    * Makes the session durable: it is on the disk when this returns. The first time into a new file, which the session
    * then has; later into the same one, where only what is new is written. Driver.
    *
-   * @throws LeoamException InvalidArgument (no path, another path, neither key nor plaintext, or both), Busy (the session,
-   *     or the file exists or is open), NotFound (the folder), NoSpace, Unsupported (a folder that others may write to),
-   *     Io, Cancelled; then the last save stands
+   * @throws LeoamException InvalidArgument (no path, another path, neither key nor plaintext, or both), Busy (the
+   *     session, or the file exists or is open), NotFound (the folder), NoSpace, Unsupported (a folder that others
+   *     may write to), Io, Cancelled; then the last save stands
    */
   public void save(SaveOptions options) {
     byte[] path = Utf8.path(options.path());
@@ -198,10 +199,11 @@ public final class Session extends NativeObject {
   }
 
   /**
-   * Starts a generation; options are copied. With {@link Delivery#CALLBACK} events may come before this returns. Driver.
+   * Starts a generation; options are copied. With {@link Delivery#CALLBACK} events may come before this returns.
+   * Driver.
    *
-   * @throws LeoamException InvalidArgument (an option, a token id, a prompt that the context cannot hold, an empty one
-   *     without logits), Busy
+   * @throws LeoamException InvalidArgument (an option, a token id, a prompt that the context cannot hold, an empty
+   *     one without logits), Busy
    */
   public Request submit(RequestOptions options) {
     return submit(options, options.delivery(), options.functions());

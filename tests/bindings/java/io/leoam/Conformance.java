@@ -3,8 +3,8 @@ package io.leoam;
 import java.nio.file.Path;
 
 /**
- * Everything that the binding promises, as cases. usage: Conformance [FILTER]: those whose name contains it. Ends with 77
- * when what could be checked without a model is right and there is no model.
+ * Everything that the binding promises, as cases. usage: Conformance [FILTER]: those whose name contains it. Ends
+ * with 77 when what could be checked without a model is right and there is no model.
  */
 final class Conformance {
   private Conformance() {}

@@ -54,7 +54,8 @@ final class Fixture implements AutoCloseable {
     if (Files.isReadable(file)) {
       return file;
     }
-    System.out.println("SKIPPED: " + file + " is not there: scripts/models.sh brings it, LEOAM_MODELS names another folder");
+    System.out.println(
+        "SKIPPED: " + file + " is not there: scripts/models.sh brings it, LEOAM_MODELS names another folder");
     return null;
   }
 

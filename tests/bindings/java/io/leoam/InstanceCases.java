@@ -47,7 +47,8 @@ final class InstanceCases {
   }
 
   private static void options(Fixture fixture) {
-    try (Instance instance = new Instance(fixture.options().nThreads(1).cpuLevel("scalar").hostKvBudgetBytes(77 << 20))) {
+    InstanceOptions given = fixture.options().nThreads(1).cpuLevel("scalar").hostKvBudgetBytes(77 << 20);
+    try (Instance instance = new Instance(given)) {
       equal(1, instance.statistics().nThreads());
       equal(77L << 20, instance.statistics().hostKvBudgetBytes());
       contains(instance.describe().get("cpu.chosen"), "scalar");

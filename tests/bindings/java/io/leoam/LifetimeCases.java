@@ -87,7 +87,7 @@ final class LifetimeCases {
 
   /** Threads that use and drop objects at the same time: every call works or says that its object is closed. */
   private static void race(Fixture fixture) throws Exception {
-    for (int round = 0; round < 15; ++round) {
+    for (int round = 0; round < 10; ++round) {
       Session session = fixture.session();
       Request request =
           session.submit(new RequestOptions(fixture.prompt()).maxTokens(1000).ignoreEnd(true));
@@ -189,7 +189,7 @@ final class LifetimeCases {
 
   private static void forgotten(Fixture fixture) throws Exception {
     List<Handle> handles = new ArrayList<>();
-    for (int i = 0; i < 20; ++i) {
+    for (int i = 0; i < 10; ++i) {
       forget(fixture, handles);
     }
     Cases.eventually(
@@ -225,7 +225,7 @@ final class LifetimeCases {
   }
 
   private static void growth(Fixture fixture) throws Exception {
-    for (int i = 0; i < 60; ++i) {
+    for (int i = 0; i < 30; ++i) {
       cycle(fixture);
     }
     System.gc();

@@ -52,6 +52,12 @@ final class LoadingCases {
     return Child.start(all, Map.of(), "load");
   }
 
+  /** Where there is a second choice. */
+  private static Child load(Path cache, Path other) throws IOException {
+    return Child.start(
+        List.of("-Dleoam.cache.path=" + cache), Map.of("XDG_CACHE_HOME", other.toString()), "load");
+  }
+
   private static Path copies(Path cache) throws IOException {
     try (Stream<Path> files = Files.list(cache)) {
       List<Path> all = files.toList();
@@ -70,7 +76,9 @@ final class LoadingCases {
       equal("rwx------", PosixFilePermissions.toString(Files.getPosixFilePermissions(made)));
     }
     try (Stream<Path> files = Files.list(copies)) {
-      equal(List.of("libleoam.so.0", "libleoam_java.so"), files.map(file -> file.getFileName().toString()).sorted().toList());
+      equal(
+          List.of("libleoam.so.0", "libleoam_java.so"),
+          files.map(file -> file.getFileName().toString()).sorted().toList());
     }
   }
 
@@ -109,13 +117,13 @@ final class LoadingCases {
     equal(0, load(cache).exitCode());
     Path copies = copies(cache);
     Files.setPosixFilePermissions(copies, PosixFilePermissions.fromString("rwxrwxrwx"));
-    Child child = Child.start(List.of("-Dleoam.cache.path=" + cache), Map.of("XDG_CACHE_HOME", other.toString()), "load");
+    Child child = load(cache, other);
     equal(0, child.exitCode());
     contains(child.output(), "library " + other);
     // Nor one below a folder that others may write to.
     Path shared = Files.createDirectory(folder.resolve("shared"));
     Files.setPosixFilePermissions(shared, PosixFilePermissions.fromString("rwxrwxrwx"));
-    child = Child.start(List.of("-Dleoam.cache.path=" + shared), Map.of("XDG_CACHE_HOME", other.toString()), "load");
+    child = load(shared, other);
     equal(0, child.exitCode());
     contains(child.output(), "library " + other);
     // Nor a link.
@@ -123,7 +131,7 @@ final class LoadingCases {
     Files.setPosixFilePermissions(copies, PosixFilePermissions.fromString("rwx------"));
     Files.move(copies, moved);
     Files.createSymbolicLink(copies, moved);
-    child = Child.start(List.of("-Dleoam.cache.path=" + cache), Map.of("XDG_CACHE_HOME", other.toString()), "load");
+    child = load(cache, other);
     equal(0, child.exitCode());
     contains(child.output(), "library " + other);
   }
@@ -181,7 +189,14 @@ final class LoadingCases {
     Files.copy(Path.of(old), mine.resolve("libleoam.so.0"), StandardCopyOption.REPLACE_EXISTING);
     Child child = load(folder, "-Dleoam.library.path=" + mine);
     equal(1, child.exitCode());
-    for (String part : List.of("LeoamException$Loading", "older", "0.0.9", "function table 1", "/old/libleoam.so", mine + "/libleoam_java.so")) {
+    for (String part :
+        List.of(
+            "LeoamException$Loading",
+            "older",
+            "0.0.9",
+            "function table 1",
+            "/old/libleoam.so",
+            mine + "/libleoam_java.so")) {
       contains(child.output(), part);
     }
   }

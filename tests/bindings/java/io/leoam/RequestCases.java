@@ -89,8 +89,9 @@ final class RequestCases {
                 .repetitionPenalty(1.1f)
                 .repetitionWindowTokens(32)
                 .seed(seeds[i]);
-        drawn[i] =
-            session.generate(new RequestOptions(fixture.prompt()).maxTokens(8).ignoreEnd(true).sampler(options)).tokens();
+        RequestOptions request =
+            new RequestOptions(fixture.prompt()).maxTokens(8).ignoreEnd(true).sampler(options);
+        drawn[i] = session.generate(request).tokens();
       }
     }
     check(Arrays.equals(drawn[0], drawn[1]) && !Arrays.equals(drawn[0], drawn[2]), "seeds");
