@@ -38,7 +38,8 @@ final class SurfaceCases {
     try (JarFile file = new JarFile(jar)) {
       for (String name : file.stream().map(entry -> entry.getName()).toList()) {
         if (name.startsWith("io/leoam/") && name.endsWith(".class") && !name.contains("-info")) {
-          classes.add(Class.forName(name.replace('/', '.').replace(".class", "")));
+          String type = name.replace('/', '.').replace(".class", "");
+          classes.add(Class.forName(type, false, SurfaceCases.class.getClassLoader()));
         }
       }
     }
