@@ -102,9 +102,11 @@
 %typemap(javaout) leoam_string* { return $jnicall; }
 
 // Directors. A native thread that stays attached frees no local reference by itself. The descriptor is that of
-// the method that Java overrides.
+// the method that Java overrides: with another one the override is never called, without a word. Where the JVM has
+// no memory for a text, the override gets null and fails.
 %typemap(directorin, descriptor="[B", noblock=1) leoam_string {
   $input = to_java(jenv, $1);
+  if (!$input) jenv->ExceptionClear();
   Swig::LocalRefGuard $1_guard(jenv, $input);
 }
 %typemap(javadirectorin) leoam_string "$jniinput"

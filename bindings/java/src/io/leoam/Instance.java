@@ -72,7 +72,7 @@ public final class Instance extends NativeObject {
     byte[] bytes = Utf8.path(path);
     try (CLoadOptions c = options.toC()) {
       long model =
-          create(
+          call(
               Callbacks.Functions.of(options.onProgress()),
               (instance, listener, error) -> Native.modelLoad(instance, bytes, c, listener, error),
               Native::modelRelease);

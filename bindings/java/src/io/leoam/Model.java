@@ -204,7 +204,7 @@ public final class Model extends NativeObject {
     byte[] policy = Utf8.bytes(options.policy(), "policy");
     try (CSessionOptions c = options.toC()) {
       return session(
-          create(
+          call(
               Callbacks.Functions.of(null, file.key()),
               (model, listener, error) ->
                   Native.modelOpenSession(model, bytes, c, policy, file.key().bytes(), listener, error),

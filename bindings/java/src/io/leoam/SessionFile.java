@@ -47,7 +47,7 @@ public final class SessionFile {
     long count = info().nTokens();
     int[] out = new int[Math.toIntExact(count)];
     long copied =
-        instance.create(
+        instance.call(
             key(),
             (handle, listener, error) ->
                 Native.sessionFileCopyTokens(handle, bytes, options.key().bytes(), listener, out, error),

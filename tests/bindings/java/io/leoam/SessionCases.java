@@ -91,6 +91,25 @@ final class SessionCases {
       flag.clear();
       session.evaluate(fixture.text(32), new EvaluateOptions().cancel(flag));
       equal(kept + 32, session.info().nTokens());
+      long[] set = new long[1];
+      fails(
+          LeoamException.Cancelled.class,
+          () ->
+              session.evaluate(
+                  fixture.text(4000),
+                  new EvaluateOptions()
+                      .cancel(flag)
+                      .onProgress(
+                          (done, total) -> {
+                            if (set[0] == 0 && done > 64) {
+                              set[0] = System.nanoTime();
+                              flag.set();
+                            }
+                            return true;
+                          })));
+      long ms = (System.nanoTime() - set[0]) / 1_000_000;
+      // 100 ms of work, on a machine that does other work too.
+      check(ms <= 1000L * Cases.patience(), "cancelled after " + ms + " ms");
     }
   }
 
