@@ -76,8 +76,8 @@ public final class Library {
         try {
           System.load(files.extract(root).resolve(WRAPPER).toString());
           return file.toString();
-        } catch (IOException | UnsatisfiedLinkError failure) {
-          tried.add(file + " (from the jar): " + failure.getMessage());
+        } catch (IOException | UnsupportedOperationException | UnsatisfiedLinkError failure) {
+          tried.add(file + " (from the jar): " + failure);
           last = failure;
         }
       }

@@ -24,6 +24,7 @@ final class LoadingCases {
 
   static void add(Cases cases) {
     cases.add("loading: from the jar into a private folder", () -> in(LoadingCases::jar));
+    cases.add("loading: LD_LIBRARY_PATH does not matter", () -> in(LoadingCases::environment));
     cases.add("loading: JVMs that start at once", () -> in(LoadingCases::atOnce));
     cases.add("loading: a copy that was changed is replaced", () -> in(LoadingCases::changed));
     cases.add("loading: a folder that others may enter is not used", () -> in(LoadingCases::foreign));
@@ -82,6 +83,15 @@ final class LoadingCases {
     }
   }
 
+  /** The library beside the wrapper is taken, not one that the environment has elsewhere. */
+  private static void environment(Path folder) throws Exception {
+    String old = Path.of(System.getProperty("leoam.test.old")).getParent().toString();
+    Child child =
+        Child.start(List.of("-Dleoam.cache.path=" + folder), Map.of("LD_LIBRARY_PATH", old), "load");
+    equal(0, child.exitCode());
+    contains(child.output(), "library " + folder);
+  }
+
   private static void atOnce(Path folder) throws Exception {
     List<Child> children = new ArrayList<>();
     for (int i = 0; i < 4; ++i) {
@@ -124,6 +134,10 @@ final class LoadingCases {
     Path shared = Files.createDirectory(folder.resolve("shared"));
     Files.setPosixFilePermissions(shared, PosixFilePermissions.fromString("rwxrwxrwx"));
     child = load(shared, other);
+    equal(0, child.exitCode());
+    contains(child.output(), "library " + other);
+    // Nor what is no folder.
+    child = load(Files.createFile(folder.resolve("file")), other);
     equal(0, child.exitCode());
     contains(child.output(), "library " + other);
     // Nor a link.
