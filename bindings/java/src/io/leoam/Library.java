@@ -17,7 +17,7 @@ import java.util.List;
  */
 public final class Library {
   private static final String WRAPPER = "libleoam_java.so";
-  private static final String VERSION =
+  static final String VERSION =
       version(
           NativeConstants.LEOAM_VERSION_MAJOR << 16
               | NativeConstants.LEOAM_VERSION_MINOR << 8

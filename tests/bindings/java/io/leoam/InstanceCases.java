@@ -28,7 +28,7 @@ final class InstanceCases {
 
   private static void buildInfo() {
     BuildInfo info = Library.buildInfo();
-    equal("0.1.0", info.version());
+    equal(Library.VERSION, info.version());
     contains(info.filePath(), "libleoam.so");
     check(info.apiVersion() >= Native.LEOAM_API_VERSION, info.toString());
   }

@@ -190,7 +190,7 @@ final class LoadingCases {
             "/io/leoam/native/linux-x86_64/",
             "no such resource",
             "-Dleoam.library.path",
-            "LeoAM 0.1.0")) {
+            "LeoAM " + Library.VERSION)) {
       contains(child.output(), part);
     }
   }
