@@ -1,0 +1,4 @@
+/** LeoAM: local language models over very long context. */
+module io.leoam {
+  exports io.leoam;
+}
