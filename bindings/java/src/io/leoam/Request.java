@@ -33,6 +33,9 @@ public final class Request extends NativeObject implements Iterable<Event> {
             }));
     this.delivery = delivery;
     this.listener = listener;
+    if (delivery == Delivery.CALLBACK) {
+      listener.hold(this);
+    }
   }
 
   private static void detach(long request) {
@@ -173,6 +176,9 @@ public final class Request extends NativeObject implements Iterable<Event> {
    */
   public void detach() {
     act(Native::requestDetach);
+    if (listener != null) {
+      listener.letGo();
+    }
   }
 
   /**

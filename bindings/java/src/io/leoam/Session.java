@@ -199,8 +199,8 @@ public final class Session extends NativeObject {
   }
 
   /**
-   * Starts a generation; options are copied. With {@link Delivery#CALLBACK} events may come before this returns.
-   * Driver.
+   * Starts a generation; options are copied. With {@link Delivery#CALLBACK} events may come before this returns, and
+   * come until the last one though nobody holds the request. Driver.
    *
    * @throws LeoamException InvalidArgument (an option, a token id, a prompt that the context cannot hold, an empty
    *     one without logits), Busy
