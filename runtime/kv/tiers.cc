@@ -237,6 +237,13 @@ bool Tiers::all_wait_for_room(uint32_t n_own) const {
   return n_waiting >= n_holds_;
 }
 
+bool Tiers::refuse_tried() {
+  if (n_tried_ == 0) return false;
+  ++n_refused_;
+  tell_change();
+  return true;
+}
+
 void Tiers::tell_change() {
   ++n_changes_;
   changed_.notify_all();
@@ -310,7 +317,7 @@ Status Tiers::await_room(Lock& lock, Tier& tier, uint64_t bytes, const Wait& wai
       rest(lock);
       return {};
     }
-    if (all_wait_for_room(n_own)) return no_room(tier, bytes);
+    if (all_wait_for_room(n_own) && (wait.gives_way || !refuse_tried())) return no_room(tier, bytes);
   }
   const RoomWait here = {n_own, n_changes_};
   room_waits_.push_back(&here);
@@ -354,7 +361,10 @@ Status Tiers::create(Stream stream, uint32_t first_number, uint32_t bytes, size_
 Result<TierShare> Tiers::share(uint64_t bytes, const Wait& wait) {
   Lock lock(mutex_);
   // Pages that a pass needs must find their place beside it.
-  if (shared_bytes_ + bytes > host_.budget_bytes() / 2) return no_room(host_, bytes);
+  while (shared_bytes_ + bytes > host_.budget_bytes() / 2) {
+    if (!refuse_tried()) return no_room(host_, bytes);
+    LEOAM_RETURN_IF_ERROR(wait_for_change(lock, wait));
+  }
   LEOAM_RETURN_IF_ERROR(make_room(lock, host_, bytes, wait));
   host_.charge(bytes);
   shared_bytes_ += bytes;
@@ -455,13 +465,18 @@ Status Tiers::set_budget(Level level, uint64_t bytes, const BudgetProgress& on_p
   const uint64_t old = tier.budget_bytes();
   const uint64_t start = tier.used_bytes();
   const uint64_t total = start - std::min(start, bytes);
+  const uint64_t refused = n_refused_;
+  const uint64_t failures = n_write_failures_;
   Status status;
+  ++n_tried_;
   do {
     // A little at a time, so that the caller sees how it goes on.
     const uint64_t step = tier.used_bytes() - std::min(tier.used_bytes(), kBudgetStep_bytes);
     tier.set_budget(std::max(bytes, step));
     status = check_cancelled(cancel);
-    if (status.ok()) status = make_room(lock, tier, 0, {cancel, nullptr});
+    while (status.ok() && !drop_for(tier, 0))
+      status = n_refused_ == refused ? await_room(lock, tier, 0, {cancel, nullptr, true}, 0, failures)
+                                     : no_room(tier, 0);
     if (on_progress && status.ok() && total > 0) {
       const bool done = tier.budget_bytes() == bytes;
       const uint64_t moved = start - std::min(start, tier.used_bytes());
@@ -470,6 +485,7 @@ Status Tiers::set_budget(Level level, uint64_t bytes, const BudgetProgress& on_p
       lock.lock();
     }
   } while (status.ok() && tier.budget_bytes() != bytes);
+  --n_tried_;
   if (status.ok()) {
     tier.trim(true);
     tell_change();

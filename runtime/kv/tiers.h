@@ -109,6 +109,8 @@ class Tiers {
   struct Wait {
     const CancelFlag* cancel = nullptr;
     PassHolds* own = nullptr;  // also hears what arrives
+    bool gives_way =
+        false;  // a smaller budget that is tried, and fails before those that got along with the old one
     uint32_t n_own() const { return own ? own->n : 0; }
   };
 
@@ -239,6 +241,8 @@ class Tiers {
   Status no_room(const Tier& tier, uint64_t bytes) const;
   // Whoever keeps pages in place waits for room itself.
   bool all_wait_for_room(uint32_t n_own) const;
+  // What does not fit a budget that is only tried is a reason against that budget; false: none is.
+  bool refuse_tried();
   void tell_change();
   Status wait_for_change(Lock& lock, const Wait& wait);
   // A pass waits: as wait_for_change, helping with what the disk has read, and counted.
@@ -325,6 +329,8 @@ class Tiers {
   };
   std::vector<const RoomWait*> room_waits_;
   uint64_t n_changes_ = 0;  // after which there may be room
+  uint32_t n_tried_ = 0;    // changes of budgets under way
+  uint64_t n_refused_ = 0;  // how often one of them had to give way
   uint64_t n_wanted_ = 0;   // pages, ever
   std::atomic<uint64_t> n_given_up_{0};
   uint64_t shared_bytes_ = 0;

@@ -240,6 +240,21 @@ TEST_F(EngineTiersTest, TheHighWaterMarkHoldsAtTwentyTimesTheBudget) {
   EXPECT_LE(peak.extra_bytes(), static_cast<int64_t>(kKvBytes / 20 + (16u << 20)));
 }
 
+TEST_F(EngineTiersTest, ABudgetThatIsRefusedEndsNoRequest) {
+  start(model());
+  const std::vector<int32_t> expected = generate([] {});
+  start(model(), with_budget(2u << 20));
+  int n_refused = 0;
+  const std::vector<int32_t> drawn = generate([&] {
+    const Status status = engine_->set_host_kv_budget(1, nullptr);
+    EXPECT_EQ(status.kind(), ErrorKind::no_space);
+    n_refused += status.ok() ? 0 : 1;
+  });
+  EXPECT_EQ(drawn, expected);
+  EXPECT_GT(n_refused, 0);
+  EXPECT_EQ(engine_->statistics().host_kv_budget_bytes, 2u << 20);
+}
+
 TEST_F(EngineTiersTest, BudgetsChangeWhileARequestRuns) {
   start(model());
   const std::vector<int32_t> expected = generate([] {});
