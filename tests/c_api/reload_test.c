@@ -1,5 +1,5 @@
-/* Loads the library, uses it, unloads it, a hundred times: each time its mapping must be gone, and in the end its memory.
- * usage: reload_test LIBRARY MODEL */
+/* Loads the library, uses it, unloads it, a hundred times: each time its mapping must be gone, and in the end
+ * its memory. usage: reload_test LIBRARY MODEL */
 #define _XOPEN_SOURCE 700
 #include <dlfcn.h>
 #include <leoam/leoam.h>
