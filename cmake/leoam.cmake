@@ -108,3 +108,18 @@ function(leoam_test name)
     set_tests_properties(${name} PROPERTIES LABELS long)
   endif()
 endfunction()
+
+# leoam_tool_test(NAME TOOLS variable ... COMMAND ...): a test by programs that a machine may lack, each the result of
+# find_program: then it says so, and counts as skipped.
+function(leoam_tool_test name)
+  cmake_parse_arguments(TEST "" "" "TOOLS;COMMAND" ${ARGN})
+  foreach(tool ${TEST_TOOLS})
+    if(NOT ${tool})
+      get_property(help CACHE ${tool} PROPERTY HELPSTRING)
+      set(TEST_COMMAND sh -c "echo 'SKIPPED: ${name}: there is no ${help}; run scripts/deps.sh'; exit 77")
+    endif()
+  endforeach()
+  add_test(NAME ${name} COMMAND ${TEST_COMMAND})
+  set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77)
+  leoam_time_limit(${name} 300)
+endfunction()

@@ -14,6 +14,8 @@ packages=(
   libargon2-dev                              # linked into the command only
   libgtest-dev                               # tests
   python3 python3-pip ca-certificates        # tests/tidy; scripts/models.sh
+  swig luajit                                # bindings, and their tests
+  neovim love xvfb                           # hosts of samples, in tests
 )
 dev_packages=(clang-14 libclang-rt-14-dev clang-tidy-14 clang-format-14)
 

@@ -74,10 +74,13 @@ class Alias:
 
 @dataclasses.dataclass(frozen=True)
 class Constant:
+    """`owner`: of a flag, the struct or the function that takes it."""
+
     name: str
     value: int
     is_flag: bool
     comment: str
+    owner: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,9 +182,15 @@ class _Comments:
     def constants(self):
         """Macros with a number, which SWIG leaves out where they have a cast."""
         joined = self.text.replace("\\\n", " ")
-        pattern = r"#define (LEOAM_\w+)\s+(?:\(\(uint64_t\)(\d+)\)|(\d+))\s*(?:/\*((?:[^*]|\*(?!/))*)\*/)?"
-        for name, flag, number, comment in re.findall(pattern, joined):
-            yield Constant(name, int(flag or number), bool(flag), _words(comment))
+        owner = ""
+        pattern = (
+            r"/\* Flags of (\w+)\. \*/"
+            r"|#define (LEOAM_\w+)\s+(?:\(\(uint64_t\)(\d+)\)|(\d+))\s*(?:/\*((?:[^*]|\*(?!/))*)\*/)?"
+        )
+        for new_owner, name, flag, number, comment in re.findall(pattern, joined):
+            owner = new_owner or owner
+            if name:
+                yield Constant(name, int(flag or number), bool(flag), _words(comment), owner if flag else "")
 
 
 def read():

@@ -272,12 +272,13 @@ typedef struct leoam_plan_options {
   uint32_t reserved;
   uint64_t host_kv_budget_bytes; /* 0: the budget of the instance */
   uint64_t disk_kv_budget_bytes; /* 0: the budget of the instance */
-  uint64_t flags;                /* LEOAM_PLAN_* */
+  uint64_t flags;                /* LEOAM_PLAN_ */
   leoam_cancel_flag* cancel;     /* or NULL */
 } leoam_plan_options;
 
-/* Speeds too: measures the machine once, within 5 s, and keeps the result. */
-#define LEOAM_PLAN_SPEED ((uint64_t)1)
+/* Flags of leoam_plan_options. */
+#define LEOAM_PLAN_SPEED \
+  ((uint64_t)1) /* speeds too: measures the machine once, within 5 s, and keeps the result */
 #define LEOAM_PLAN_SAVED ((uint64_t)2) /* the session is saved in a file at the end */
 
 typedef struct leoam_plan {
