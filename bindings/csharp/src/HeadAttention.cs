@@ -2,7 +2,9 @@ using LeoAM.Interop;
 
 namespace LeoAM
 {
-    /// <summary>What one query head of one layer attended to in the newest step; all 1 where that was everything.</summary>
+    /// <summary>
+    /// What one query head of one layer attended to in the newest step; all 1 where that was everything.
+    /// </summary>
     public sealed class HeadAttention
     {
         internal HeadAttention(CHeadAttention c)

@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.IO;
+using System.Runtime.CompilerServices;
 using System.Text;
 using LeoAM.Interop;
 using IOPath = System.IO.Path;
@@ -11,12 +12,14 @@ namespace LeoAM
     internal sealed class Loader
     {
         private const string Wrapper = "libleoam_csharp.so";
+        private const string Needed = "libleoam.so.0";
         private const string Variable = "LEOAM_LIBRARY";
 
         private readonly Runtime runtime = Runtime.OfThisProcess();
         private readonly string path;
         private readonly string asker;
         private readonly StringBuilder tried = new StringBuilder();
+        private bool libraryIsOpen;
 
         internal Loader(string path)
         {
@@ -32,9 +35,19 @@ namespace LeoAM
             {
                 try
                 {
+                    OpenLibraryBeside(candidate);
                     runtime.Use(candidate);
-                    CheckVersions(candidate);
+                    CheckWrapper(candidate);
+                    CheckLibrary(candidate);
                     return;
+                }
+                catch (TypeInitializationException exception)
+                    when (exception.GetBaseException() is DllNotFoundException)
+                {
+                    // Of Mono, whose dllmaps go before what it is told here.
+                    throw new LeoamLoadException(
+                        candidate + " is there, and a dllmap of " + Wrapper + " names another file: " +
+                        exception.GetBaseException().Message, exception);
                 }
                 catch (DllNotFoundException exception)
                 {
@@ -44,7 +57,7 @@ namespace LeoAM
             }
             throw new LeoamLoadException(
                 "the native library of LeoAM " + Version(Compiled) + " cannot be loaded. Tried:" + tried +
-                "\nPut " + Wrapper + " and libleoam.so.0 for " + Runtime.Rid +
+                "\nPut " + Wrapper + " and " + Needed + " for " + Runtime.Rid +
                 " beside LeoAM.dll, or set " + Variable + " or LeoAM.Library.Path to their folder.", last);
         }
 
@@ -75,6 +88,7 @@ namespace LeoAM
                 try
                 {
                     runtime.Open(full);
+                    libraryIsOpen = true;
                 }
                 catch (DllNotFoundException exception)
                 {
@@ -87,6 +101,17 @@ namespace LeoAM
                 {
                     yield return IOPath.Combine(folder, Wrapper);
                 }
+            }
+        }
+
+        /// <summary>The two belong together: LD_LIBRARY_PATH would go before the folder of the wrapper.</summary>
+        private void OpenLibraryBeside(string wrapper)
+        {
+            string folder = IOPath.GetDirectoryName(wrapper);
+            if (!libraryIsOpen && !string.IsNullOrEmpty(folder) && File.Exists(wrapper) &&
+                File.Exists(IOPath.Combine(folder, Needed)))
+            {
+                runtime.Open(IOPath.Combine(folder, Needed));
             }
         }
 
@@ -121,15 +146,16 @@ namespace LeoAM
             }
         }
 
-        private static void CheckVersions(string file)
+        // Native calls more when it is initialised, which a runtime may do for a whole method: none of it here.
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        private static void CheckWrapper(string file)
         {
             uint wrapped;
             try
             {
-                wrapped = Native.LibraryHeaderVersion();
+                wrapped = NativePINVOKE.LibraryHeaderVersion();
             }
-            catch (Exception exception) when (exception is EntryPointNotFoundException ||
-                exception.InnerException is EntryPointNotFoundException)
+            catch (Exception exception) when (exception.GetBaseException() is EntryPointNotFoundException)
             {
                 throw new LeoamLoadException(
                     file + " was not made for this assembly of version " + Version(Compiled) +
@@ -141,6 +167,11 @@ namespace LeoAM
                     file + " was made for version " + Version(wrapped) + ", this assembly for " +
                     Version(Compiled) + ": both are of one package");
             }
+        }
+
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        private static void CheckLibrary(string file)
+        {
             using (var error = new CError())
             using (var info = new CBuildInfo())
             {

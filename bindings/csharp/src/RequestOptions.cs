@@ -25,10 +25,15 @@ namespace LeoAM
         /// <summary>Spells out control tokens in the text.</summary>
         public bool ShowSpecial { get; set; }
 
-        /// <summary>Finishes with <see cref="FinishReason.Length"/> after the prompt; <see cref="MaxTokens"/> does not count.</summary>
+        /// <summary>
+        /// Finishes with <see cref="FinishReason.Length"/> after the prompt; <see cref="MaxTokens"/> does not count.
+        /// </summary>
         public bool PrefillOnly { get; set; }
 
-        /// <summary>How events come, of <see cref="Session.Submit"/>; an <see cref="OnEvent"/> means <see cref="Delivery.Callback"/>.</summary>
+        /// <summary>
+        /// How events come, of <see cref="Session.Submit"/>; an <see cref="OnEvent"/> means
+        /// <see cref="LeoAM.Delivery.Callback"/>.
+        /// </summary>
         public Delivery Delivery { get; set; }
 
         /// <summary>Changes logits before each draw.</summary>

@@ -2,7 +2,9 @@ using LeoAM.Interop;
 
 namespace LeoAM
 {
-    /// <summary>How a token is drawn. The stages run in this order: penalty, temperature, top-k, top-p, min-p, draw.</summary>
+    /// <summary>
+    /// How a token is drawn. The stages run in this order: penalty, temperature, top-k, top-p, min-p, draw.
+    /// </summary>
     /// <remarks>Read when a call takes it. Not for several threads at once.</remarks>
     public sealed class SamplerOptions
     {

@@ -2,7 +2,9 @@ using LeoAM.Interop;
 
 namespace LeoAM
 {
-    /// <summary>How a session is saved: the first time a path, and a key or <see cref="Plaintext"/>; later nothing is needed.</summary>
+    /// <summary>
+    /// How a session is saved: the first time a path, and a key or <see cref="Plaintext"/>; later nothing is needed.
+    /// </summary>
     /// <remarks>Read when a call takes it. Not for several threads at once.</remarks>
     public sealed class SaveOptions
     {
