@@ -172,6 +172,7 @@ namespace LeoAM
         private int Run(Func<Functions, bool> function)
         {
             Interlocked.Increment(ref users);
+            ForeignThread.Visit();
             ++depth;
             try
             {

@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.Threading;
 using LeoAM.Interop;
 
@@ -8,10 +9,19 @@ namespace LeoAM
     /// The native instance, which ends when its object and all objects made from it have ended. The log function is
     /// the reason why that is counted here and not left to the library: it may be called until then.
     /// </summary>
+    /// <remarks>
+    /// A runtime that ends waits for threads that have called it, or lets them call into what is no more. Instances
+    /// that are still there when the process ends are therefore ended before.
+    /// </remarks>
     internal sealed class InstanceState
     {
+        private static readonly List<InstanceState> Live = new List<InstanceState>();
+        private static bool exitIsWatched;
+
         private readonly IntPtr value;
         private readonly Callbacks log;
+        // What is released before the instance: its objects, and how.
+        private readonly Dictionary<IntPtr, Action<IntPtr>> objects = new Dictionary<IntPtr, Action<IntPtr>>();
         private int users;
 
         private InstanceState(IntPtr value, Callbacks log)
@@ -30,13 +40,32 @@ namespace LeoAM
             using (CInstanceOptions c = options.ToC())
             {
                 Callbacks log = Callbacks.Of(new Callbacks.Functions { Log = options.Log });
-                IntPtr value = Native.InstanceCreate(c, cpuLevel, stateFolder, log, error);
+                IntPtr value;
+                ForeignThread.EnterLibrary();
+                try
+                {
+                    value = Native.InstanceCreate(c, cpuLevel, stateFolder, log, error);
+                }
+                finally
+                {
+                    ForeignThread.LeaveLibrary();
+                }
                 if (value == IntPtr.Zero && log != null)
                 {
                     log.End();
                 }
                 LeoamException.Check(error);
-                return new InstanceState(value, log);
+                var state = new InstanceState(value, log);
+                lock (Live)
+                {
+                    Live.Add(state);
+                    if (!exitIsWatched)
+                    {
+                        exitIsWatched = true;
+                        AppDomain.CurrentDomain.ProcessExit += EndAll;
+                    }
+                }
+                return state;
             }
         }
 
@@ -50,8 +79,16 @@ namespace LeoAM
         internal NativeHandle Adopt(IntPtr made, Action<IntPtr> release)
         {
             Interlocked.Increment(ref users);
+            lock (objects)
+            {
+                objects.Add(made, release);
+            }
             return new NativeHandle(made, handle =>
             {
+                lock (objects)
+                {
+                    objects.Remove(handle);
+                }
                 release(handle);
                 Release();
             });
@@ -67,19 +104,59 @@ namespace LeoAM
             }
         }
 
+        private static void EndAll(object sender, EventArgs arguments)
+        {
+            InstanceState[] live;
+            lock (Live)
+            {
+                live = Live.ToArray();
+            }
+            foreach (InstanceState state in live)
+            {
+                state.End();
+            }
+        }
+
+        /// <summary>
+        /// Releases everything, whoever has it: calls that are running finish, later ones are refused by the library.
+        /// </summary>
+        private void End()
+        {
+            Detach();
+            KeyValuePair<IntPtr, Action<IntPtr>>[] all;
+            lock (objects)
+            {
+                all = new List<KeyValuePair<IntPtr, Action<IntPtr>>>(objects).ToArray();
+            }
+            foreach (KeyValuePair<IntPtr, Action<IntPtr>> one in all)
+            {
+                one.Value(one.Key);
+            }
+            Native.InstanceRelease(value);
+        }
+
+        private void Detach()
+        {
+            using (var error = new CError())
+            {
+                Native.InstanceDetach(value, error);
+            }
+        }
+
         private void Release()
         {
             if (Interlocked.Decrement(ref users) > 0)
             {
                 return;
             }
+            lock (Live)
+            {
+                Live.Remove(this);
+            }
             if (log != null)
             {
                 // Behind it no message is on its way.
-                using (var error = new CError())
-                {
-                    Native.InstanceDetach(value, error);
-                }
+                Detach();
             }
             Native.InstanceRelease(value);
             if (log != null)

@@ -24,7 +24,15 @@ namespace LeoAM
 
         protected override bool ReleaseHandle()
         {
-            release(handle);
+            ForeignThread.EnterLibrary();
+            try
+            {
+                release(handle);
+            }
+            finally
+            {
+                ForeignThread.LeaveLibrary();
+            }
             return true;
         }
     }

@@ -45,6 +45,7 @@ namespace LeoAM
         internal T Hold<T>(Func<IntPtr, T> use)
         {
             bool held = false;
+            ForeignThread.EnterLibrary();
             try
             {
                 try
@@ -63,6 +64,7 @@ namespace LeoAM
                 {
                     handle.DangerousRelease();
                 }
+                ForeignThread.LeaveLibrary();
             }
         }
 

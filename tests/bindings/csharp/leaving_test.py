@@ -1,0 +1,36 @@
+"""A program that ends while requests run ends at once. usage: leaving_test.py MONO PROGRAM
+
+Environment: LEOAM_LIBRARY, LEOAM_MODELS. Exit status 77 without a model.
+"""
+
+import os
+import sys
+import tempfile
+import time
+
+import hosts
+
+SECONDS = 10 * float(os.environ.get("LEOAM_TEST_PATIENCE", "1"))
+
+
+def main():
+    if not hosts.MODEL.exists():
+        print(f"SKIPPED: {hosts.MODEL} is not there; run scripts/models.sh")
+        return 77
+    mono, program = sys.argv[1:]
+    for host in ([mono], hosts.coreclr()):
+        if host is None:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            begun = time.monotonic()
+            run = hosts.run(host, program, str(hosts.MODEL), XDG_STATE_HOME=folder)
+            took = time.monotonic() - begun
+        assert run.returncode == 0, f"{run.returncode}: {run.stdout}{run.stderr}"
+        assert run.stdout == "leaving\n" and run.stderr == "", run.stdout + run.stderr
+        assert took < SECONDS, f"it took {took:.1f} s"
+        print(f"ok on {host[0]}: {took:.1f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
