@@ -10,8 +10,12 @@ namespace LeoAM
     /// </summary>
     internal static class Background
     {
-        internal static Task<T> Run<T>(Func<T> work, CancellationToken token)
+        private static Task<T> Run<T>(Func<T> work, CancellationToken token)
         {
+            if (token.IsCancellationRequested)
+            {
+                return Task.FromCanceled<T>(token);
+            }
             return Task.Factory.StartNew(() =>
             {
                 try

@@ -52,41 +52,14 @@ namespace LeoAM
             {
                 return Task.FromCanceled<Generation>(token);
             }
-            Request request;
             try
             {
-                request = Start(options, Delivery.Poll);
+                return DrainAsync(Start(options, Delivery.Poll), progress, token);
             }
             catch (LeoamException exception)
             {
                 return Task.FromException<Generation>(exception);
             }
-            // The token is not for the scheduler, which would leave the request running.
-            return Task.Factory.StartNew(() =>
-            {
-                using (request)
-                using (token.Register(request.Cancel))
-                {
-                    Generation generation = request.Drain(next =>
-                    {
-                        if (progress != null && next.Text.Length > 0)
-                        {
-                            progress.Report(next.Text);
-                        }
-                    });
-                    if (generation.FinishReason == FinishReason.Cancelled)
-                    {
-                        token.ThrowIfCancellationRequested();
-                    }
-                    return generation;
-                }
-            }, CancellationToken.None, TaskCreationOptions.LongRunning | TaskCreationOptions.DenyChildAttach,
-                TaskScheduler.Default).ContinueWith(
-                    done => done.IsFaulted && done.Exception.InnerException is OperationCanceledException
-                        ? Task.FromCanceled<Generation>(token) : done,
-                    CancellationToken.None,
-                    TaskContinuationOptions.ExecuteSynchronously,
-                    TaskScheduler.Default).Unwrap();
         }
 
         /// <summary>
@@ -129,6 +102,32 @@ namespace LeoAM
                     token.ThrowIfCancellationRequested();
                 }
             }
+        }
+
+        private static async Task<Generation> DrainAsync(
+            Request request, IProgress<string> progress, CancellationToken token)
+        {
+            // The token is not for the scheduler, which would leave the request running.
+            return await Task.Factory.StartNew(() =>
+            {
+                using (request)
+                using (token.Register(request.Cancel))
+                {
+                    Generation generation = request.Drain(next =>
+                    {
+                        if (progress != null && next.Text.Length > 0)
+                        {
+                            progress.Report(next.Text);
+                        }
+                    });
+                    if (generation.FinishReason == FinishReason.Cancelled)
+                    {
+                        token.ThrowIfCancellationRequested();
+                    }
+                    return generation;
+                }
+            }, CancellationToken.None, TaskCreationOptions.LongRunning | TaskCreationOptions.DenyChildAttach,
+                TaskScheduler.Default).ConfigureAwait(false);
         }
 
         private Request Start(RequestOptions options, Delivery delivery)

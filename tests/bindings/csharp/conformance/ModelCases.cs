@@ -57,7 +57,7 @@ internal static class ModelCases
             var first = new Shares { Each = share => source.Cancel() };
             Task<Model> task = TheInstance.LoadAsync(ModelPath, progress: first, token: source.Token);
             Fails<OperationCanceledException>(() => task.GetAwaiter().GetResult());
-            Expect(task.IsCanceled);
+            Same(TaskStatus.Canceled, task.Status);
         }
         Task<Model> missing = TheInstance.LoadAsync(Path.Combine(Folder, "none.gguf"));
         Fails<LeoamNotFoundException>(() => missing.GetAwaiter().GetResult());

@@ -45,8 +45,8 @@ internal static class SessionCases
             var first = new ModelCases.Shares { Each = share => source.Cancel() };
             Task task = session.EvaluateAsync(Tokens(1000), progress: first, token: source.Token);
             Fails<OperationCanceledException>(() => task.GetAwaiter().GetResult());
-            Expect(task.IsCanceled);
-            Expect(session.EvaluateAsync(Tokens(3), token: source.Token).IsCanceled);
+            Same(TaskStatus.Canceled, task.Status);
+            Same(TaskStatus.Canceled, session.EvaluateAsync(Tokens(3), token: source.Token).Status);
             Task failed = session.EvaluateAsync(new[] { -1 });
             Fails<LeoamInvalidArgumentException>(() => failed.GetAwaiter().GetResult());
         }

@@ -19,6 +19,11 @@ internal static class SurfaceCases
         foreach (Type type in shown)
         {
             Same("LeoAM", type.Namespace);
+            if (typeof(Delegate).IsAssignableFrom(type))
+            {
+                Expect(type.GetMethod("Invoke").GetParameters().All(p => p.ParameterType.IsVisible));
+                continue;
+            }
             foreach (MethodBase method in type.GetMethods(Visible).Cast<MethodBase>()
                 .Concat(type.GetConstructors(Visible)))
             {
