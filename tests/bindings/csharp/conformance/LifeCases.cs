@@ -153,6 +153,8 @@ internal static class LifeCases
                 GC.Collect();
                 GC.WaitForPendingFinalizers();
             }
+            // The last callback may still be running.
+            Expect(request.Wait(TimeSpan.FromSeconds(20 * Patience)));
             Same(FinishReason.Length, request.GetFinishReason());
         }
     }
