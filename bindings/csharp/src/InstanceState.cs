@@ -11,7 +11,7 @@ namespace LeoAM
     /// </summary>
     /// <remarks>
     /// A runtime that ends waits for threads that have called it, or lets them call into what is no more. Instances
-    /// that are still there when the process ends are therefore ended before.
+    /// that are still there when the process or the domain ends are therefore ended before.
     /// </remarks>
     internal sealed class InstanceState
     {
@@ -63,6 +63,8 @@ namespace LeoAM
                     {
                         exitIsWatched = true;
                         AppDomain.CurrentDomain.ProcessExit += EndAll;
+                        // Of a host that loads plug-ins anew: it ends the functions that the library would call.
+                        AppDomain.CurrentDomain.DomainUnload += EndAll;
                     }
                 }
                 return state;

@@ -3,7 +3,9 @@ using System.Runtime.InteropServices;
 
 namespace LeoAM
 {
-    /// <summary>Secret bytes, which the garbage collector must not copy about, and which are wiped at the end.</summary>
+    /// <summary>
+    /// Secret bytes, which the garbage collector must not copy about, and which are wiped at the end.
+    /// </summary>
     internal sealed class PinnedBytes : IDisposable
     {
         private GCHandle pin;

@@ -30,7 +30,8 @@ def main():
         assert len(names) == len(set(names)) and set(names) == MEMBERS, names
         files = {name: package.read(name) for name in names}
 
-    parsed = {name: ElementTree.fromstring(files[name]) for name in names if name.endswith((".xml", ".nuspec", ".rels", ".targets", ".config"))}
+    markup = (".xml", ".nuspec", ".rels", ".targets", ".config")
+    parsed = {name: ElementTree.fromstring(files[name]) for name in names if name.endswith(markup)}
     metadata = {element.tag.rpartition("}")[2]: element for element in parsed["LeoAM.nuspec"].iter()}
     assert metadata["id"].text == "LeoAM" and metadata["version"].text == version
     assert metadata["license"].text in names and metadata["readme"].text in names

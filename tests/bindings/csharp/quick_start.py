@@ -20,8 +20,7 @@ def main():
     mcs, mono, package = sys.argv[1:]
     readme = (hosts.SOURCE / "bindings" / "csharp" / "README.md").read_text()
     code = re.search(r"```csharp\n(.*?)```", readme, re.S).group(1)
-    # Lines that only close are no line to understand.
-    lines = [line for line in code.splitlines() if line.strip(" }")]
+    lines = [line for line in code.splitlines() if line.strip()]
     assert len(lines) <= 15, f"{len(lines)} lines are more than a newcomer copies"
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)

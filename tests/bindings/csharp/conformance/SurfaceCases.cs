@@ -60,6 +60,7 @@ internal static class SurfaceCases
         {
             return Parts(type.GetElementType());
         }
-        return new[] { type }.Concat(type.IsGenericType ? type.GetGenericArguments().SelectMany(Parts) : Type.EmptyTypes);
+        IEnumerable<Type> arguments = type.IsGenericType ? type.GetGenericArguments() : Type.EmptyTypes;
+        return new[] { type }.Concat(arguments.SelectMany(Parts));
     }
 }
