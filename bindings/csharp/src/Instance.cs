@@ -100,6 +100,26 @@ namespace LeoAM
         }
 
         /// <summary>
+        /// <see cref="Plan"/> on a thread of its own: with <see cref="PlanOptions.Speed"/> it takes some seconds.
+        /// </summary>
+        /// <param name="path">Of the file.</param>
+        /// <param name="options">Null: the model's own context.</param>
+        /// <param name="load">Its overrides count; null: none.</param>
+        /// <param name="token">Cancels the measuring.</param>
+        /// <returns>Bytes, tokens and, when it is asked for, speeds.</returns>
+        public Task<Plan> PlanAsync(
+            string path,
+            PlanOptions options = null,
+            LoadOptions load = null,
+            CancellationToken token = default(CancellationToken))
+        {
+            PlanOptions given = options ?? new PlanOptions();
+            PlanOptions own = given.With(given.Cancel);
+            LoadOptions overrides = (load ?? new LoadOptions()).With(null, null);
+            return Background.Run(State, given.Cancel, token, flag => Plan(path, own.With(flag), overrides));
+        }
+
+        /// <summary>
         /// Changes the budget of bytes in memory that KV causes, while requests go on, and returns when it holds: what
         /// is too much has moved to files, which changes no answer.
         /// </summary>

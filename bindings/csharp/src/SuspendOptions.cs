@@ -19,13 +19,5 @@ namespace LeoAM
                 Cancel = CancelFlag.ValueOf(Cancel),
             };
         }
-
-        internal SuspendOptions With(CancelFlag cancel, ProgressFunction onProgress)
-        {
-            var copy = (SuspendOptions)MemberwiseClone();
-            copy.Cancel = cancel;
-            copy.OnProgress = onProgress;
-            return copy;
-        }
     }
 }

@@ -71,6 +71,8 @@ internal static class ModelCases
         Expect(plan.Fits);
         Same(plan.KvBytes, plan.KvTokenBytes * 4096);
         Same(KvType.F16, plan.KvType);
+        var shorter = new LoadOptions { ContextTokens = 1024 };
+        Same(1024L, TheInstance.PlanAsync(ModelPath, load: shorter).Result.ContextTokens);
     }
 
     [Case("text survives both ways")]
