@@ -14,7 +14,7 @@ packages=(
   libargon2-dev                              # linked into the command only
   libgtest-dev                               # tests
   python3 python3-pip ca-certificates        # tests/tidy; scripts/models.sh
-  swig luajit                                # bindings, and their tests
+  swig luajit cargo openjdk-17-jdk-headless  # bindings, and their tests
   neovim love xvfb                           # hosts of samples, in tests
 )
 dev_packages=(clang-14 libclang-rt-14-dev clang-tidy-14 clang-format-14)

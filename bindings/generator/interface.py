@@ -168,7 +168,7 @@ class _Comments:
         self.text = "\n".join((INCLUDE / "leoam" / header).read_text() for header in HEADERS)
 
     def before(self, pattern):
-        found = re.search(r"/\*((?:[^*]|\*(?!/))*)\*/\n(?:typedef int32_t leoam_\w+;\n)?" + pattern, self.text)
+        found = re.search(r"(?m)^/\*((?:[^*]|\*(?!/))*)\*/\n(?:typedef int32_t leoam_\w+;\n)?" + pattern, self.text)
         return _words(found.group(1)) if found else ""
 
     def of_function(self, name):
@@ -176,8 +176,15 @@ class _Comments:
 
     def of_field(self, struct, name):
         body = re.search(rf"typedef struct {struct} {{\n(.*?)\n}} {struct};", self.text, re.S).group(1)
-        found = re.search(rf"\b{name}(?:\[\d+\])?;\s*/\*((?:[^*]|\*(?!/))*)\*/", body)
+        found = re.search(rf"\b{name}(?:\[\d+\])?;[ \t]*/\*((?:[^*]|\*(?!/))*)\*/", body)
         return _words(found.group(1)) if found else ""
+
+    def of_value(self, name):
+        found = re.search(rf"\b{name} = \d+,?[ \t]*/\*((?:[^*]|\*(?!/))*)\*/", self.text)
+        return _words(found.group(1)) if found else ""
+
+    def of_alias(self, name):
+        return self.before(rf"typedef (?:int32_t {name};|\w+ \(\*{name}\)\()")
 
     def constants(self):
         """Macros with a number, which SWIG leaves out where they have a cast."""
@@ -185,12 +192,15 @@ class _Comments:
         owner = ""
         pattern = (
             r"/\* Flags of (\w+)\. \*/"
-            r"|#define (LEOAM_\w+)\s+(?:\(\(uint64_t\)(\d+)\)|(\d+))\s*(?:/\*((?:[^*]|\*(?!/))*)\*/)?"
+            r"|#define (LEOAM_\w+)\s+(?:\(\(uint64_t\)(\d+)\)|(\d+))[ \t]*(?:/\*((?:[^*]|\*(?!/))*)\*/)?"
         )
         for new_owner, name, flag, number, comment in re.findall(pattern, joined):
             owner = new_owner or owner
             if name:
-                yield Constant(name, int(flag or number), bool(flag), _words(comment), owner if flag else "")
+                words = _words(comment) or self.before(rf"#define {name}\b")
+                if words.startswith("Flags of "):
+                    words = ""
+                yield Constant(name, int(flag or number), bool(flag), words, owner if flag else "")
 
 
 def read():
@@ -213,8 +223,7 @@ def read():
                 continue
             names = tuple(_attributes(one).get("name") for one in node.findall("attributelist/parmlist/parm"))
             of = parse_type(a["decl"] + a["type"])
-            comment = comments.before(rf"typedef [^;]*?\b{name}\b")
-            aliases.append(Alias(name, of, comment, names))
+            aliases.append(Alias(name, of, comments.of_alias(name), names))
         elif node.tag == "cdecl" and a.get("kind") == "function":
             inside, rest = _parameters(a["decl"] + a["type"])
             names = [_attributes(one).get("name") for one in node.findall("attributelist/parmlist/parm")]
@@ -223,7 +232,7 @@ def read():
             functions.append(Function(name, parse_type(rest), parameters, comments.of_function(name)))
         elif node.tag == "enum":
             values = tuple(
-                Constant(one["name"], int(one["enumvalue"]), False, "")
+                Constant(one["name"], int(one["enumvalue"]), False, comments.of_value(one["name"]))
                 for one in map(_attributes, node.findall("enumitem"))
             )
             last = aliases[-1] if aliases else None

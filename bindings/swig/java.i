@@ -102,9 +102,11 @@
 %typemap(javaout) leoam_string* { return $jnicall; }
 
 // Directors. A native thread that stays attached frees no local reference by itself. The descriptor is that of
-// the method that Java overrides.
+// the method that Java overrides: with another one the override is never called, without a word. Where the JVM has
+// no memory for a text, the override gets null and fails.
 %typemap(directorin, descriptor="[B", noblock=1) leoam_string {
   $input = to_java(jenv, $1);
+  if (!$input) jenv->ExceptionClear();
   Swig::LocalRefGuard $1_guard(jenv, $input);
 }
 %typemap(javadirectorin) leoam_string "$jniinput"
@@ -164,20 +166,20 @@
 
 namespace {
 
-// The bytes of a key during a call. Longer ones than the library takes are told by their length alone.
+// The bytes of a key during a call; of one that is too long, enough of them to be refused.
 class KeyCopy {
  public:
   ~KeyCopy() { explicit_bzero(bytes_, sizeof bytes_); }
   leoam_shim::Key take(JNIEnv* jenv, jbyteArray key) {
     if (!key) return {nullptr, 0};
     const jsize size = jenv->GetArrayLength(key);
-    const jsize copied = size < LEOAM_KEY_BYTES ? size : LEOAM_KEY_BYTES;
+    const jsize copied = size < static_cast<jsize>(sizeof bytes_) ? size : static_cast<jsize>(sizeof bytes_);
     jenv->GetByteArrayRegion(key, 0, copied, bytes_);
-    return {reinterpret_cast<const uint8_t*>(bytes_), static_cast<uint64_t>(size)};
+    return {reinterpret_cast<const uint8_t*>(bytes_), static_cast<uint64_t>(copied)};
   }
 
  private:
-  jbyte bytes_[LEOAM_KEY_BYTES] = {};
+  jbyte bytes_[LEOAM_KEY_BYTES + 1] = {};
 };
 
 jbyteArray to_java(JNIEnv* jenv, const leoam_string& text) {

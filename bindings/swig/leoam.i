@@ -3,7 +3,8 @@
 // The module is called Native. Structs of the C header become classes with getters and, for options, setters;
 // the shim's functions become static ones of the module. Everything is internal to a binding, which is written
 // by hand over it. What depends on the language is in the file that includes this one: how text (leoam_string),
-// arrays (Tokens, TokenBuffer, Floats, FloatBuffer, TextBuffer, Key), handles and 64-bit numbers are passed.
+// arrays (Tokens, TokenBuffer, Floats, FloatBuffer, TextBuffer, Key), handles and 64-bit numbers are passed, and
+// how a callback of Listener that throws becomes LEOAM_STOP.
 
 %{
 #include <leoam/leoam.h>

@@ -6,6 +6,8 @@
 #include <memory>
 #include <system_error>
 
+#include "runtime/base/signals_blocked.h"
+
 namespace leoam {
 namespace {
 
@@ -38,6 +40,7 @@ Result<std::unique_ptr<ThreadPool>> ThreadPool::create(int n_threads) {
   if (n_threads < 1 || n_threads > 1024)
     return error(ErrorKind::invalid_argument, "n_threads: expected 1 to 1024, found {}", n_threads);
   std::unique_ptr<ThreadPool> pool(new ThreadPool(n_threads));
+  const SignalsBlocked blocked;
   try {
     for (int thread = 1; thread < n_threads; ++thread) {
       pool->workers_.emplace_back([raw = pool.get(), thread] { raw->worker(thread); });

@@ -34,14 +34,4 @@ FileSizeSignalGuard::~FileSizeSignalGuard() {
   errno = saved_errno;
 }
 
-AllSignalsBlocked::AllSignalsBlocked() {
-  sigset_t all;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before_);
-}
-
-AllSignalsBlocked::~AllSignalsBlocked() {
-  pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-}
-
 }  // namespace leoam

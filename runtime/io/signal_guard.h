@@ -20,16 +20,4 @@ class FileSizeSignalGuard {
   bool was_pending_ = false;
 };
 
-// Threads started while it lives handle no signal of the host.
-class AllSignalsBlocked {
- public:
-  AllSignalsBlocked();
-  AllSignalsBlocked(const AllSignalsBlocked&) = delete;
-  AllSignalsBlocked& operator=(const AllSignalsBlocked&) = delete;
-  ~AllSignalsBlocked();
-
- private:
-  sigset_t before_;
-};
-
 }  // namespace leoam

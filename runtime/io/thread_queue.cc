@@ -7,7 +7,7 @@
 #include <new>
 #include <system_error>
 
-#include "runtime/io/signal_guard.h"
+#include "runtime/base/signals_blocked.h"
 #include "runtime/io/transfer.h"
 
 namespace leoam {
@@ -22,7 +22,7 @@ Result<std::unique_ptr<IoQueue>> ThreadQueue::create(uint32_t depth) {
   std::unique_ptr<ThreadQueue> queue(new ThreadQueue(depth));
   const uint32_t n_threads = std::min(depth, kMaxThreads);
   queue->threads_.reserve(n_threads);
-  const AllSignalsBlocked blocked;
+  const SignalsBlocked blocked;
   try {
     while (queue->threads_.size() < n_threads) {
       queue->threads_.emplace_back([raw = queue.get()] { raw->work(); });

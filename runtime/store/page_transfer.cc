@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "runtime/base/signals_blocked.h"
 #include "runtime/store/staging.h"
 
 namespace leoam {
@@ -136,6 +137,7 @@ Status Transfer::start(FileSystem& files, const Options& options) {
   ended_.reserve(runs_.size());
   for (Run& run : runs_) idle_runs_.push_back(&run);
   // Not with the first job: who submits it may hold what `done` takes.
+  const SignalsBlocked blocked;
   try {
     thread_ = std::thread(&Transfer::work, this);
   } catch (const std::system_error&) {

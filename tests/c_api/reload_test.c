@@ -1,8 +1,9 @@
-/* Loads the library, uses it, unloads it, a hundred times: each time its mapping must be gone.
+/* Loads the library, uses it, unloads it, a hundred times: each time its mapping must be gone, and in the end its memory.
  * usage: reload_test LIBRARY MODEL */
 #define _XOPEN_SOURCE 700
 #include <dlfcn.h>
 #include <leoam/leoam.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -66,6 +67,7 @@ static int use(const leoam_api* api, const char* path) {
 
 int main(int argc, char** argv) {
   char* file;
+  size_t used_bytes = 0;
   int i;
   if (argc != 3) return fail("usage", "reload_test LIBRARY MODEL");
   file = realpath(argv[1], NULL);
@@ -81,7 +83,10 @@ int main(int argc, char** argv) {
     if (use(api, argv[2])) return 1;
     if (dlclose(library)) return fail("dlclose", dlerror());
     if (is_mapped(file)) return fail(file, "still mapped after dlclose");
+    if (i == 10) used_bytes = mallinfo2().uordblks;
   }
+  /* Less than what one copy of the C++ run-time keeps for exceptions. */
+  if (mallinfo2().uordblks > used_bytes + (64u << 10)) return fail(file, "its memory is not given back");
   free(file);
   return 0;
 }

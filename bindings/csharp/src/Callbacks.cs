@@ -28,6 +28,10 @@ namespace LeoAM
         private int ended;
         // The owner, and every callback that is running.
         private int users = 1;
+        // Both under the lock.
+        private readonly object holding = new object();
+        private GCHandle running;
+        private bool finished;
         // Used by one callback at a time.
         private float[] values;
 
@@ -75,11 +79,37 @@ namespace LeoAM
             get { return depth > 0; }
         }
 
+        /// <summary>Keeps a request from the collector until its last event.</summary>
+        internal void Hold(Request request)
+        {
+            lock (holding)
+            {
+                if (!finished)
+                {
+                    running = GCHandle.Alloc(request);
+                }
+            }
+        }
+
+        /// <summary>No event comes any more.</summary>
+        internal void LetGo()
+        {
+            lock (holding)
+            {
+                finished = true;
+                if (running.IsAllocated)
+                {
+                    running.Free();
+                }
+            }
+        }
+
         /// <summary>No call leads here any more, but for callbacks that may be running.</summary>
         internal void End()
         {
             if (Interlocked.Exchange(ref ended, 1) == 0)
             {
+                LetGo();
                 Retire();
                 Leave();
             }
@@ -115,8 +145,22 @@ namespace LeoAM
                 {
                     // What the functions refer to may be collected, the request among it.
                     functions = new Functions();
+                    LetGo();
                 }
-                return all.Event(happened);
+                bool goOn = false;
+                try
+                {
+                    goOn = all.Event(happened);
+                }
+                finally
+                {
+                    // Whoever stops is told nothing more.
+                    if (!goOn)
+                    {
+                        LetGo();
+                    }
+                }
+                return goOn;
             });
         }
 

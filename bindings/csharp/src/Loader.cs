@@ -19,7 +19,6 @@ namespace LeoAM
         private readonly string path;
         private readonly string asker;
         private readonly StringBuilder tried = new StringBuilder();
-        private bool libraryIsOpen;
 
         internal Loader(string path)
         {
@@ -35,7 +34,6 @@ namespace LeoAM
             {
                 try
                 {
-                    OpenLibraryBeside(candidate);
                     runtime.Use(candidate);
                     CheckWrapper(candidate);
                     CheckLibrary(candidate);
@@ -88,7 +86,6 @@ namespace LeoAM
                 try
                 {
                     runtime.Open(full);
-                    libraryIsOpen = true;
                 }
                 catch (DllNotFoundException exception)
                 {
@@ -101,17 +98,6 @@ namespace LeoAM
                 {
                     yield return IOPath.Combine(folder, Wrapper);
                 }
-            }
-        }
-
-        /// <summary>The two belong together: LD_LIBRARY_PATH would go before the folder of the wrapper.</summary>
-        private void OpenLibraryBeside(string wrapper)
-        {
-            string folder = IOPath.GetDirectoryName(wrapper);
-            if (!libraryIsOpen && !string.IsNullOrEmpty(folder) && File.Exists(wrapper) &&
-                File.Exists(IOPath.Combine(folder, Needed)))
-            {
-                runtime.Open(IOPath.Combine(folder, Needed));
             }
         }
 

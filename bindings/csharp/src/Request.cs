@@ -30,6 +30,10 @@ namespace LeoAM
         {
             this.delivery = delivery;
             this.listener = listener;
+            if (delivery == Delivery.Callback && listener != null)
+            {
+                listener.Hold(this);
+            }
         }
 
         internal override void BeforeRelease()
@@ -193,6 +197,10 @@ namespace LeoAM
         public void Detach()
         {
             Act(Native.RequestDetach);
+            if (listener != null)
+            {
+                listener.LetGo();
+            }
         }
 
         /// <summary>Why the request has finished. [any thread]</summary>

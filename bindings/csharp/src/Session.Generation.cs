@@ -10,10 +10,10 @@ namespace LeoAM
     {
         /// <summary>
         /// Starts a generation; options are copied. With <see cref="Delivery.Callback"/> events may come before this
-        /// returns. Not in callbacks.
+        /// returns, and come until the last one though nobody holds the request. Not in callbacks.
         /// </summary>
         /// <param name="options">The prompt, and what ends it.</param>
-        /// <returns>To be disposed.</returns>
+        /// <returns>To be disposed; one that is collected while it runs is cancelled.</returns>
         /// <exception cref="LeoamException">
         /// InvalidArgument (an option, a token id, a prompt that the context cannot hold, an empty one without logits),
         /// Busy.

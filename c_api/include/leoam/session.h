@@ -23,8 +23,10 @@ typedef struct leoam_session_options {
   uint32_t context_tokens; /* most tokens the session may hold; 0: the model's context */
   uint32_t piece_tokens; /* tokens of a prefill piece; 0: 256, or what leoam_plan says where the context does
                             not fit RAM and the speed of the machine was measured (LEOAM_PLAN_SPEED, once).
-                            Logits are byte-identical for one number, whatever the budgets, and agree
-                            within 1e-3 in log-probability between numbers */
+                            Logits are byte-identical for one number, whatever the budgets. Between
+                            numbers they agree within 1e-3 in log-probability where weights are floats;
+                            quantised ones meet activations of 8 bits, whose rounding may fall either way:
+                            there they differ by as much as such activations cost */
   uint32_t reserved;
   double importance;      /* share of the context that a policy attends to in a layer, the first and the most
                              recent tokens counted, on average over its KV heads: above 0, at most 1; 0: 0.1.

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <fstream>
 #include <memory>
 #include <numeric>
@@ -260,6 +261,25 @@ TEST(ThreadPool, AnIdlePoolUsesNoProcessorTime) {
   const double before = cpu_seconds();
   std::this_thread::sleep_for(milliseconds(400));
   EXPECT_LT(cpu_seconds() - before, 0.02);
+}
+
+// A signal to the process is for the host's own threads; a fault is for its crash handler.
+TEST(ThreadPool, WorkersLeaveSignalsToTheHost) {
+  sigset_t before, after;
+  pthread_sigmask(SIG_BLOCK, nullptr, &before);
+  const auto pool = make_pool(2);
+  pthread_sigmask(SIG_BLOCK, nullptr, &after);
+  sigset_t masks[2];
+  Gathering gathering(2);
+  pool->run([&](int thread) {
+    gathering.wait();
+    pthread_sigmask(SIG_BLOCK, nullptr, &masks[thread]);
+  });
+  for (const int sent : {SIGINT, SIGTERM, SIGALRM, SIGCHLD, SIGUSR1, SIGPROF}) {
+    EXPECT_EQ(sigismember(&masks[1], sent), 1) << sent;
+    EXPECT_EQ(sigismember(&after, sent), sigismember(&before, sent)) << sent;
+  }
+  for (const int fault : {SIGSEGV, SIGBUS, SIGFPE}) EXPECT_EQ(sigismember(&masks[1], fault), 0) << fault;
 }
 
 TEST(ThreadPool, WorkersCarryTheLibrarysName) {

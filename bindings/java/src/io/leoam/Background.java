@@ -7,8 +7,8 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
- * Threads that wait for requests. They poll: a callback of the library would run what depends on a future on the engine's
- * thread, where most calls are forbidden.
+ * Threads that wait for requests. They poll: a callback of the library would run what depends on a future on the
+ * engine's thread, where most calls are forbidden.
  */
 final class Background {
   private static final AtomicInteger COUNT = new AtomicInteger();

@@ -1,6 +1,7 @@
 package io.leoam;
 
 import java.lang.reflect.UndeclaredThrowableException;
+import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 
@@ -43,6 +44,9 @@ final class Callbacks extends Listener {
   }
 
   private volatile Functions functions;
+  // Under the monitor.
+  private Request running;
+  private boolean finished;
   private final AtomicBoolean ended = new AtomicBoolean();
   // Used by one callback at a time.
   private float[] values;
@@ -58,9 +62,21 @@ final class Callbacks extends Listener {
     return functions.wants() == 0 ? null : new Callbacks(functions);
   }
 
+  /** Keeps a request from the collector until its last event. */
+  synchronized void hold(Request request) {
+    running = finished ? null : request;
+  }
+
+  /** No event comes any more. */
+  synchronized void letGo() {
+    finished = true;
+    running = null;
+  }
+
   /** No call leads here any more, but for one that may be running. */
   void end() {
     if (ended.compareAndSet(false, true)) {
+      letGo();
       retire();
     }
   }
@@ -94,8 +110,18 @@ final class Callbacks extends Listener {
     if (event.kind() == EventKind.FINISHED) {
       // What the functions refer to may be collected, the request among it.
       functions = new Functions();
+      letGo();
     }
-    return answer(function.onEvent(event));
+    boolean goOn = false;
+    try {
+      goOn = function.onEvent(event);
+    } finally {
+      // Whoever stops is told nothing more.
+      if (!goOn) {
+        letGo();
+      }
+    }
+    return answer(goOn);
   }
 
   @Override
@@ -130,7 +156,7 @@ final class Callbacks extends Listener {
     try {
       return answer(functions.key.fill(key) && room.write(key));
     } finally {
-      java.util.Arrays.fill(key, (byte) 0);
+      Arrays.fill(key, (byte) 0);
     }
   }
 

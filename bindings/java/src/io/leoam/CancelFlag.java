@@ -1,6 +1,9 @@
 package io.leoam;
 
-/** A wish to stop that any thread may set; calls that watch it end with {@link LeoamException.Cancelled} within 100 ms. */
+/**
+ * A wish to stop that any thread may set; calls that watch it end with {@link LeoamException.Cancelled} within 100
+ * ms.
+ */
 public final class CancelFlag extends NativeObject {
   CancelFlag(long value, InstanceState state) {
     super(new Handle(value, Native::cancelFlagRelease, state::release));

@@ -21,8 +21,10 @@ public final class EvaluateOptions {
     return this;
   }
 
-  /** Steps of one token that attend to a selection also compute which share of attention it has captured ({@link
-   * Session#attention}): slow. No logits change. */
+  /**
+   * Steps of one token that attend to a selection also compute which share of attention it has captured ({@link
+   * Session#attention}): slow. No logits change.
+   */
   public EvaluateOptions audit(boolean audit) {
     this.audit = audit;
     return this;

@@ -1,5 +1,6 @@
 package io.leoam;
 
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Flow;
@@ -20,7 +21,7 @@ final class EventPublisher implements Flow.Publisher<Event> {
 
   @Override
   public void subscribe(Flow.Subscriber<? super Event> subscriber) {
-    java.util.Objects.requireNonNull(subscriber);
+    Objects.requireNonNull(subscriber);
     if (!subscribed.compareAndSet(false, true)) {
       refuse(subscriber, new IllegalStateException("a generation has one subscriber"));
       return;
@@ -33,7 +34,12 @@ final class EventPublisher implements Flow.Publisher<Event> {
       return;
     }
     Delivered delivered = new Delivered(subscriber, request);
-    subscriber.onSubscribe(delivered);
+    try {
+      subscriber.onSubscribe(delivered);
+    } catch (RuntimeException | Error failure) {
+      request.close();
+      throw failure;
+    }
     try {
       executor.execute(delivered);
     } catch (RejectedExecutionException exception) {

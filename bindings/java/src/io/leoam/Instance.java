@@ -3,6 +3,7 @@ package io.leoam;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.function.LongConsumer;
 
 /** Threads, device, budgets: the root of everything. Any number may live side by side. */
 public final class Instance extends NativeObject {
@@ -71,7 +72,7 @@ public final class Instance extends NativeObject {
     byte[] bytes = Utf8.path(path);
     try (CLoadOptions c = options.toC()) {
       long model =
-          create(
+          call(
               Callbacks.Functions.of(options.onProgress()),
               (instance, listener, error) -> Native.modelLoad(instance, bytes, c, listener, error),
               Native::modelRelease);
@@ -176,7 +177,13 @@ public final class Instance extends NativeObject {
    */
   public Map<String, String> describe() {
     Map<String, String> facts = new LinkedHashMap<>();
-    for (long index = 0; Facts.put(facts, this, Native::instanceDescribe, index); ++index) {}
+    // Its texts end with the native instance.
+    state.acquire();
+    try {
+      for (long index = 0; Facts.put(facts, this, Native::instanceDescribe, index); ++index) {}
+    } finally {
+      state.release();
+    }
     return facts;
   }
 
@@ -188,18 +195,16 @@ public final class Instance extends NativeObject {
     act(Native::instanceDetach);
   }
 
-  interface Release extends java.util.function.LongConsumer {}
-
   interface Constructor<T> {
     T make(long value, InstanceState state);
   }
 
   /** The object of a handle that was just made; the handle goes back when there can be none. */
-  <T> T adopt(long value, Release release, Constructor<T> constructor) {
+  <T> T adopt(long value, LongConsumer release, Constructor<T> constructor) {
     return adopt(state, value, release, constructor);
   }
 
-  static <T> T adopt(InstanceState state, long value, Release release, Constructor<T> constructor) {
+  static <T> T adopt(InstanceState state, long value, LongConsumer release, Constructor<T> constructor) {
     try {
       state.acquire();
     } catch (LeoamException.Closed closed) {

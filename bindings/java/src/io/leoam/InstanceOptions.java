@@ -40,8 +40,10 @@ public final class InstanceOptions {
     return this;
   }
 
-  /** Most bytes of KV in files: scratch and open session files; 0: half of what is free on the disk of the state
-   * folder. */
+  /**
+   * Most bytes of KV in files: scratch and open session files; 0: half of what is free on the disk of the state
+   * folder.
+   */
   public InstanceOptions diskKvBudgetBytes(long diskKvBudgetBytes) {
     this.diskKvBudgetBytes = Check.count(diskKvBudgetBytes, "diskKvBudgetBytes");
     return this;
@@ -59,8 +61,10 @@ public final class InstanceOptions {
     return this;
   }
 
-  /** Absolute; for KV that leaves memory. Empty: $XDG_STATE_HOME/leoam, else $HOME/.local/state/leoam; made (0700) when
-   * it is first needed. */
+  /**
+   * Absolute; for KV that leaves memory. Empty: $XDG_STATE_HOME/leoam, else $HOME/.local/state/leoam; made (0700)
+   * when it is first needed.
+   */
   public InstanceOptions stateFolder(String stateFolder) {
     this.stateFolder = Check.given(stateFolder, "stateFolder");
     return this;

@@ -10,8 +10,10 @@ public enum KvType implements Numbered {
   F32(2),
   /** 8 bits and scales, every token encoded when it is computed. */
   INT8(3),
-  /** F16, whose old pages become what is expected to be fastest of the codecs that lose little enough:
-   * see {@link Session#kvChoice()}. */
+  /**
+   * F16, whose old pages become what is expected to be fastest of the codecs that lose little enough: see {@link
+   * Session#kvChoice()}.
+   */
   AUTO(4),
   /** F16, of which pages behind the 128 newest tokens and the first 32 have 8 bits for keys and values. */
   K8V8(5),

@@ -17,7 +17,7 @@ import java.util.List;
  */
 public final class Library {
   private static final String WRAPPER = "libleoam_java.so";
-  private static final String VERSION =
+  static final String VERSION =
       version(
           NativeConstants.LEOAM_VERSION_MAJOR << 16
               | NativeConstants.LEOAM_VERSION_MINOR << 8
@@ -76,8 +76,8 @@ public final class Library {
         try {
           System.load(files.extract(root).resolve(WRAPPER).toString());
           return file.toString();
-        } catch (IOException | UnsatisfiedLinkError failure) {
-          tried.add(file + " (from the jar): " + failure.getMessage());
+        } catch (IOException | UnsupportedOperationException | UnsatisfiedLinkError failure) {
+          tried.add(file + " (from the jar): " + failure);
           last = failure;
         }
       }

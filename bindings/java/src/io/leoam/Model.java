@@ -194,17 +194,17 @@ public final class Model extends NativeObject {
    * attended to, and those that are damaged are computed again. kvType, pageTokens and pieceTokens of {@code options}
    * are 0 or those of the file; the context must hold the saved tokens.
    *
-   * @throws LeoamException NotFound, Busy (open elsewhere), Version (a newer format), InvalidArgument (a wrong key, none
-   *     for an encrypted file, one for a plaintext file, an option), Unsupported (another model, not a private file),
-   *     Corrupt (no copy of the tokens is whole), NoSpace, Io, Cancelled (by the key function); the file is untouched
-   *     then
+   * @throws LeoamException NotFound, Busy (open elsewhere), Version (a newer format), InvalidArgument (a wrong key,
+   *     none for an encrypted file, one for a plaintext file, an option), Unsupported (another model, not a private
+   *     file), Corrupt (no copy of the tokens is whole), NoSpace, Io, Cancelled (by the key function); the file is
+   *     untouched then
    */
   public Session openSession(String path, FileOptions file, SessionOptions options) {
     byte[] bytes = Utf8.path(path);
     byte[] policy = Utf8.bytes(options.policy(), "policy");
     try (CSessionOptions c = options.toC()) {
       return session(
-          create(
+          call(
               Callbacks.Functions.of(null, file.key()),
               (model, listener, error) ->
                   Native.modelOpenSession(model, bytes, c, policy, file.key().bytes(), listener, error),

@@ -11,22 +11,25 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFileAttributes;
+import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * The native files in the jar, and their copies on the disk.
  *
- * <p>The resource {@code SHA256SUMS} beside them lists them. They are copied into a folder that only this user can enter
- * and that is named by the hash of that list. Files are put there whole, by renaming: JVMs that do so at the same time
- * do no harm to each other, nor to one that has mapped the file before.
+ * <p>The resource {@code SHA256SUMS} beside them lists them. They are copied into a folder that only this user can
+ * enter and that is named by the hash of that list. Files are put there whole, by renaming: JVMs that do so at the
+ * same time do no harm to each other, nor to one that has mapped the file before.
  */
 final class NativeFiles {
   private static final String LIST = "SHA256SUMS";
@@ -108,18 +111,18 @@ final class NativeFiles {
     if (!Files.isDirectory(root)) {
       Files.createDirectories(root, PRIVATE);
     }
+    // Who can write to a folder can replace those in it.
+    if (!isOwn(root, PosixFilePermissions.fromString("----w--w-"))) {
+      throw new IOException(root + " is not a folder that only this user can write to");
+    }
     Path target = root.resolve(folder);
     try {
       Files.createDirectory(target, PRIVATE);
     } catch (FileAlreadyExistsException exists) {
       // By us, or by somebody who must not have made it.
     }
-    PosixFileAttributes attributes =
-        Files.readAttributes(target, PosixFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
-    if (!attributes.isDirectory()
-        || !PosixFilePermissions.toString(attributes.permissions()).equals("rwx------")
-        || !Files.getAttribute(target, "unix:uid", LinkOption.NOFOLLOW_LINKS).equals(user())) {
-      throw new IOException("the folder is not one that only this user can enter");
+    if (!isOwn(target, PosixFilePermissions.fromString("---rwxrwx"))) {
+      throw new IOException(target + " is not a folder that only this user can enter");
     }
     for (Map.Entry<String, String> file : hashes.entrySet()) {
       put(target, file.getKey(), file.getValue());
@@ -127,8 +130,14 @@ final class NativeFiles {
     return target;
   }
 
-  private static Object user() throws IOException {
-    return Files.getAttribute(Path.of("/proc/self"), "unix:uid");
+  /** A folder, no link, of this user, where nobody else has one of these permissions. */
+  private static boolean isOwn(Path folder, Set<PosixFilePermission> forbidden) throws IOException {
+    PosixFileAttributes attributes =
+        Files.readAttributes(folder, PosixFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
+    Object user = Files.getAttribute(Path.of("/proc/self"), "unix:uid");
+    return attributes.isDirectory()
+        && Collections.disjoint(attributes.permissions(), forbidden)
+        && Files.getAttribute(folder, "unix:uid", LinkOption.NOFOLLOW_LINKS).equals(user);
   }
 
   private void put(Path target, String name, String hash) throws IOException {

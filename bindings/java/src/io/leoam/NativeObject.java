@@ -24,8 +24,12 @@ abstract class NativeObject implements AutoCloseable {
     void run(long handle, CError error);
   }
 
-  interface ListenedCall<T> {
-    T run(long handle, Callbacks listener, CError error);
+  interface ListenedCall {
+    long run(long handle, Callbacks listener, CError error);
+  }
+
+  interface ListenedAction {
+    void run(long handle, Callbacks listener, CError error);
   }
 
   /** One native call. The object stays reachable, and with it its handle, until the call has returned. */
@@ -58,7 +62,7 @@ abstract class NativeObject implements AutoCloseable {
    * A native call with callbacks of its own. What they throw comes out of it; a handle that was made all the same is
    * given to {@code discard}.
    */
-  final long create(Callbacks.Functions functions, ListenedCall<Long> call, LongConsumer discard) {
+  final long call(Callbacks.Functions functions, ListenedCall call, LongConsumer discard) {
     Callbacks listener = Callbacks.of(functions);
     try (CError error = new CError()) {
       long made = call.run(handle.get(), listener, error);
@@ -79,17 +83,13 @@ abstract class NativeObject implements AutoCloseable {
   }
 
   final void act(Callbacks.Functions functions, ListenedAction action) {
-    create(
+    call(
         functions,
         (native_, listener, error) -> {
           action.run(native_, listener, error);
           return 0L;
         },
         nothing -> {});
-  }
-
-  interface ListenedAction {
-    void run(long handle, Callbacks listener, CError error);
   }
 
   /** Whether {@link #close} was called. */

@@ -17,8 +17,8 @@ package io.leoam;
  * @param sessionFileBytes of diskKvBytes, with {@link PlanOptions#saved}; else 0
  * @param diskWrittenBytes at most, by the time the context is filled (and saved)
  * @param tokenReadBytes from disk, for the next token
- * @param prefillTokensPerSecond expected, from the first token to the last; this and the next two are 0 without {@link PlanOptions#speed} and
- *     where the context does not fit
+ * @param prefillTokensPerSecond expected, from the first token to the last; this and the next two are 0 without
+ *     {@link PlanOptions#speed} and where the context does not fit
  * @param decodeTokensPerSecond expected, at contextTokens
  * @param reopenSeconds expected, of a saved session until its first pass can start
  * @param pieceTokens of a prefill piece, when a session leaves it to the library

@@ -1,14 +1,15 @@
 package io.leoam;
 
+import java.util.Arrays;
 import java.util.Iterator;
 import java.util.NoSuchElementException;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 
 /**
- * One generation on a session. Closing it cancels it, and its session is free again when that returns, except from inside
- * a callback. For each event, {@link #iterator}; for each piece of text, {@link #texts}; from a loop of your own, {@link
- * #poll} and {@link #step}.
+ * One generation on a session. Closing it cancels it, and its session is free again when that returns, except from
+ * inside a callback. For each event, {@link #iterator}; for each piece of text, {@link #texts}; from a loop of your
+ * own, {@link #poll} and {@link #step}.
  */
 public final class Request extends NativeObject implements Iterable<Event> {
   // A thread that waits looks so often whether the request was closed.
@@ -32,6 +33,9 @@ public final class Request extends NativeObject implements Iterable<Event> {
             }));
     this.delivery = delivery;
     this.listener = listener;
+    if (delivery == Delivery.CALLBACK) {
+      listener.hold(this);
+    }
   }
 
   private static void detach(long request) {
@@ -172,6 +176,9 @@ public final class Request extends NativeObject implements Iterable<Event> {
    */
   public void detach() {
     act(Native::requestDetach);
+    if (listener != null) {
+      listener.letGo();
+    }
   }
 
   /**
@@ -209,12 +216,12 @@ public final class Request extends NativeObject implements Iterable<Event> {
       text.append(event.text());
       if (event.kind() == EventKind.TOKEN) {
         if (count == tokens.length) {
-          tokens = java.util.Arrays.copyOf(tokens, Math.max(64, 2 * count));
+          tokens = Arrays.copyOf(tokens, Math.max(64, 2 * count));
         }
         tokens[count++] = event.token();
       }
     }
     return new Generation(
-        text.toString(), java.util.Arrays.copyOf(tokens, count), finishReason(), statistics());
+        text.toString(), Arrays.copyOf(tokens, count), finishReason(), statistics());
   }
 }

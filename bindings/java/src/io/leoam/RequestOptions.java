@@ -109,7 +109,6 @@ public final class RequestOptions {
 
   CRequestOptions toC() {
     CRequestOptions c = new CRequestOptions();
-    c.setDelivery(delivery.number());
     c.setFlags(
         (ignoreEnd ? Native.LEOAM_REQUEST_IGNORE_END : 0)
             | (showSpecial ? Native.LEOAM_REQUEST_SHOW_SPECIAL : 0)

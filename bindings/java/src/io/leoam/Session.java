@@ -81,8 +81,8 @@ public final class Session extends NativeObject {
   /**
    * Logits [nVocab] of the newest token. Driver.
    *
-   * @throws LeoamException.InvalidArgument when there are none: the session is empty, was truncated, or its newest token
-   *     was drawn by a request and has no KV yet
+   * @throws LeoamException.InvalidArgument when there are none: the session is empty, was truncated, or its newest
+   *     token was drawn by a request and has no KV yet
    */
   public float[] logits() {
     float[] out = new float[info().nVocab()];
@@ -147,7 +147,8 @@ public final class Session extends NativeObject {
   }
 
   /**
-   * All KV of the session leaves memory, but for what forks hold in use; the next use brings back what it needs. Driver.
+   * All KV of the session leaves memory, but for what forks hold in use; the next use brings back what it needs.
+   * Driver.
    *
    * @throws LeoamException NoSpace, Io, Cancelled; then the session is as good as before
    */
@@ -168,9 +169,9 @@ public final class Session extends NativeObject {
    * Makes the session durable: it is on the disk when this returns. The first time into a new file, which the session
    * then has; later into the same one, where only what is new is written. Driver.
    *
-   * @throws LeoamException InvalidArgument (no path, another path, neither key nor plaintext, or both), Busy (the session,
-   *     or the file exists or is open), NotFound (the folder), NoSpace, Unsupported (a folder that others may write to),
-   *     Io, Cancelled; then the last save stands
+   * @throws LeoamException InvalidArgument (no path, another path, neither key nor plaintext, or both), Busy (the
+   *     session, or the file exists or is open), NotFound (the folder), NoSpace, Unsupported (a folder that others
+   *     may write to), Io, Cancelled; then the last save stands
    */
   public void save(SaveOptions options) {
     byte[] path = Utf8.path(options.path());
@@ -198,16 +199,22 @@ public final class Session extends NativeObject {
   }
 
   /**
-   * Starts a generation; options are copied. With {@link Delivery#CALLBACK} events may come before this returns. Driver.
+   * Starts a generation; options are copied. With {@link Delivery#CALLBACK} events may come before this returns, and
+   * come until the last one though nobody holds the request. Driver.
    *
-   * @throws LeoamException InvalidArgument (an option, a token id, a prompt that the context cannot hold, an empty one
-   *     without logits), Busy
+   * @throws LeoamException InvalidArgument (an option, a token id, a prompt that the context cannot hold, an empty
+   *     one without logits), Busy
    */
   public Request submit(RequestOptions options) {
-    Callbacks listener = Callbacks.of(options.functions());
+    return submit(options, options.delivery(), options.functions());
+  }
+
+  private Request submit(RequestOptions options, Delivery delivery, Callbacks.Functions functions) {
+    Callbacks listener = Callbacks.of(functions);
     Utf8.Texts stop = Utf8.Texts.of(options.stop(), "stop");
     try (CRequestOptions c = options.toC();
         CSamplerOptions sampler = options.sampler().toC()) {
+      c.setDelivery(delivery.number());
       long request =
           call(
               (session, error) ->
@@ -217,7 +224,7 @@ public final class Session extends NativeObject {
           state,
           request,
           Native::requestRelease,
-          (handle, instance) -> new Request(handle, instance, options.delivery(), listener));
+          (handle, instance) -> new Request(handle, instance, delivery, listener));
     } catch (RuntimeException | Error failure) {
       if (listener != null) {
         listener.end();
@@ -226,9 +233,19 @@ public final class Session extends NativeObject {
     }
   }
 
-  /** A whole generation, by polling. Driver. Interrupting the thread cancels it, and it ends early. */
+  /** By polling, whatever the options say; their events go to nobody else. */
+  private Request submitPolled(RequestOptions options) {
+    Callbacks.Functions functions = options.functions();
+    functions.event = null;
+    return submit(options, Delivery.POLL, functions);
+  }
+
+  /**
+   * A whole generation. This and the next two poll: delivery and onEvent of the options do not count. Interrupting the
+   * thread cancels it, and it ends early. Driver.
+   */
   public Generation generate(RequestOptions options) {
-    try (Request request = submit(options.delivery(Delivery.POLL))) {
+    try (Request request = submitPolled(options)) {
       return request.drain();
     }
   }
@@ -245,7 +262,7 @@ public final class Session extends NativeObject {
   public CompletableFuture<Generation> generateAsync(RequestOptions options, Executor executor) {
     Request request;
     try {
-      request = submit(options.delivery(Delivery.POLL));
+      request = submitPolled(options);
     } catch (LeoamException exception) {
       return CompletableFuture.failedFuture(exception);
     }
@@ -253,8 +270,8 @@ public final class Session extends NativeObject {
   }
 
   /**
-   * The events of a generation, which begins when somebody subscribes: one subscriber, who gets as many as he asks for;
-   * generation waits while 256 are untaken. Cancelling the subscription cancels it.
+   * The events of a generation, which begins, and takes the options, when somebody subscribes: one subscriber, who gets
+   * as many as he asks for; generation waits while 256 are untaken. Cancelling the subscription cancels it.
    */
   public Flow.Publisher<Event> publish(RequestOptions options) {
     return publish(options, Background.THREADS);
@@ -262,6 +279,6 @@ public final class Session extends NativeObject {
 
   /** The same on a thread of {@code executor}, which waits while it goes on. */
   public Flow.Publisher<Event> publish(RequestOptions options, Executor executor) {
-    return new EventPublisher(() -> submit(options.delivery(Delivery.POLL)), executor);
+    return new EventPublisher(() -> submitPolled(options), executor);
   }
 }

@@ -1,12 +1,13 @@
 package io.leoam;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /**
- * A saved session without its model, that no session has open. Has nothing to close. Calls fail with NotFound, Busy (open
- * elsewhere), Version (a newer format), InvalidArgument (a wrong key, or none), Unsupported (not a private file), Corrupt,
- * Io, Cancelled; see {@link LeoamException}.
+ * A saved session without its model, that no session has open. Has nothing to close. Calls fail with NotFound, Busy
+ * (open elsewhere), Version (a newer format), InvalidArgument (a wrong key, or none), Unsupported (not a private
+ * file), Corrupt, Io, Cancelled; see {@link LeoamException}.
  */
 public final class SessionFile {
   private final Instance instance;
@@ -46,12 +47,12 @@ public final class SessionFile {
     long count = info().nTokens();
     int[] out = new int[Math.toIntExact(count)];
     long copied =
-        instance.create(
+        instance.call(
             key(),
             (handle, listener, error) ->
                 Native.sessionFileCopyTokens(handle, bytes, options.key().bytes(), listener, out, error),
             nothing -> {});
-    return copied == count ? out : java.util.Arrays.copyOf(out, Math.toIntExact(copied));
+    return copied == count ? out : Arrays.copyOf(out, Math.toIntExact(copied));
   }
 
   /** Reads and checks everything, and changes nothing. Damage that can be repaired is a verdict, not a failure. */

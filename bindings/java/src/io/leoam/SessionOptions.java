@@ -47,14 +47,19 @@ public final class SessionOptions {
     return this;
   }
 
-  /** Tokens of a prefill piece; 0: the library's choice. Logits are byte-identical for one number, whatever the budgets,
-   * and agree within 1e-3 in log-probability between numbers. */
+  /**
+   * Tokens of a prefill piece; 0: the library's choice. Logits are byte-identical for one number, whatever the
+   * budgets, and agree within 1e-3 in log-probability between numbers.
+   */
   public SessionOptions pieceTokens(int pieceTokens) {
     this.pieceTokens = Check.count(pieceTokens, "pieceTokens");
     return this;
   }
 
-  /** Share of the context that a policy attends to in a layer, on average over its KV heads: above 0, at most 1; 0: 0.1. */
+  /**
+   * Share of the context that a policy attends to in a layer, on average over its KV heads: above 0, at most 1; 0:
+   * 0.1.
+   */
   public SessionOptions importance(double importance) {
     this.importance = importance;
     return this;
@@ -66,8 +71,10 @@ public final class SessionOptions {
     return this;
   }
 
-  /** Of "leoam": channels of a key that have codes; more cost time and room, and find the right tokens more often; 0: half
-   * of them. */
+  /**
+   * Of "leoam": channels of a key that have codes; more cost time and room, and find the right tokens more often; 0:
+   * half of them.
+   */
   public SessionOptions nChannels(int nChannels) {
     this.nChannels = Check.count(nChannels, "nChannels");
     return this;
@@ -97,8 +104,10 @@ public final class SessionOptions {
     return this;
   }
 
-  /** Of "leoam" and "quest": pieces of a prompt with so many tokens before them or more attend to a selection too; 0:
-   * prompts attend to everything. */
+  /**
+   * Of "leoam" and "quest": pieces of a prompt with so many tokens before them or more attend to a selection too; 0:
+   * prompts attend to everything.
+   */
   public SessionOptions sparsePrefillTokens(long sparsePrefillTokens) {
     this.sparsePrefillTokens = Check.count(sparsePrefillTokens, "sparsePrefillTokens");
     return this;
