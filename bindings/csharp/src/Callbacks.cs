@@ -87,6 +87,7 @@ namespace LeoAM
                 if (!finished)
                 {
                     running = GCHandle.Alloc(request);
+                    request.State.Running(this, true);
                 }
             }
         }
@@ -99,6 +100,7 @@ namespace LeoAM
                 finished = true;
                 if (running.IsAllocated)
                 {
+                    ((Request)running.Target).State.Running(this, false);
                     running.Free();
                 }
             }

@@ -233,6 +233,7 @@ namespace LeoAM
         public void Detach()
         {
             Act(Native.InstanceDetach);
+            State.AllDetached();
         }
     }
 }

@@ -22,6 +22,8 @@ namespace LeoAM
         private readonly Callbacks log;
         // What is released before the instance: its objects, and how.
         private readonly Dictionary<IntPtr, Action<IntPtr>> objects = new Dictionary<IntPtr, Action<IntPtr>>();
+        // Those that hold a request until its last event, which a detached one does not have.
+        private readonly Dictionary<Callbacks, bool> running = new Dictionary<Callbacks, bool>();
         private int users;
 
         private InstanceState(IntPtr value, Callbacks log)
@@ -94,6 +96,36 @@ namespace LeoAM
                 release(handle);
                 Release();
             });
+        }
+
+        internal void Running(Callbacks listener, bool runs)
+        {
+            lock (running)
+            {
+                if (runs)
+                {
+                    running.Add(listener, true);
+                }
+                else
+                {
+                    running.Remove(listener);
+                }
+            }
+        }
+
+        /// <summary>No callback of a request is running, and none will start.</summary>
+        internal void AllDetached()
+        {
+            Callbacks[] all;
+            lock (running)
+            {
+                all = new Callbacks[running.Count];
+                running.Keys.CopyTo(all, 0);
+            }
+            foreach (Callbacks listener in all)
+            {
+                listener.LetGo();
+            }
         }
 
         internal CancelFlag CreateCancelFlag()

@@ -158,6 +158,18 @@ internal static class LifeCases
             Collect();
             Expect(!request.IsAlive, "what has finished is not collected");
         }
+        using (var one = new Instance(
+            new InstanceOptions { NThreads = 2, StateFolder = Path.Combine(Folder, "unheld") }))
+        using (Model model = one.Load(ModelPath))
+        using (Session session = model.CreateSession())
+        using (var never = new ManualResetEventSlim())
+        {
+            WeakReference request = Submit(session, never);
+            one.Detach();
+            RequestCases.WaitUntilFree(session);
+            Collect();
+            Expect(!request.IsAlive, "what was detached is not collected");
+        }
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
