@@ -1,10 +1,13 @@
 """What is in LeoAM.<version>.nupkg, and that it is in its place. usage: package_test.py PACKAGE"""
 
+import os
 import pathlib
 import re
 import sys
 import xml.etree.ElementTree as ElementTree
 import zipfile
+
+import hosts
 
 MEMBERS = {
     "[Content_Types].xml",
@@ -50,7 +53,7 @@ def main():
     assert files["lib/netstandard2.0/LeoAM.dll"].startswith(b"MZ")
     # Nobody's folders or accounts.
     for name, bytes_ in files.items():
-        assert b"/work/" not in bytes_ and b"/home/" not in bytes_, name
+        assert os.fsencode(hosts.SOURCE) not in bytes_ and b"/home/" not in bytes_, name
     target = parsed["build/mono/LeoAM.dll.config"].find("dllmap").get("target")
     assert target in names
     assert "runtimes/linux-x64/native/*" in files["build/LeoAM.targets"].decode()
