@@ -15,6 +15,7 @@ packages=(
   libgtest-dev                               # tests
   python3 python3-pip ca-certificates        # tests/tidy; scripts/models.sh
   swig luajit cargo openjdk-17-jdk-headless  # bindings, and their tests
+  mono-mcs mono-runtime libmono-system-core4.0-cil
   neovim love xvfb                           # hosts of samples, in tests
 )
 dev_packages=(clang-14 libclang-rt-14-dev clang-tidy-14 clang-format-14)

@@ -277,8 +277,8 @@ typedef struct leoam_plan_options {
 } leoam_plan_options;
 
 /* Flags of leoam_plan_options. */
-#define LEOAM_PLAN_SPEED \
-  ((uint64_t)1) /* speeds too: measures the machine once, within 5 s, and keeps the result */
+/* Speeds too: measures the machine once, within 5 s, and keeps the result. */
+#define LEOAM_PLAN_SPEED ((uint64_t)1)
 #define LEOAM_PLAN_SAVED ((uint64_t)2) /* the session is saved in a file at the end */
 
 typedef struct leoam_plan {

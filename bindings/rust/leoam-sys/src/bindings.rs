@@ -26,7 +26,7 @@ pub const LEOAM_MODEL_HAS_CHAT_TEMPLATE: u64 = 2;
 /// texts begin with bos_token by default
 pub const LEOAM_MODEL_ADDS_BOS: u64 = 4;
 pub const LEOAM_MODEL_HEADER_ONLY: u64 = 8;
-/// speeds too: measures the machine once, within 5 s, and keeps the result
+/// Speeds too: measures the machine once, within 5 s, and keeps the result.
 pub const LEOAM_PLAN_SPEED: u64 = 1;
 /// the session is saved in a file at the end
 pub const LEOAM_PLAN_SAVED: u64 = 2;
