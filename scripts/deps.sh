@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # The one list of the distribution's packages that LeoAM needs (Debian 12). Does nothing when all are present.
-# usage: scripts/deps.sh [--dev] [--print]
-#   --dev    also the second compiler, the linters and the fuzzing run-time
-#   --print  list the packages, one a line, and install nothing
+# usage: scripts/deps.sh [--bindings] [--dev] [--print]
+#   --bindings  also other languages, and the hosts that samples run in
+#   --dev       also the second compiler, the linters and the fuzzing run-time
+#   --print     list the packages, one a line, and install nothing
 set -euo pipefail
 
 packages=(
@@ -14,6 +15,8 @@ packages=(
   libargon2-dev                              # linked into the command only
   libgtest-dev                               # tests
   python3 python3-pip ca-certificates        # tests/tidy; scripts/models.sh
+)
+binding_packages=(
   swig luajit cargo openjdk-17-jdk-headless  # bindings, and their tests
   mono-mcs mono-runtime libmono-system-core4.0-cil
   neovim love xvfb                           # hosts of samples, in tests
@@ -23,9 +26,10 @@ dev_packages=(clang-14 libclang-rt-14-dev clang-tidy-14 clang-format-14)
 print=false
 for argument in "$@"; do
   case $argument in
+    --bindings) packages+=("${binding_packages[@]}") ;;
     --dev) packages+=("${dev_packages[@]}") ;;
     --print) print=true ;;
-    *) sed -n '2,5s/^# //p' "$0" >&2; exit 2 ;;
+    *) sed -n '2,6s/^# //p' "$0" >&2; exit 2 ;;
   esac
 done
 if $print; then

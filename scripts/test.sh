@@ -22,7 +22,7 @@ case ${1:-} in
   *) sed -n '4,7s/^# //p' "$0" >&2; exit 2 ;;
 esac
 
-scripts/deps.sh "${deps[@]}"
+scripts/deps.sh --bindings "${deps[@]}"
 scripts/models.sh all
 LEOAM_MODELS=$(realpath "${LEOAM_MODELS:-models}")
 export LEOAM_MODELS PYTHONDONTWRITEBYTECODE=1
