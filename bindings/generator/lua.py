@@ -83,6 +83,8 @@ def table(values):
 def lua_tables(c):
     version = next(one.value for one in c.constants if one.name == "LEOAM_API_VERSION")
     yield f"local API_VERSION = {version}"
+    parts = {one.name: one.value for one in c.constants if one.name.startswith("LEOAM_VERSION_")}
+    yield 'local VERSION = "{LEOAM_VERSION_MAJOR}.{LEOAM_VERSION_MINOR}.{LEOAM_VERSION_PATCH}"'.format(**parts)
     yield "local enums = {"
     for alias in c.aliases:
         if alias.name and alias.values:

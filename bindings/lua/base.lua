@@ -4,7 +4,7 @@ typedef struct { int fd; short events; short revents; } leoam_lua_pollfd;
 int leoam_lua_poll(leoam_lua_pollfd*, unsigned long, int) __asm__("poll");
 ]]
 
-local leoam = { version = "0.1.0" }
+local leoam = { version = VERSION }
 local lib  -- the library, from its first use
 local UINT64_MAX = 0xffffffffffffffffULL
 local STOP, CONTINUE = 1, 0
@@ -19,11 +19,13 @@ local function raise(name, message)
   error(setmetatable({ code = enums.leoam_status["error_" .. name], name = name, message = message }, Error), 0)
 end
 
-local function new_error()
-  local e = ffi.new "leoam_error"
-  e.struct_size = ffi.sizeof(e)
-  return e
+local function new_struct(name)
+  local out = ffi.new(name)
+  out.struct_size = ffi.sizeof(out)
+  return out
 end
+
+local function new_error() return new_struct "leoam_error" end
 
 local function check(code, e)
   if code == 0 then return end
@@ -102,8 +104,7 @@ end
 -- A struct for the library from a table; `kept` takes what must live as long as it does. `own`: names that the
 -- caller looks after.
 local function to_struct(name, options, kept, own)
-  local out = ffi.new(name)
-  out.struct_size = ffi.sizeof(out)
+  local out = new_struct(name)
   kept[#kept + 1] = out
   for field, value in pairs(options or {}) do
     local kind, bits = structs[name].fields[field], structs[name].flags[field]

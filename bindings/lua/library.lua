@@ -14,8 +14,7 @@ function leoam.load_library(path)
       return one.leoam_get_build_info and one
     end)
     if ok then
-      local info, e = ffi.new "leoam_build_info", new_error()
-      info.struct_size = ffi.sizeof(info)
+      local info, e = new_struct "leoam_build_info", new_error()
       if loaded.leoam_get_build_info(info, e) ~= 0 or info.api_version < API_VERSION then
         raise("version", ("%s has version %d of the interface, leoam.lua needs %d"):format(
           text_of(info.file_path), info.api_version, API_VERSION))
@@ -32,8 +31,7 @@ end
 -- { version, compiler, build, file_path, api_version } of the library.
 function leoam.build_info()
   leoam.load_library()
-  local info = ffi.new "leoam_build_info"
-  info.struct_size = ffi.sizeof(info)
+  local info = new_struct "leoam_build_info"
   call("leoam_get_build_info", info)
   return to_table("leoam_build_info", info)
 end
@@ -48,8 +46,7 @@ end
 
 -- Fills a struct: of the object, by a function of the library.
 local function get(struct_name, function_name, handle)
-  local out = ffi.new(struct_name)
-  out.struct_size = ffi.sizeof(out)
+  local out = new_struct(struct_name)
   call(function_name, handle, out)
   return to_table(struct_name, out)
 end
@@ -111,8 +108,7 @@ function Instance:detach() call("leoam_instance_detach", self:get()) end
 -- What a model and a context will need, from the header of the file. options: of leoam_plan_options, and `load`:
 -- those of load_model.
 function Instance:plan(path, options)
-  local kept, out = {}, ffi.new "leoam_plan"
-  out.struct_size = ffi.sizeof(out)
+  local kept, out = {}, new_struct "leoam_plan"
   local load = to_struct("leoam_load_options", options and options.load, kept)
   local struct = to_struct("leoam_plan_options", options, kept, { load = true, cancel = true })
   struct.cancel = flag_of(options)

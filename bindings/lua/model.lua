@@ -43,8 +43,7 @@ end
 
 -- { type, piece, bytes, ends_generation }
 function Model:token(id)
-  local out = ffi.new "leoam_token_info"
-  out.struct_size = ffi.sizeof(out)
+  local out = new_struct "leoam_token_info"
   call("leoam_model_get_token", self:get(), checked_number("id", id), out)
   return to_table("leoam_token_info", out)
 end

@@ -10,8 +10,7 @@ end
 -- The next event, { kind = "prefill" | "token" | "finished", text, token, finish_reason, done_tokens, total_tokens,
 -- coverage }, or nil when there is none now.
 function Request:poll()
-  local event = ffi.new "leoam_event"
-  event.struct_size = ffi.sizeof(event)
+  local event = new_struct "leoam_event"
   call("leoam_request_poll", self:get(), event)
   if event.kind == 0 then return nil end
   return to_table("leoam_event", event)

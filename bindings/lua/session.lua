@@ -24,6 +24,22 @@ end
 -- Drops the tokens from the n_tokens-th on.
 function Session:truncate(n_tokens) call("leoam_session_truncate", self:get(), checked_number("n_tokens", n_tokens)) end
 
+-- Goes on with a sequence of ids that may begin as this one does: drops the tokens that differ, and returns the ids that
+-- are left to be read, the newest at least, for its logits.
+function Session:keep_common(ids)
+  local known = self:tokens()
+  local n = 0
+  while n < math.min(#known, #ids - 1) and known[n + 1] == ids[n + 1] do n = n + 1 end
+  -- A model with sliding layers may have forgotten what is before n.
+  if n < #known and not pcall(self.truncate, self, n) then
+    self:truncate(0)
+    n = 0
+  end
+  local rest = {}
+  for i = n + 1, #ids do rest[#rest + 1] = ids[i] end
+  return rest
+end
+
 -- Ids of all tokens.
 function Session:tokens()
   local n = self:info().n_tokens
@@ -72,9 +88,9 @@ function Session:save(path, options)
   end)
 end
 
--- Starts a generation. options: of leoam_request_options and leoam_sampler_options; prompt: ids, or text, which is
--- tokenised by `model` (an option too, then); stop: a list of texts; delivery: "poll" (in the background, the default) or
--- "step" (inside Request:step and the iterators); on_logits(logits [n_vocab] from 0, n_vocab) with "step" only.
+-- Starts a generation. options: of leoam_request_options and leoam_sampler_options; prompt: ids; stop: a
+-- list of texts; delivery: "poll" (in the background, the default) or "step" (inside Request:step and the iterators);
+-- on_logits(logits [n_vocab] from 0, n_vocab) with "step" only.
 function Session:generate(options)
   options = options or {}
   if options.delivery == "callback" then

@@ -9,8 +9,7 @@ end
 
 function Instance:session_file_info(path, options)
   return with_file(self, path, options, function(instance, file)
-    local out = ffi.new "leoam_session_file_info"
-    out.struct_size = ffi.sizeof(out)
+    local out = new_struct "leoam_session_file_info"
     call("leoam_session_file_get_info", instance, path, #path, file, out)
     return to_table("leoam_session_file_info", out)
   end)
@@ -28,8 +27,7 @@ end
 -- Reads and checks everything: { whole, n_pages, ..., findings = { sentence, ... } }.
 function Instance:verify_session_file(path, options)
   return with_file(self, path, options, function(instance, file, callbacks)
-    local out, findings = ffi.new "leoam_session_verdict", {}
-    out.struct_size = ffi.sizeof(out)
+    local out, findings = new_struct "leoam_session_verdict", {}
     local on_finding = callbacks.add("leoam_finding_function", function(text, size)
       findings[#findings + 1] = ffi.string(text, size)
     end)

@@ -22,22 +22,14 @@ function Npc.new(options)
   return self
 end
 
--- Tokens of the conversation that the session does not have yet.
-function Npc:unread()
-  local tokens = self.model:tokenize_chat(self.messages)
-  local known = self.session:tokens()
-  local n = 0
-  while n < math.min(#known, #tokens - 1) and known[n + 1] == tokens[n + 1] do n = n + 1 end
-  if n < #known then self.session:truncate(n) end
-  return { unpack(tokens, n + 1) }
-end
-
 function Npc:hear(question)
   self:shut_up()
   self.messages[#self.messages + 1] = { role = "user", content = question }
   self.said, self.read = "", 0
-  self.request = self.session:generate { prompt = self:unread(), delivery = "step", max_tokens = 120,
-    temperature = 0.3, seed = 1 }
+  -- What the session knows already is not read again.
+  local prompt = self.session:keep_common(self.model:tokenize_chat(self.messages))
+  self.request = self.session:generate { prompt = prompt, delivery = "step", max_tokens = 120, temperature = 0.3,
+    seed = 1 }
   self.state = "thinking"
 end
 

@@ -245,6 +245,21 @@ case("functions that raise stop the call and nothing else", function()
   session:evaluate(tokens(3))
 end)
 
+case("a sequence goes on from what it has in common with another", function()
+  local session = model():session()
+  local first, second = tokens(40), tokens(30)
+  same_list(session:keep_common(first), first)
+  session:evaluate(first)
+  second[30] = first[30] + 1
+  same_list(session:keep_common(second), { second[30] })
+  same(session:info().n_tokens, 29)
+  session:evaluate { second[30] }
+  -- The newest token is read again, for its logits.
+  same_list(session:keep_common(second), { second[30] })
+  same_list(session:keep_common { 5 }, { 5 })
+  same(session:info().n_tokens, 0)
+end)
+
 case("sessions fork and change apart", function()
   local one = model():session()
   one:evaluate(tokens(80))

@@ -40,20 +40,6 @@ local function conversation(document, turns, question)
   return messages
 end
 
--- Drops what differs; returns the tokens that are to be read.
-local function keep_common_prefix(session, tokens)
-  local known = session:tokens()
-  local n = 0
-  -- The newest token has to be read, for its logits.
-  while n < math.min(#known, #tokens - 1) and known[n + 1] == tokens[n + 1] do n = n + 1 end
-  -- A model with sliding layers may have forgotten what is before n.
-  if not pcall(session.truncate, session, n) then
-    session:truncate(0)
-    n = 0
-  end
-  return vim.list_slice(tokens, n + 1)
-end
-
 local function finish()
   local one = running
   running = nil
@@ -101,7 +87,7 @@ function M.ask(question)
     here:about(document)
     local tokens = model:tokenize_chat(conversation(document, here.turns, question))
     local options = vim.tbl_extend("force", settings.answer, {
-      prompt = keep_common_prefix(here.session, tokens),
+      prompt = here.session:keep_common(tokens),
     })
     local one = { project = here, question = question, text = "" }
     one.request = here.session:generate(options)
